@@ -1,0 +1,117 @@
+"""The error family: one sentence for the user, the next command to type, and an exit code.
+
+Every error that can happen to a user is an ``EdgemindError``; anything else that reaches the top is a bug.
+The exit codes are listed in the README and ``tests/test_errors.py`` keeps both in step.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgemindError(Exception):
+    """An error that a user can cause or meet.
+
+    Args:
+        message: one clear sentence, without a trailing newline.
+        hint: the next command to type or thing to do; may be empty.
+    """
+
+    exit_code: ClassVar[int] = 1
+    kind: ClassVar[str] = "error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[EdgemindError], tuple[str, str]]:
+        return type(self), (self.message, self.hint)
+
+
+class UsageError(EdgemindError):
+    """Flags that contradict each other, an argument out of its range."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class ModelNotFound(EdgemindError):
+    """No installed model and no file of this name."""
+
+    exit_code = 3
+    kind = "model_not_found"
+
+
+class ModelUnusable(EdgemindError):
+    """A file that is no GGUF, is damaged or truncated, or whose architecture llama.cpp does not know."""
+
+    exit_code = 4
+    kind = "model_unusable"
+
+
+class OutOfMemory(EdgemindError):
+    """The model or the context does not fit this machine's memory; the message has the numbers."""
+
+    exit_code = 5
+    kind = "out_of_memory"
+
+
+class PromptTooLong(EdgemindError):
+    """A single prompt that cannot fit the context; the message has the numbers."""
+
+    exit_code = 6
+    kind = "prompt_too_long"
+
+
+class WorkerDied(EdgemindError):
+    """The engine's child process ended; what had been generated until then is kept."""
+
+    exit_code = 7
+    kind = "worker_died"
+
+
+class NotOffline(EdgemindError):
+    """``--require-offline`` was given and this system cannot enforce it."""
+
+    exit_code = 8
+    kind = "not_offline"
+
+
+class BadConstraint(EdgemindError):
+    """A JSON schema or GBNF grammar that cannot be used."""
+
+    exit_code = 9
+    kind = "bad_constraint"
+
+
+class BadInput(EdgemindError):
+    """Input that cannot be read as text: binary standard input, a missing or unreadable attachment."""
+
+    exit_code = 10
+    kind = "bad_input"
+
+
+class BadConfig(EdgemindError):
+    """A settings or catalog file that does not validate; the message names the file and line."""
+
+    exit_code = 11
+    kind = "bad_config"
+
+
+EXIT_INTERRUPTED = 130
+"""Ctrl-C: 128 + SIGINT; the partial answer has been printed."""
+
+EXIT_CLOSED_OUTPUT = 141
+"""The reader of standard output went away: 128 + SIGPIPE."""
+
+
+def all_kinds() -> dict[str, type[EdgemindError]]:
+    """Every error class by its ``kind``, the name that crosses the pipe from the worker."""
+    found: dict[str, type[EdgemindError]] = {EdgemindError.kind: EdgemindError}
+    pending = list(EdgemindError.__subclasses__())
+    while pending:
+        cls = pending.pop()
+        found[cls.kind] = cls
+        pending.extend(cls.__subclasses__())
+    return found
