@@ -1,0 +1,182 @@
+"""What a person wants to know about a model file, and the shape that memory estimates start from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from edgemind.errors import ModelUnusable
+from edgemind.models.ggml_types import FILE_TYPES
+from edgemind.models.header import Header, Value
+from edgemind.models.opening import shown
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The facts of one model. Per-layer lists have ``layers`` entries."""
+
+    name: str
+    architecture: str
+    parameters: int
+    size_bytes: int
+    quantization: str
+    """The mix as people name it (``Q4_K_M``), else the commonest tensor type."""
+    types: tuple[tuple[str, int], ...]
+    """Bytes per tensor type, most first."""
+    context_trained: int
+    layers: int
+    embedding: int
+    feed_forward: tuple[int, ...]
+    heads: tuple[int, ...]
+    kv_heads: tuple[int, ...]
+    key_length: int
+    """Dimensions of one head's key."""
+    value_length: int
+    key_length_swa: int
+    value_length_swa: int
+    vocabulary: int
+    sliding_window: int
+    """Tokens that a windowed layer looks back; 0 when every layer sees everything."""
+    windowed: tuple[bool, ...]
+    """Which layers use the window."""
+    experts: int
+    experts_used: int
+    recurrent: bool
+    """Some layer keeps a state in place of keys and values (Mamba, RWKV, hybrids)."""
+    has_template: bool
+
+
+def summary(header: Header) -> Summary:
+    """The facts of a model file; a key that is missing or of a wrong type counts as absent."""
+    layers = min(header.arch_number("block_count") or 0, 4096)
+    embedding = header.arch_number("embedding_length") or 0
+    heads = _per_layer(header.arch("attention.head_count"), layers, 0)
+    kv_heads = _per_layer(header.arch("attention.head_count_kv"), layers, None, heads)
+    most = max(heads, default=0)
+    head_dim = embedding // most if most else 0
+    key = header.arch_number("attention.key_length") or head_dim
+    value = header.arch_number("attention.value_length") or head_dim
+    window, windowed = _window(header, layers)
+    by_type: Counter[str] = Counter()
+    for tensor in header.tensors:
+        by_type[tensor.type] += tensor.size
+    return Summary(
+        name=header.text("general.name") or header.text("general.basename") or header.path.stem,
+        architecture=header.architecture,
+        parameters=header.parameters,
+        size_bytes=header.size_bytes,
+        quantization=_quantization(header, by_type),
+        types=tuple(by_type.most_common()),
+        context_trained=header.arch_number("context_length") or 0,
+        layers=layers,
+        embedding=embedding,
+        feed_forward=_per_layer(header.arch("feed_forward_length"), layers, 0),
+        heads=heads,
+        kv_heads=kv_heads,
+        key_length=key,
+        value_length=value,
+        key_length_swa=header.arch_number("attention.key_length_swa") or key,
+        value_length_swa=header.arch_number("attention.value_length_swa") or value,
+        vocabulary=vocabulary(header),
+        sliding_window=window,
+        windowed=windowed,
+        experts=header.arch_number("expert_count") or 0,
+        experts_used=header.arch_number("expert_used_count") or 0,
+        recurrent=any(key.startswith(f"{header.architecture}.ssm.") for key in header.metadata)
+        or header.architecture.startswith("rwkv"),
+        has_template=bool(header.text("tokenizer.chat_template")),
+    )
+
+
+def check_model(header: Header) -> None:
+    """Refuse a GGUF file that is sound but holds no language model.
+
+    Raises:
+        ModelUnusable: an adapter, a projector for images, an importance matrix, a vocabulary alone.
+    """
+    name = shown(header.path)
+    other = {
+        "adapter": "a LoRA adapter, which is used together with its model",
+        "mmproj": "the image part of a model",
+        "imatrix": "an importance matrix, which only quantizing needs",
+    }.get(header.kind)
+    if header.kind == "model" and header.architecture == "clip":
+        other = "the image part of a model"
+    if other:
+        raise ModelUnusable(f"{name} is {other}, not a language model.", "Name the model's own GGUF file.")
+    if not header.architecture:
+        raise ModelUnusable(f"{name} does not say which architecture it has.", "Get another file of this model.")
+    if not header.tensors:
+        raise ModelUnusable(f"{name} holds no weights, only a vocabulary.", "Get the whole model.")
+    if not (header.arch_number("block_count") or 0) > 0:
+        raise ModelUnusable(f"{name} does not say how many layers it has.", "Get another file of this model.")
+
+
+def vocabulary(header: Header) -> int:
+    """Tokens in the vocabulary, 0 when unknown."""
+    tokens = header.arrays.get("tokenizer.ggml.tokens")
+    if tokens:
+        return tokens.count
+    embedding = header.by_name.get("token_embd.weight")
+    if embedding and len(embedding.shape) == 2:
+        return embedding.shape[1]
+    return header.arch_number("vocab_size") or 0
+
+
+def _per_layer(
+    value: Value | None, layers: int, default: int | None, otherwise: tuple[int, ...] = ()
+) -> tuple[int, ...]:
+    """A number for all layers, or a list with one each, as one entry per layer."""
+    if isinstance(value, tuple):
+        numbers = tuple(int(item) if isinstance(item, (int, float)) else 0 for item in value[:layers])
+        return numbers + (0,) * (layers - len(numbers))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,) * layers
+    return otherwise if default is None else (default,) * layers
+
+
+_PERIODS: dict[str, tuple[int, bool]] = {
+    "gemma2": (2, False),
+    "gemma3": (6, False),
+    "gemma3n": (5, False),
+    "gemma4": (6, False),
+    "cohere2": (4, False),
+    "gpt-oss": (2, False),
+    "llama4": (4, False),
+    "exaone4": (4, False),
+    "smallthinker": (4, True),
+}
+"""Of every so many layers one sees everything, the last (or with ``True`` the first), as llama.cpp sets it
+(``set_swa_pattern`` calls in its model loading) when the file has no pattern of its own."""
+
+
+def _window(header: Header, layers: int) -> tuple[int, tuple[bool, ...]]:
+    """The sliding window in tokens, and which layers use it."""
+    none = 0, (False,) * layers
+    window = header.arch_number("attention.sliding_window") or 0
+    if not window:
+        return none
+    pattern = header.arch("attention.sliding_window_pattern")
+    if isinstance(pattern, tuple):
+        flags = tuple(bool(item) for item in pattern[:layers])
+        return window, flags + (False,) * (layers - len(flags))
+    period, dense_first = _PERIODS.get(header.architecture, (0, False))
+    if isinstance(pattern, int) and not isinstance(pattern, bool) and pattern > 0 and period:
+        period = pattern
+    if not period:
+        return none
+    if period == 1:
+        return window, (False,) * layers
+    offset = 0 if dense_first else period - 1
+    return window, tuple(layer % period != offset for layer in range(layers))
+
+
+def _quantization(header: Header, by_type: Counter[str]) -> str:
+    number = header.number("general.file_type")
+    if number is not None and number in FILE_TYPES:
+        return FILE_TYPES[number]
+    in_name = re.search(r"(?i)\b(I?Q\d\w*|BF16|F16|F32|MXFP4\w*)(?=\.gguf$)", header.path.name)
+    if in_name:
+        return in_name.group(1).upper()
+    return by_type.most_common(1)[0][0] if by_type else "unknown"
