@@ -6,7 +6,7 @@ Where a step begins (the first rule that fits decides; each needs only text that
    blank line stands between them and that line does not end in ``:`` or ``,``.
 2. A list item (``1.``, ``2)``, ``-``, ``*``) begins a step; an indented item belongs to the item above it.
 3. After a blank line a step begins.
-4. A new line begins a step, since models that are trained on one step a line, and lists of equations, are read that way.
+4. A new line begins a step, since models trained on one step a line, and lists of equations, are read that way.
    It continues the step when the line above ends in ``,`` ``:`` or an operator, when it starts with an operator
    or a closing bracket, or when it starts in lower case and the line above did not end a sentence (a wrapped line);
    ``wait``, ``hmm`` and their like begin a step in lower case too.
@@ -35,7 +35,7 @@ TURNING_WORDS = (
 )  # fmt: skip
 """A sentence that starts with one of these takes the thought in a new direction or to its next station."""
 
-TURNING_WORDS_CJK = ("等等", "但是", "不过", "然而", "所以", "因此", "首先", "其次", "然后", "接下来", "最后", "另外", "或者")
+TURNING_WORDS_CJK = ("等等", "但是", "不过", "然而", "所以", "因此", "首先", "其次", "然后", "最后", "另外", "或者")
 
 _UNMISTAKABLE = ("actually", "alternatively", "double-check", "hmm", "hold on", "let me", "wait")
 """Turning words that a wrapped line hardly ever starts with, so they count in lower case too."""
