@@ -1,0 +1,21 @@
+"""Families about language: short stories with numbers, small Python functions, greetings, and knowing when to decline."""
+
+from __future__ import annotations
+
+from edgemind.distill.problems.base import Family
+from edgemind.distill.problems.language.greetings import Greetings
+from edgemind.distill.problems.language.structured import Structured
+
+LANGUAGE_FAMILIES: tuple[Family, ...] = (
+    Greetings(),
+    Structured(),
+)
+
+LANGUAGE_WEIGHTS: dict[str, float] = {
+    "word_problems": 2.2,
+    "python_functions": 1.6,
+    "greetings": 0.6,
+    "declining": 2.6,
+    "structured": 0.5,
+}
+"""How often a family is drawn, against 1 for a numeric family."""
