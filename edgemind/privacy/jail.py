@@ -71,7 +71,7 @@ class Report:
     profile: Profile
     strength: Strength
     landlock: int | None
-    """The Landlock ABI that guards files (worker) or the memory of other processes (ui, serve); None where none does."""
+    """The Landlock ABI that guards files (worker) or other processes' memory (ui, serve); None where none does."""
     notes: tuple[str, ...] = ()
     """Why something is weaker than it could be; empty when nothing is."""
     seconds: float = 0.0
