@@ -144,7 +144,8 @@ class Comparison:
         if problem.result in ("yes", "no"):
             return said.startswith(problem.result)
         if problem.result == "equal":
-            return "equal" in said and not said.startswith("no") and "not equal" not in said
+            own = set(numbers(said)) <= set(numbers(problem.prompt))
+            return own and "equal" in said and "not equal" not in said
         found = numbers(said)
         return bool(found) and not said.startswith(("yes", "no")) and "equal" not in said and found[0] == problem.result
 
