@@ -8,8 +8,8 @@ Where a step begins (the first rule that fits decides; each needs only text that
 3. After a blank line a step begins.
 4. A new line begins a step, since models trained on one step a line, and lists of equations, are read that way.
    It continues the step when the line above ends in ``,`` ``:`` or an operator, when it starts with an operator
-   or a closing bracket, or when it starts in lower case and the line above did not end a sentence (a wrapped line);
-   ``wait``, ``hmm`` and their like begin a step in lower case too.
+   or a closing bracket, or when it is the rest of a wrapped line: it starts in lower case, and the line above has at
+   least 40 characters and did not end a sentence. ``wait``, ``hmm`` and their like begin a step in lower case too.
 5. Within a line a step begins at a sentence that starts with a turning word (Wait, But, So, Alternatively, ...) once
    the current step has more than 200 characters.
 
@@ -26,6 +26,9 @@ from edgemind.engine.events import Step
 
 LONG_STEP = 200
 """Characters after which a turning word inside a line begins a step."""
+
+WRAPPED_LINE = 40
+"""Text is wrapped at widths well above this; a shorter line was ended on purpose."""
 
 TURNING_WORDS = (
     "actually", "additionally", "alternatively", "also", "another", "but", "consider", "double-check", "finally",
@@ -69,17 +72,18 @@ class StepSplitter:
 
     def __init__(self, started: float | None = None) -> None:
         self._steps = [_Draft()]
-        self._pieces: list[tuple[int, str]] = []
+        self._pieces: list[tuple[int, list[str]]] = []
         self._now = started
         self._tokens = 0
         self._seconds = 0.0
         # The line that is being read.
         self._probe: str | None = ""
         self._line = ""
-        self._indent = False
+        self._indent = 0
         # The line above it.
         self._blank = False
         self._last = ""
+        self._above = 0
         # Blocks.
         self._fence = ""
         self._math = ""
@@ -136,6 +140,10 @@ class StepSplitter:
     def _read(self, text: str, position: int) -> int:
         character = text[position]
         if self._probe is not None and character != "\n":
+            if not self._probe and character.isspace():
+                self._indent += 4 if character == "\t" else 1
+                self._write(character)
+                return position + 1
             self._probe += character
             self._decide_line(final=False)
             return position + 1
@@ -144,7 +152,7 @@ class StepSplitter:
             self._decide_sentence(final=False)
             return position + 1
         if character == "\n":
-            self.flush_line()
+            self._end_line()
             return position + 1
         return self._read_on(text, position)
 
@@ -153,9 +161,12 @@ class StepSplitter:
         character = text[position]
         if self._ended:
             cjk = self._ended in "。！？"
-            if character.isspace() or (character in "\"')]*_”’" and not cjk):
+            if character.isspace():
                 self._write(character)
-                self._ended = " " if character.isspace() or self._ended == " " else self._ended
+                self._ended = " "
+                return position + 1
+            if character in "\"')]*_”’" and self._ended != " " and not cjk:
+                self._write(character)
                 return position + 1
             at_start = self._ended == " " or cjk
             self._ended = ""
@@ -188,24 +199,22 @@ class StepSplitter:
             self._begin()
         self._write(probe)
 
-    def flush_line(self) -> None:
+    def _end_line(self) -> None:
         """The line is over: settles what waits, writes the newline, and remembers what the next line depends on."""
-        if self._probe is not None and self._probe.strip():
+        if self._probe:
             self._decide_line(final=True)
-        elif self._probe:
-            self._write(self._probe)
         if self._sentence is not None:
             self._decide_sentence(final=True)
         line = self._line.strip()
         if line:
-            self._last = self._line.rstrip()[-1]
+            self._last, self._above = line[-1], len(line)
             self._blank = False
             self._track_blocks(line)
         else:
             self._blank = True
             self._math = ""
         self._write("\n")
-        self._line, self._probe, self._ended, self._sentence = "", "", "", None
+        self._line, self._indent, self._probe, self._ended, self._sentence = "", 0, "", "", None
 
     def _track_blocks(self, line: str) -> None:
         if self._fence:
@@ -236,14 +245,11 @@ class StepSplitter:
             self._begin()
         self._write(probe)
 
-    def _line_begins(self, probe: str, final: bool) -> bool | None:
-        """Whether the line that starts with ``probe`` begins a step; None while that is open."""
+    def _line_begins(self, rest: str, final: bool) -> bool | None:
+        """Whether the line that starts with ``rest``, after its indent, begins a step; None while that is open."""
         if self._fence or self._math:
             return False
-        rest = probe.lstrip()
-        if not rest:
-            return False if final else None
-        indent = len(probe) - len(rest) >= 2 or probe[0] == "\t"
+        indented = self._indent >= 2
         if not final and rest in ("`", "``", "~", "~~", "$", "\\"):
             return None
         block = rest.startswith(("```", "~~~", "$$", "\\["))
@@ -254,10 +260,10 @@ class StepSplitter:
         if not final and _MAYBE_ITEM.fullmatch(rest):
             return None
         if _ITEM.match(rest):
-            nested = indent and self._in_item
+            nested = indented and self._in_item
             self._in_item = True
             return not nested
-        if indent and self._in_item:
+        if indented and self._in_item:
             return False
         begins = self._text_begins(rest, final)
         if begins is None:
@@ -270,7 +276,7 @@ class StepSplitter:
         if self._blank:
             return True
         first = rest[0]
-        if first.islower() and self._last not in _ENDS:
+        if first.islower() and self._last not in _ENDS and self._above >= WRAPPED_LINE:
             turning = _begins_with_word(rest + (" " if final else ""), _UNMISTAKABLE, capital=False)
             return turning if turning is not None or not final else False
         return not (self._last and self._last in _CONTINUES_BELOW) and first not in _CONTINUES_ABOVE
@@ -294,16 +300,19 @@ class StepSplitter:
         elif text != "\n" and not text.isspace():
             self._line = self._line[: _LINE_KEPT - 1] + text.rstrip()[-1]
         if self._pieces and self._pieces[-1][0] == index:
-            self._pieces[-1] = (index, self._pieces[-1][1] + text)
+            self._pieces[-1][1].append(text)
         else:
-            self._pieces.append((index, text))
+            self._pieces.append((index, [text]))
 
     def _take(self) -> list[tuple[int, str]]:
         """The pieces so far; the waiting tokens and seconds go to their steps by visible characters."""
-        pieces, self._pieces = self._pieces, []
+        pieces = [(index, "".join(parts)) for index, parts in self._pieces]
+        self._pieces = []
         if not pieces:
             return []
-        weights = [max(1, len(text.strip())) for _, text in pieces]
+        weights = [len(text.strip()) for _, text in pieces]
+        if not any(weights):
+            weights[-1] = 1
         total, seen, given = sum(weights), 0, 0
         for (index, _), weight in zip(pieces, weights, strict=True):
             seen += weight

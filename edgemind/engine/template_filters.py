@@ -156,14 +156,18 @@ def check_arguments(
     function: Callable[..., Any], value: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], limit: int
 ) -> None:
     """Refuses filter arguments whose result would pass ``limit``."""
-    numbers = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, int)]
+    given = (*args, *kwargs.values())
+    numbers = [arg for arg in given if isinstance(arg, int)]
     if function is not _integer and any(abs(number) > WIDEST_FIELD for number in numbers):
         raise TooMuchError("a number given to a filter is too large")
-    if function is _replace and len(args) >= 2:
-        _check_replace(str(value), str(args[0]), str(args[1]), limit)
+    if function is _replace and len(given) >= 2:
+        longest = max((str(arg) for arg in given), key=len)
+        _check_replace(str(value), str(args[0] if args else kwargs.get("old", "")), longest, limit)
     if function is _indent:
         lines = str(value).count("\n") + 1
-        _check(len(str(value)) + lines * max([4, *numbers, *(len(a) for a in args if isinstance(a, str))]), limit)
+        _check(
+            len(str(value)) + lines * max([4, *numbers, *(len(arg) for arg in given if isinstance(arg, str))]), limit
+        )
 
 
 # The filters. Those of Jinja that are used as they are; those that need a bound or a plain ``str`` are written here.

@@ -15,7 +15,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from jinja2 import TemplateError as JinjaError
 from jinja2 import meta
 
 from edgemind.engine.events import Message
@@ -192,8 +191,9 @@ def template_variables(source: str) -> frozenset[str]:
     if len(source) > LARGEST_SOURCE:
         return frozenset()
     try:
-        return frozenset(meta.find_undeclared_variables(Sandbox().parse(source)))
-    except (JinjaError, RecursionError):
+        with _failing_as_template_error(), allowance(len(source)):
+            return frozenset(meta.find_undeclared_variables(Sandbox().parse(source)))
+    except TemplateError:
         return frozenset()
 
 
