@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from edgemind.distill.problems.base import Family
 from edgemind.distill.problems.language.greetings import Greetings
+from edgemind.distill.problems.language.python_functions import PythonFunctions
 from edgemind.distill.problems.language.structured import Structured
 
 LANGUAGE_FAMILIES: tuple[Family, ...] = (
+    PythonFunctions(),
     Greetings(),
     Structured(),
 )
