@@ -65,7 +65,9 @@ def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     first = start(whole)
     first.train()
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(cut)], env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])})
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(cut)], env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    )
     deadline = time.monotonic() + 120
     while not (cut / "checkpoint.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
