@@ -1,0 +1,31 @@
+"""How sure a model is of a token, from its logits before any sampling filter."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+
+def confidence(
+    logits: npt.NDArray[np.float32], token: int, top: int
+) -> tuple[float, float, list[tuple[int, float]]]:
+    """Probability of ``token``, Shannon entropy in nats, and the ``top`` most probable tokens with probabilities.
+
+    With z = logits - max and S = sum(exp(z)): p = exp(z)/S and H = log(S) - sum(exp(z) z)/S, so nothing overflows.
+    A logit of -inf has probability 0. Sums are in float32 pairwise order, good to about 1e-6.
+
+    Args:
+        logits: one row, ``[vocab]``.
+    """
+    shifted = logits - logits.max()
+    weights = np.exp(shifted)
+    total = float(weights.sum())
+    np.maximum(shifted, np.float32(-1e30), out=shifted)
+    entropy = float(np.log(total)) - float(np.multiply(weights, shifted, out=shifted).sum()) / total
+    alternatives: list[tuple[int, float]] = []
+    if top > 0:
+        top = min(top, logits.size)
+        best = np.argpartition(logits, logits.size - top)[logits.size - top :]
+        best = best[np.lexsort((best, -logits[best]))]
+        alternatives = [(int(i), float(weights[i]) / total) for i in best]
+    return float(weights[token]) / total, max(entropy, 0.0), alternatives

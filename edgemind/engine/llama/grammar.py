@@ -1,0 +1,127 @@
+"""A GBNF grammar, compiled for one vocabulary.
+
+llama.cpp ends the process when a grammar is fed a token that it forbids, prints parse errors on standard error,
+and overflows the stack on a deeply nested one; this module is the guard rail for all three.
+Not for: when a grammar applies (``sampler``), JSON schemas (``json_schema``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgemind.engine.llama.bindings import C, Handle, reason, recording
+from edgemind.engine.llama.model import Model
+from edgemind.errors import BadConstraint
+
+MAX_CHARACTERS = 256 * 1024
+MAX_NESTING = 2500
+"""Open parentheses; llama.cpp's parser recurses. A string of at most 2,000 characters needs 2,000."""
+MAX_RULES = 10_000
+
+CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+"""``llama_token_data``."""
+
+_LITERALS = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*', re.DOTALL)
+
+
+class Grammar(Handle):
+    """What may be written, and how far one answer has got in it. ``fresh`` starts another answer."""
+
+    @classmethod
+    def compile(cls, model: Model, gbnf: str) -> Grammar:
+        """Compile a GBNF grammar whose root rule is ``root``.
+
+        Raises:
+            BadConstraint: it cannot be used; the message has llama.cpp's own line.
+        """
+        _check_size(gbnf)
+        with recording() as lines, _standard_error() as printed:
+            address = C.llama_sampler_init_grammar(model.vocab.raw, gbnf.encode("utf-8", "replace"), b"root")
+        if not address:
+            said = re.search(r"error parsing grammar: ([^\n]{1,200})", printed[0] if printed else "")
+            why = said[1] if said else reason(lines)
+            raise BadConstraint(f"The grammar cannot be used: {why}.", "See llama.cpp's grammars/README.md for GBNF.")
+        return cls(address, C.llama_sampler_free)
+
+    def fresh(self) -> Grammar:
+        """The same grammar in the same state, to be advanced on its own."""
+        return Grammar(C.llama_sampler_clone(self.raw), C.llama_sampler_free)
+
+    def allows(self, token: int) -> bool:
+        """Whether ``token`` may come next; an end-of-generation token only where the grammar may end."""
+        one = np.zeros(1, CANDIDATE)
+        one["id"] = token
+        C.llama_sampler_apply(self.raw, ctypes.byref(candidates(one)))
+        return bool(one["logit"][0] != -np.inf)
+
+    def filter(self, tokens: npt.NDArray[Any]) -> None:
+        """Set the logit of every forbidden candidate to -inf, in place."""
+        C.llama_sampler_apply(self.raw, ctypes.byref(candidates(tokens)))
+
+    def accept(self, token: int) -> None:
+        """Advance.
+
+        Raises:
+            BadConstraint: the grammar does not allow ``token`` here.
+        """
+        if not self.allows(token):
+            raise BadConstraint(f"The grammar does not allow token {token} here.")
+        C.llama_sampler_accept(self.raw, token)
+
+
+def candidates(tokens: npt.NDArray[Any]) -> Any:
+    """llama.cpp's view of an array of ``CANDIDATE``; the array must outlive it."""
+    return C.llama_token_data_array(
+        data=tokens.ctypes.data_as(C.llama_token_data_p), size=tokens.size, selected=-1, sorted=False
+    )
+
+
+def _check_size(gbnf: str) -> None:
+    if "\0" in gbnf:
+        raise BadConstraint("The grammar contains a NUL character.")
+    if len(gbnf) > MAX_CHARACTERS:
+        raise BadConstraint(f"The grammar has {len(gbnf):,} characters; at most {MAX_CHARACTERS:,} are accepted.")
+    if gbnf.count("::=") > MAX_RULES:
+        raise BadConstraint(f"The grammar has {gbnf.count('::='):,} rules; at most {MAX_RULES:,} are accepted.")
+    depth = deepest = 0
+    for character in _LITERALS.sub("", gbnf):
+        if character == "(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character == ")":
+            depth -= 1
+    if deepest > MAX_NESTING:
+        raise BadConstraint(f"The grammar nests {deepest:,} parentheses; at most {MAX_NESTING:,} are accepted.")
+
+
+@contextlib.contextmanager
+def _standard_error() -> Iterator[list[str]]:
+    """Catch what C code prints on standard error; up to a pipe's worth, the rest is dropped."""
+    printed: list[str] = []
+    if os.name == "nt":
+        yield printed
+        return
+    sys.stderr.flush()
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    saved = os.dup(2)
+    os.dup2(writer, 2)
+    try:
+        yield printed
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(writer)
+        with contextlib.suppress(BlockingIOError):
+            printed.append(os.read(reader, 65536).decode("utf-8", "replace"))
+        os.close(reader)
