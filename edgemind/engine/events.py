@@ -81,11 +81,13 @@ class LoadOptions(Frozen):
 
 
 class GenerateRequest(Frozen):
-    """One answer to be written. Exactly one of ``messages`` and ``prompt`` is set."""
+    """One answer to be written. Exactly one of ``messages``, ``prompt`` and ``tokens`` is set."""
 
     messages: tuple[Message, ...] | None = None
     prompt: str | None = None
     """Raw text, no template."""
+    tokens: tuple[int, ...] | None = None
+    """Raw tokens; for measuring."""
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     max_tokens: int | None = Field(default=None, ge=1)
@@ -101,6 +103,8 @@ class GenerateRequest(Frozen):
     confidence: bool = False
     alternatives: int = Field(default=0, ge=0, le=20)
     """With ``confidence``: how many runner-up tokens each answer token carries."""
+    ignore_end: bool = False
+    """Go on after an end-of-generation token; for measuring."""
 
 
 class TokenConfidence(Frozen):

@@ -224,12 +224,17 @@ def _from_vocabulary(has_token: Callable[[str], bool]) -> str | None:
     return None
 
 
-def _switch(text: str) -> Switch | None:
-    from edgemind.engine.templates import template_variables
+_ON_OFF = (True, False)
+_EFFORT = ("medium", "low")
 
-    variables = template_variables(text)
+
+def _switch(text: str) -> Switch | None:
+    """The first known variable that makes a difference to what the template writes."""
+    from edgemind.engine.templates import variables_that_matter
+
+    found = variables_that_matter(text, {"enable_thinking": _ON_OFF, "thinking": _ON_OFF, "reasoning_effort": _EFFORT})
     order: tuple[Switch, ...] = ("enable_thinking", "thinking", "reasoning_effort")
-    return next((name for name in order if name in variables), None)
+    return next((name for name in order if name in found), None)
 
 
 def opens_inside(rendered_prompt_tail: str, fmt: ReasoningFormat) -> bool:

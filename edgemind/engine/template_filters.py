@@ -36,11 +36,11 @@ METHODS: Mapping[type, frozenset[str]] = {
 """Methods by exact type; everything else has none. ``str.format`` is bounded in the sandbox."""
 
 
-def written_size(value: Any, limit: int) -> int:
+def written_size(value: Any, limit: int, plain: bool = True) -> int:
     """About how many characters ``str(value)`` has, shared parts counted each time; stops counting past ``limit``.
 
     Raises:
-        SecurityError: the value is, or holds, something other than plain data.
+        SecurityError: the value is, or holds, something other than plain data, and ``plain`` asks for that.
     """
     if isinstance(value, str):
         return len(value)
@@ -62,15 +62,17 @@ def written_size(value: Any, limit: int) -> int:
             waiting += item.values()
         elif isinstance(item, range):
             size += 16
-        else:
+        elif plain:
             raise SecurityError(f"a {type(item).__name__} cannot be written out")
+        else:
+            size += 16
     return size
 
 
 def check_nesting(values: Iterable[Any], limit: int) -> None:
     """Refuses containers that a macro could nest into something enormous by passing them on twice."""
     for value in values:
-        if isinstance(value, (list, tuple, dict)) and written_size(value, limit) > limit:
+        if isinstance(value, (list, tuple, dict)) and written_size(value, limit, plain=False) > limit:
             raise TooMuchError("a container is too large")
 
 
@@ -97,7 +99,7 @@ def operator_size(operator: str, left: Any, right: Any, limit: int) -> int:
     if isinstance(left, str) and isinstance(right, str):
         return len(left) + len(right)
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        return written_size(left, limit) + written_size(right, limit)
+        return written_size(left, limit, plain=False) + written_size(right, limit, plain=False)
     return 1
 
 
@@ -108,7 +110,7 @@ def _small(value: Any) -> bool:
 def _repeat_size(sequence: Any, times: Any) -> int:
     if not isinstance(sequence, (str, list, tuple)) or not isinstance(times, int):
         return 1
-    return max(0, times) * max(1, written_size(sequence, 1 << 30))
+    return max(0, times) * max(1, written_size(sequence, 1 << 26, plain=False))
 
 
 def _percent_size(template: str, values: Any, limit: int) -> int:

@@ -76,13 +76,13 @@ def allowance(input_size: int, seconds: float = CPU_SECONDS) -> Iterator[Allowan
         _current.reset(token)
 
 
-def measured(value: Any) -> Any:
+def measured(value: Any, plain: bool = True) -> Any:
     """Charges a value by what writing it out would take, shared parts counted each time, and returns it.
 
     Raises:
-        SecurityError: the value holds something that is no plain data.
+        SecurityError: the value holds something that is no plain data, and ``plain`` asks for that.
     """
-    _current.get().charge(filters.written_size(value, _current.get().largest))
+    _current.get().charge(filters.written_size(value, _current.get().largest, plain))
     return value
 
 
@@ -126,7 +126,7 @@ def _filtered(node: Any, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
-class _GenerationTag(Extension):
+class GenerationTag(Extension):
     """``{% generation %}``: marks the assistant's text for training; here its body is simply rendered."""
 
     tags = {"generation"}  # noqa: RUF012
@@ -154,7 +154,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             loader=BaseLoader(),
             trim_blocks=True,
             lstrip_blocks=True,
-            extensions=[_GenerationTag, loopcontrols],
+            extensions=[GenerationTag, loopcontrols],
             finalize=_finalize,
             cache_size=0,
         )
@@ -200,7 +200,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(__obj, types.BuiltinMethodType) and isinstance(__obj.__self__, str):
             args = filters.check_str_method(__obj.__self__, __obj.__name__, args, kwargs, spent.largest)
         elif isinstance(__obj, (Macro, LoopContext)):
-            filters.check_nesting((*args, *kwargs.values()), spent.largest)
+            given = [value for name, value in kwargs.items() if name not in ("_loop_vars", "_block_vars")]
+            filters.check_nesting((*args, *given), spent.largest)
         result = super().call(__context, __obj, *args, **kwargs)
         if isinstance(result, str):
             spent.charge(len(result))
@@ -221,7 +222,7 @@ def _range(*args: int) -> range:
 
 
 def _dict(*args: Any, **kwargs: Any) -> dict[Any, Any]:
-    return dict(measured(dict(*args, **kwargs)))
+    return dict(measured(dict(*args, **kwargs), plain=False))
 
 
 def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -268,7 +269,7 @@ def _counted_join(context: Context, parts: list[Any]) -> str:
 
 @pass_context
 def _counted_value(context: Context, value: Any) -> Any:
-    return measured(value)
+    return measured(value, plain=False)
 
 
 @pass_context

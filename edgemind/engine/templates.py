@@ -21,7 +21,16 @@ from edgemind.engine.events import Message
 from edgemind.engine.template_fallbacks import fallback_template
 from edgemind.engine.template_sandbox import CPU_SECONDS, Sandbox, allowance, strftime_format
 
-__all__ = ["ChatTemplate", "LoadedTemplate", "Quirks", "TemplateError", "fallback_template", "load_template"]
+__all__ = [
+    "ChatTemplate",
+    "LoadedTemplate",
+    "Quirks",
+    "TemplateError",
+    "fallback_template",
+    "load_template",
+    "template_variables",
+    "variables_that_matter",
+]
 
 LARGEST_SOURCE = 256 << 10
 """The largest template of a known model has about 30 KB."""
@@ -106,7 +115,7 @@ class ChatTemplate:
         """
         variables: dict[str, Any] = {
             **self._variables,
-            "messages": self._prepared(messages),
+            "messages": self.as_dicts(messages),
             "add_generation_prompt": add_generation_prompt,
             "raise_exception": _raise_exception,
             "strftime_now": _strftime_now,
@@ -136,7 +145,8 @@ class ChatTemplate:
             raise TemplateError("only a message of the assistant can be continued")
         return self.render(messages[:-1], **options) + messages[-1].content
 
-    def _prepared(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+    def as_dicts(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The conversation as the template gets to see it, after its quirks are taken care of."""
         turns = _system_first(messages)
         if self.quirks.no_system:
             turns = _system_into_user(turns)
@@ -183,6 +193,28 @@ def load_template(
     name, source = fallback_template(architecture, has_token)
     template = _adapted(ChatTemplate(source, bos=bos, eos=eos))
     return LoadedTemplate(template, "fallback", f"{reason}; the built-in {name} template is used.")
+
+
+def variables_that_matter(source: str, candidates: Mapping[str, tuple[Any, Any]]) -> frozenset[str]:
+    """Those of ``candidates`` whose two values make the template write two different texts.
+
+    A name that the template reads is not enough: some set a variable of that name themselves.
+    """
+    read = [name for name in candidates if name in template_variables(source)]
+    if not read:
+        return frozenset()
+    try:
+        template = _adapted(ChatTemplate(source))
+    except TemplateError:
+        return frozenset(read)
+
+    def written(name: str, value: Any) -> str | None:
+        try:
+            return template.render([Message(role="user", content=_USER)], extra={name: value})
+        except TemplateError:
+            return None
+
+    return frozenset(name for name in read if written(name, candidates[name][0]) != written(name, candidates[name][1]))
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,119 @@
+"""``edgemind bench``: how fast a model runs on this machine, through the whole path."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgemind.cli import console
+from edgemind.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgemind.engine.bench import BenchReport
+
+DEPTHS = (0, 512, 2048)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(name="bench")(bench)
+
+
+def bench(
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Installed name, or a path to a GGUF file.")] = None,
+    depth: Annotated[
+        list[int] | None, typer.Option("--depth", min=0, help="Tokens already in the context; may be repeated.")
+    ] = None,
+    random_weights: Annotated[
+        str | None,
+        typer.Option("--random-weights", metavar="SHAPE", help="Build a model of this shape: right speed, no sense."),
+    ] = None,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, max=50, help="Measure this often; medians count.")] = 3,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the engine.")] = None,
+    flash_attention: Annotated[str, typer.Option("--flash-attention", help="auto, on or off.")] = "auto",
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure prefill and decode speed, time to first token and memory."""
+    if model and random_weights:
+        raise UsageError("--model and --random-weights exclude each other.", "Give one of the two.")
+    if flash_attention not in ("auto", "on", "off"):
+        raise UsageError(f"--flash-attention takes auto, on or off, not {flash_attention!r}.", "edgemind bench --help")
+    with ExitStack() as stack:
+        if random_weights:
+            path = _built(random_weights, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        else:
+            from edgemind.models.names import resolve
+
+            path = resolve(model).path
+        report = _measured(path, depth or list(DEPTHS), repeat, threads, flash_attention)
+    if json_output:
+        console.out_json(as_object(report))
+    else:
+        console.out(as_table(report))
+
+
+def _built(shape: str, folder: Path) -> Path:
+    from edgemind.convert import random_weights
+
+    console.err(f"building random weights of the shape {shape}\n")
+    path = folder / f"{shape}.gguf"
+    random_weights.build(shape, path)
+    return path
+
+
+def _measured(path: Path, depths: list[int], repeats: int, threads: int | None, flash: Any) -> BenchReport:
+    from edgemind.engine.bench import DECODE_TOKENS, PREFILL_TOKENS, measure
+    from edgemind.engine.events import LoadOptions
+
+    room = max(depths) + PREFILL_TOKENS + DECODE_TOKENS
+    options = LoadOptions(
+        path=str(path), context=max(256, room), sequences=1, threads=threads, flash_attention=flash
+    )
+    return measure(options, depths, repeats=repeats, tell=lambda line: console.err(f"{line}\n"))
+
+
+def as_object(report: BenchReport) -> dict[str, Any]:
+    """The report as ``--json`` prints it."""
+    return {
+        "model": report.model.name,
+        "architecture": report.model.architecture,
+        "parameters": report.model.parameters,
+        "size_bytes": report.model.size_bytes,
+        "threads": report.model.threads,
+        "gpu_layers": report.model.gpu_layers,
+        "repeats": report.repeats,
+        "load_seconds": report.load_seconds,
+        "first_token_cold_seconds": report.first_token_cold_seconds,
+        "first_token_warm_seconds": report.first_token_warm_seconds,
+        "worker_peak_bytes": report.worker_peak_bytes,
+        "parent_peak_bytes": report.parent_peak_bytes,
+        "results": [asdict(result) for result in report.results],
+    }
+
+
+def as_table(report: BenchReport) -> str:
+    """The report for a person."""
+    info = report.model
+    lines = [
+        f"{info.name}: {info.architecture}, {info.parameters / 1e6:,.1f} M parameters, "
+        f"{info.size_bytes / 2**20:,.0f} MiB, {info.threads} threads, {info.gpu_layers} layers on a GPU",
+        "",
+        f"{'depth':>8}  {'prefill tok/s':>14}  {'decode tok/s':>13}  {'ms per event':>13}",
+    ]
+    lines += [
+        f"{row.depth:>8}  {row.prefill_tokens_per_second:>14,.1f}  {row.decode_tokens_per_second:>13,.1f}  "
+        f"{1000 * row.event_seconds_per_token:>13,.2f}"
+        for row in report.results
+    ]
+    lines += [
+        "",
+        f"time to first token: {report.first_token_cold_seconds:.2f} s cold (worker start included), "
+        f"{report.first_token_warm_seconds:.3f} s warm",
+        f"peak memory: {report.worker_peak_bytes / 2**20:,.0f} MiB worker, "
+        f"{report.parent_peak_bytes / 2**20:,.0f} MiB this process",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,239 @@
+"""The parent's side of the engine: starts the jailed worker, sends requests, hands out its events.
+
+One ``Engine`` is one model in one child process. A worker that dies is an event, not an exception: what was
+streamed stays, and the next request starts a new worker.
+Not for: llama.cpp (the worker's), conversations (``chat``), drawing (the faces).
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from edgemind.engine import protocol
+from edgemind.engine.events import (
+    Done,
+    Event,
+    Failed,
+    GenerateRequest,
+    Loaded,
+    Loading,
+    LoadOptions,
+    Message,
+    ModelInfo,
+)
+from edgemind.engine.process import WorkerProcess
+from edgemind.errors import EdgemindError, WorkerDied, all_kinds
+
+def error_from(failed: Failed) -> EdgemindError:
+    """The exception that a ``Failed`` event stands for."""
+    return all_kinds().get(failed.kind, EdgemindError)(failed.message, failed.hint)
+
+
+class Generation:
+    """The events of one request, in order; the last is ``Done`` or ``Failed``."""
+
+    def __init__(self, engine: Engine, request_id: int, inbox: queue.SimpleQueue[protocol.Reply]) -> None:
+        self.id = request_id
+        self._engine = engine
+        self._inbox = inbox
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Event]:
+        while not self._ended:
+            event = self._inbox.get()
+            if isinstance(event, protocol.Counted | protocol.Build):
+                continue
+            self._ended = isinstance(event, Done | Failed)
+            yield event
+
+    def cancel(self) -> None:
+        """Stop within one token; the events still end with ``Done``. Safe from any thread, any number of times."""
+        self._engine.send(protocol.Cancel(id=self.id))
+
+    def answer_now(self) -> None:
+        """Close the thought and let the model answer."""
+        self._engine.send(protocol.AnswerNow(id=self.id))
+
+    def __enter__(self) -> Generation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._ended:
+            self.cancel()
+
+
+class Engine:
+    """One model in one worker process. Methods may be called from any thread.
+
+    Args:
+        options: which model, and how to open it.
+        on_event: also told of every event about loading (``Loading``, ``Loaded``, ``Failed``), on the thread
+            that reads the worker.
+    """
+
+    def __init__(self, options: LoadOptions, *, on_event: Callable[[Event], None] | None = None) -> None:
+        self.options = options
+        self.info: ModelInfo | None = None
+        self._on_event = on_event
+        self._ids = itertools.count(1)
+        self._lock = threading.RLock()
+        self._worker: WorkerProcess | None = None
+        self._inboxes: dict[int, queue.SimpleQueue[protocol.Reply]] = {}
+        self._loaded: queue.SimpleQueue[ModelInfo | EdgemindError] = queue.SimpleQueue()
+        self._load_result: ModelInfo | EdgemindError | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id while it lives."""
+        worker = self._worker
+        return worker.pid if worker and worker.alive else None
+
+    def start(self) -> None:
+        """Start the worker and return at once; the model loads behind it. Does nothing when it runs already."""
+        worker = self._worker
+        if worker and not worker.alive:
+            worker.join()
+        with self._lock:
+            if self._worker:
+                return
+            self.info = None
+            self._load_result = None
+            self._loaded = queue.SimpleQueue()
+            self._worker = WorkerProcess(self._receive, self._died)
+            self._worker.send(protocol.Load(options=self.options))
+
+    def wait_loaded(self) -> ModelInfo:
+        """Wait until the model is loaded.
+
+        Raises:
+            EdgemindError: of the kind that says why it could not be loaded.
+        """
+        self.start()
+        if self._load_result is None:
+            self._load_result = self._loaded.get()
+        if isinstance(self._load_result, EdgemindError):
+            raise self._load_result
+        return self._load_result
+
+    def generate(self, request: GenerateRequest) -> Generation:
+        """Ask for an answer. A worker that has died is started again."""
+        self.start()
+        return Generation(self, *self._request(lambda number: protocol.Generate(id=number, request=request)))
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Tokens that this conversation takes in the model's template.
+
+        Raises:
+            EdgemindError: the template cannot render it, or the worker died.
+        """
+        self.start()
+        _, inbox = self._request(lambda number: protocol.Count(id=number, messages=tuple(messages)))
+        return _last_word(inbox, protocol.Counted).tokens
+
+    def send(self, command: protocol.Command) -> None:
+        """Write one command; a worker that has just died is noticed by its reader."""
+        worker = self._worker
+        if worker:
+            worker.send(command)
+
+    def close(self) -> None:
+        """End the worker: politely, then for good. Safe to call twice."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker:
+            worker.close()
+
+    def __enter__(self) -> Engine:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _request(self, command: Callable[[int], protocol.Command]) -> tuple[int, queue.SimpleQueue[protocol.Reply]]:
+        inbox: queue.SimpleQueue[protocol.Reply] = queue.SimpleQueue()
+        with self._lock:
+            number = next(self._ids)
+            self._inboxes[number] = inbox
+            if self._worker is None:
+                self._inboxes.pop(number)
+                inbox.put(Failed(kind=WorkerDied.kind, message="The engine stopped.", hint="Run the command again."))
+        self.send(command(number))
+        return number, inbox
+
+    def _receive(self, worker: WorkerProcess, number: int, reply: protocol.Reply) -> None:
+        with self._lock:
+            if worker is not self._worker:
+                return
+            if number == protocol.LOAD_ID:
+                inboxes = list(self._inboxes.values())
+                self._note_load(reply)
+            else:
+                inboxes = [self._inboxes[number]] if number in self._inboxes else []
+                if isinstance(reply, protocol.LAST_WORDS):
+                    self._inboxes.pop(number, None)
+        for inbox in inboxes:
+            inbox.put(reply)
+        if number == protocol.LOAD_ID:
+            if isinstance(reply, Failed):
+                worker.close()
+            if self._on_event and isinstance(reply, Loading | Loaded | Failed):
+                self._on_event(reply)
+
+    def _note_load(self, reply: protocol.Reply) -> None:
+        if isinstance(reply, Loaded):
+            self.info = reply.info
+            self._loaded.put(reply.info)
+        elif isinstance(reply, Failed):
+            self._loaded.put(error_from(reply))
+            self._inboxes.clear()
+            self._worker = None
+
+    def _died(self, worker: WorkerProcess, problem: WorkerDied) -> None:
+        with self._lock:
+            if worker is not self._worker:
+                return
+            self._worker = None
+            orphans, self._inboxes = self._inboxes, {}
+            if self.info is None:
+                self._loaded.put(problem)
+        failed = Failed(kind=problem.kind, message=problem.message, hint=problem.hint)
+        for inbox in orphans.values():
+            inbox.put(failed)
+        if self._on_event:
+            self._on_event(failed)
+
+
+def probe_build() -> protocol.Build:
+    """What llama.cpp was built with and which devices it sees, asked of a worker that loads no model.
+
+    Raises:
+        EdgemindError: the worker could not start or died.
+    """
+    inbox: queue.SimpleQueue[protocol.Reply] = queue.SimpleQueue()
+
+    def died(_: WorkerProcess, problem: WorkerDied) -> None:
+        inbox.put(Failed(kind=problem.kind, message=problem.message, hint=problem.hint))
+
+    worker = WorkerProcess(lambda _, __, reply: inbox.put(reply), died)
+    try:
+        worker.send(protocol.Probe(id=1))
+        return _last_word(inbox, protocol.Build)
+    finally:
+        worker.close()
+
+
+Word = TypeVar("Word", protocol.Counted, protocol.Build)
+
+
+def _last_word(inbox: queue.SimpleQueue[protocol.Reply], kind: type[Word]) -> Word:
+    while True:
+        reply = inbox.get()
+        if isinstance(reply, Failed):
+            raise error_from(reply)
+        if isinstance(reply, kind):
+            return reply

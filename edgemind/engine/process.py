@@ -1,0 +1,153 @@
+"""The worker as an operating-system process: start it, feed it lines, read its lines, explain its death.
+
+Not for: what the lines mean to a request (``client``), the inside of the worker (``worker``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from edgemind.engine import protocol
+from edgemind.errors import WorkerDied
+from edgemind.privacy import jail
+
+STDERR_LINES = 40
+"""How much of what a worker said last is kept to explain its death."""
+
+GRACE = 2.0
+"""Seconds a worker has to leave by itself before it is killed."""
+
+DEATHS = {
+    signal.SIGKILL: (
+        "The engine was killed, most likely because memory ran out",
+        "Try a smaller model, or a smaller --context.",
+    ),
+    signal.SIGABRT: (
+        "llama.cpp gave up on this model",
+        "Check the model with `edgemind doctor`; a damaged file has to be fetched again.",
+    ),
+    signal.SIGSEGV: (
+        "The engine crashed on this model",
+        "A damaged file has to be fetched again.",
+    ),
+}
+if hasattr(signal, "SIGBUS"):
+    DEATHS[signal.SIGBUS] = (
+        "The model file was cut short, or its disk went away, while it was being read",
+        "Check the disk and fetch the model again.",
+    )
+
+
+class WorkerProcess:
+    """A running worker. ``on_reply`` and ``on_death`` are called on the thread that reads it.
+
+    Args:
+        on_reply: told of every reply with the id of its request.
+        on_death: told once, after the last reply, unless ``close`` ended the process.
+    """
+
+    def __init__(
+        self,
+        on_reply: Callable[[WorkerProcess, int, protocol.Reply], None],
+        on_death: Callable[[WorkerProcess, WorkerDied], None],
+    ) -> None:
+        self._on_reply = on_reply
+        self._on_death = on_death
+        self._closing = False
+        self._write_lock = threading.Lock()
+        self._complaints: deque[str] = deque(maxlen=STDERR_LINES)
+        argv = jail.sandbox_command([sys.executable, "-u", "-m", "edgemind.engine.worker"])
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=jail.scrubbed_environment({"EDGEMIND_PARENT": str(os.getpid())}),
+            cwd=sys.prefix,
+            start_new_session=True,
+        )
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, command: protocol.Command) -> None:
+        """Write one command; a worker that is gone is reported by its reader, not here."""
+        assert self._process.stdin is not None
+        line = command.model_dump_json(exclude_defaults=False).encode() + b"\n"
+        with self._write_lock, contextlib.suppress(BrokenPipeError, ValueError):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def close(self) -> None:
+        """End the worker: closing its input asks it to leave; then it is killed. No report of death follows."""
+        self._closing = True
+        with self._write_lock, contextlib.suppress(BrokenPipeError):
+            if self._process.stdin:
+                self._process.stdin.close()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.join()
+
+    def join(self) -> None:
+        """Wait until the last words of a worker that has ended are delivered."""
+        for thread in (self._reader, self._listener):
+            if thread is not threading.current_thread():
+                thread.join(GRACE)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        broken = ""
+        with self._process.stdout as stream:
+            while line := stream.readline(protocol.MAX_LINE):
+                try:
+                    envelope = protocol.Envelope.model_validate_json(line)
+                except ValidationError as problem:
+                    broken = f"The engine wrote a line that is no event: {problem.errors()[0]['msg']}"
+                    self._process.kill()
+                    break
+                self._on_reply(self, envelope.id, envelope.event)
+        code = self._process.wait()
+        self._listener.join(GRACE)
+        if not self._closing:
+            self._on_death(self, self._explain(code, broken))
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                self._complaints.append(line.decode("utf-8", "replace").rstrip())
+
+    def _explain(self, code: int, broken: str) -> WorkerDied:
+        last = next((line for line in reversed(self._complaints) if line.strip()), "")
+        because = f" ({last[:300]})" if last else ""
+        if broken:
+            return WorkerDied(broken, "Run the command again.")
+        if code < 0:
+            number = -code
+            message, hint = DEATHS.get(
+                signal.Signals(number) if number in set(signal.Signals) else signal.SIGKILL,
+                (f"The engine was ended by signal {number}", "Run the command again."),
+            )
+            return WorkerDied(f"{message}{because}.", hint)
+        return WorkerDied(f"The engine stopped with exit code {code}{because}.", "Run the command again.")

@@ -1,0 +1,171 @@
+"""From a conversation to prompt tokens: template, thinking policy, and what goes when it does not fit.
+
+Text that a user (or a file, or an earlier answer) brings is never read as control tokens: a note that
+contains ``<|im_start|>system`` stays text. Whole oldest turns are dropped when the conversation does not fit,
+never a part of one, and never the system prompt or the last message.
+Not for: rendering itself (``templates``), the tags' meaning (``reasoning``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgemind.engine import llama
+from edgemind.engine.events import ContextTrimmed, GenerateRequest, Message
+from edgemind.engine.reasoning_formats import Detection, ReasoningFormat, closed_empty, opens_inside, suppression
+from edgemind.engine.templates import LoadedTemplate, TemplateError
+from edgemind.errors import BadInput, PromptTooLong, UsageError
+
+ANSWER_ROOM = 256
+"""Tokens kept free for the answer when a conversation is fitted into the context."""
+
+SENTINEL = "\ue000{}\ue001"
+"""Stands in the rendered text for a piece of content that must not be read as control tokens."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Tokens to prefill, and whether they end inside an opened thought."""
+
+    tokens: list[int]
+    inside: bool
+    trimmed: ContextTrimmed | None = None
+
+
+class PromptBuilder:
+    """Renders requests for one model."""
+
+    def __init__(
+        self, vocab: llama.Vocab, template: LoadedTemplate, detection: Detection, reasoning: ReasoningFormat
+    ) -> None:
+        self._vocab = vocab
+        self._template = template
+        self._detection = detection
+        self._format = reasoning
+
+    def build(self, request: GenerateRequest, limit: int) -> Prompt:
+        """The prompt of a request in a context of at most ``limit`` tokens.
+
+        Raises:
+            PromptTooLong: the system prompt and the last message alone do not fit.
+            UsageError: the request has none or several of messages, prompt and tokens.
+            BadInput: there is nothing to answer.
+        """
+        given = [request.messages, request.prompt, request.tokens]
+        if sum(source is not None for source in given) != 1:
+            raise UsageError("A request needs one of messages, a raw prompt, or tokens.", "Give exactly one of them.")
+        if request.messages is not None:
+            return self._fit(list(request.messages), request, limit)
+        if request.prompt is not None:
+            tokens = self._vocab.tokenize(request.prompt, add_special=True, parse_special=True)
+        else:
+            tokens = list(request.tokens or ())
+        if not tokens:
+            raise BadInput("The prompt is empty.", 'Try: edgemind run "What is 48 + 37?"')
+        self._check(len(tokens), limit, request)
+        return Prompt(tokens, inside=False)
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Tokens of a conversation rendered for an answer."""
+        return len(self._render(messages, GenerateRequest(messages=tuple(messages)))[0])
+
+    def _fit(self, messages: list[Message], request: GenerateRequest, limit: int) -> Prompt:
+        room = min(request.max_tokens or ANSWER_ROOM, ANSWER_ROOM, limit // 4)
+        tokens, inside = self._render(messages, request)
+        before, dropped = len(tokens), 0
+        while len(tokens) + room > limit:
+            oldest = _oldest_turn(messages)
+            if oldest is None:
+                self._check(len(tokens), limit, request)
+                break
+            messages = messages[: oldest.start] + messages[oldest.stop :]
+            dropped += 1
+            tokens, inside = self._render(messages, request)
+        trimmed = None
+        if dropped:
+            trimmed = ContextTrimmed(
+                dropped_turns=dropped,
+                dropped_tokens=before - len(tokens),
+                kept_tokens=len(tokens),
+                context_limit=limit,
+            )
+        return Prompt(tokens, inside, trimmed)
+
+    def _check(self, tokens: int, limit: int, request: GenerateRequest) -> None:
+        needed = tokens + min(request.max_tokens or 1, ANSWER_ROOM)
+        if needed > limit:
+            raise PromptTooLong(
+                f"The prompt has {tokens:,} tokens and needs {needed - tokens:,} more for an answer, "
+                f"but the context holds at most {limit:,}; nothing was cut.",
+                "Shorten the prompt, split it, or use a model or --context with more room.",
+            )
+
+    def _render(self, messages: Sequence[Message], request: GenerateRequest) -> tuple[list[int], bool]:
+        thinking = None if request.thinking == "auto" else request.thinking == "on"
+        if request.thinking_budget == 0:
+            thinking = False
+        safe, hidden = self._hide_controls(messages)
+        try:
+            text = self._template.render(safe, thinking=thinking, switch=self._detection.switch)
+        except TemplateError as problem:
+            raise BadInput(
+                f"The model's chat template cannot take this conversation: {problem}",
+                "Leave out the system prompt, or start a new conversation.",
+            ) from problem
+        inside = opens_inside(text, self._format)
+        suffix = ""
+        if thinking is False:
+            suffix, inside = suppression(text, self._format), False
+        elif self._wants_opening(request, thinking) and not inside and not closed_empty(text, self._format):
+            suffix = self._format.force_open
+            inside = bool(suffix)
+        return self._tokens(text + suffix, hidden), inside
+
+    def _wants_opening(self, request: GenerateRequest, thinking: bool | None) -> bool:
+        """Whether to open the thought for the model, so that it cannot be skipped.
+
+        A grammar needs it too: it starts after the thought, and must know where that is.
+        """
+        constrained = request.grammar is not None or request.json_schema is not None
+        return thinking is True or (constrained and self._detection.evidence == "template")
+
+    def _hide_controls(self, messages: Sequence[Message]) -> tuple[list[Message], list[str]]:
+        """Replace what would be read as control tokens inside contents by numbered sentinels."""
+        hidden: list[str] = []
+        safe = []
+        for message in messages:
+            text = message.content.replace("\ue000", "\ufffd").replace("\ue001", "\ufffd")
+            tokens = self._vocab.tokenize(text, add_special=False, parse_special=True)
+            controls = {self._vocab.text(token) for token in set(tokens) if self._vocab.is_control(token)}
+            for control in sorted(controls, key=len, reverse=True):
+                while control and control in text:
+                    text = text.replace(control, SENTINEL.format(len(hidden)))
+                    hidden.append(control)
+            safe.append(message.model_copy(update={"content": text}))
+        return safe, hidden
+
+    def _tokens(self, text: str, hidden: Sequence[str]) -> list[int]:
+        """Tokenize a rendered template; hidden contents are tokenized as plain text."""
+        vocab = self._vocab
+        bos = vocab.text(vocab.bos) if vocab.bos is not None else ""
+        tokens: list[int] = []
+        for number, part in enumerate(re.split("\ue000(\\d+)\ue001", text)):
+            if number % 2:
+                tokens += vocab.tokenize(hidden[int(part)], add_special=False, parse_special=False)
+            elif part or number == 0:
+                first = number == 0 and not (bos and part.startswith(bos))
+                tokens += vocab.tokenize(part, add_special=first, parse_special=True)
+        if vocab.add_eos and tokens and vocab.is_eog(tokens[-1]):
+            tokens.pop()
+        return tokens
+
+
+def _oldest_turn(messages: Sequence[Message]) -> slice | None:
+    """The oldest turn that may go: everything from the first message after the system prompt up to the next
+    user message. None when only the last turn is left."""
+    start = next((i for i, message in enumerate(messages) if message.role != "system"), len(messages))
+    following = (i for i in range(start + 1, len(messages)) if messages[i].role == "user")
+    stop = next(following, None)
+    return None if stop is None else slice(start, stop)

@@ -1,0 +1,110 @@
+"""The lines that cross the pipe: commands to the worker, and its events back, one JSON object a line.
+
+Both ends validate with pydantic. Not for: what the events mean (``events``), processes (``client``, ``worker``).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Union
+
+from pydantic import Field, TypeAdapter
+
+from edgemind.engine.events import Done, Event, Failed, Frozen, GenerateRequest, LoadOptions, Message
+
+MAX_LINE = 256 * 1024 * 1024
+"""Bytes; a longer line from the other end is a broken peer, not a message."""
+
+LOAD_ID = 0
+"""The id that events about loading carry; requests count from 1."""
+
+
+class Load(Frozen):
+    type: Literal["load"] = "load"
+    options: LoadOptions
+
+
+class Generate(Frozen):
+    type: Literal["generate"] = "generate"
+    id: int
+    request: GenerateRequest
+
+
+class Cancel(Frozen):
+    """Stop this request within one token; its ``Done`` says ``cancelled``."""
+
+    type: Literal["cancel"] = "cancel"
+    id: int
+
+
+class AnswerNow(Frozen):
+    """Close the thought of this request and let the model answer."""
+
+    type: Literal["answer_now"] = "answer_now"
+    id: int
+
+
+class Count(Frozen):
+    """How many tokens this conversation takes when rendered for generation."""
+
+    type: Literal["count"] = "count"
+    id: int
+    messages: tuple[Message, ...]
+
+
+class Probe(Frozen):
+    """What llama.cpp was built with and which devices it sees; no model needed."""
+
+    type: Literal["probe"] = "probe"
+    id: int
+
+
+Command = Annotated[
+    Union[Load, Generate, Cancel, AnswerNow, Count, Probe],
+    Field(discriminator="type"),
+]
+
+
+class Counted(Frozen):
+    type: Literal["counted"] = "counted"
+    tokens: int
+
+
+class Device(Frozen):
+    name: str
+    description: str
+    kind: str
+    free_bytes: int
+    total_bytes: int
+
+
+class Build(Frozen):
+    """The answer to ``Probe``."""
+
+    type: Literal["build"] = "build"
+    llama_cpp: str
+    supports_gpu: bool
+    features: str
+    devices: tuple[Device, ...]
+
+
+Reply = Annotated[Union[Event, Counted, Build], Field(discriminator="type")]
+
+
+LAST_WORDS = (Done, Failed, Counted, Build)
+"""After one of these nothing more comes for a request."""
+
+
+class Envelope(Frozen):
+    """What the worker writes: an event and the request it belongs to."""
+
+    id: int
+    event: Reply
+
+
+commands: TypeAdapter[Command] = TypeAdapter(Command)
+replies: TypeAdapter[Reply] = TypeAdapter(Reply)
+
+
+def encode(reply_id: int, reply: Reply) -> bytes:
+    """One line for the parent."""
+    return b'{"id":%d,"event":%b}\n' % (reply_id, reply.model_dump_json(exclude_defaults=False).encode())

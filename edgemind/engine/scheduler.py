@@ -1,0 +1,208 @@
+"""One decode for many sequences: which tokens of which request go into the next batch.
+
+A live request is a list of tokens of which the first ``len(slot.tokens)`` are in the KV cache; whatever
+stands beyond is decoded next, be it a prompt, one sampled token, or a forced end of a thought. A request that
+loses its cells (growth without room for state, preemption) is prefilled again by the same rule.
+Not for: processes and pipes (``worker``), the meaning of tokens (``live``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgemind.engine import llama
+from edgemind.engine.contexts import ContextFull, Contexts, Slot
+from edgemind.engine.events import Event, Failed, PromptProgress
+from edgemind.engine.live import LiveRequest
+from edgemind.errors import EdgemindError
+
+SHARED_CHUNK = 128
+"""Prompt tokens per batch while others are decoding, so that they do not wait for a whole long prompt."""
+
+ROOM = 512
+"""Cells reserved ahead for what a request may write, so that growth is rare."""
+
+
+@dataclass
+class Seat:
+    """A live request and the slot it sits in."""
+
+    request: LiveRequest
+    slot: Slot
+
+    @property
+    def pending(self) -> int:
+        return len(self.request.tokens) - len(self.slot.tokens)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one seat has in a batch: ``count`` tokens; the logits of the last at ``index``, or -1."""
+
+    seat: Seat
+    count: int
+    index: int
+
+
+class Scheduler:
+    """Runs the requests of one model. ``step`` is called from one thread; ``cancel`` flags come from another."""
+
+    def __init__(self, contexts: Contexts, emit: Callable[[int, Event], None]) -> None:
+        self.contexts = contexts
+        self.emit = emit
+        self.waiting: deque[LiveRequest] = deque()
+        self.seats: list[Seat] = []
+        self._crowded = False
+        """A request had to give its cells up: nobody is admitted until one leaves."""
+        self._batch = llama.Batch(contexts.plan.n_batch, contexts.plan.n_seq)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting or self.seats)
+
+    def add(self, request: LiveRequest) -> None:
+        self.waiting.append(request)
+
+    def step(self) -> None:
+        """Decode one batch and let every request that has new logits choose its next token."""
+        self.contexts.abort.clear()
+        self._drop_cancelled()
+        self._admit()
+        shares = self._compose()
+        if not shares:
+            return
+        result = self.contexts.context.decode(self._batch)
+        if result is not llama.DecodeResult.OK:
+            for share in shares:
+                self.contexts.rewind(share.seat.slot)
+            if result is llama.DecodeResult.NO_SLOT:
+                self._yield_cells()
+            return
+        for share in shares:
+            self._advance(share)
+
+    def fail_all(self, problem: EdgemindError) -> None:
+        """End every request with this error; the cache is forgotten, since its state is unknown."""
+        for request in [*self.waiting, *(seat.request for seat in self.seats)]:
+            self._fail(request, problem)
+        self.waiting.clear()
+        for seat in self.seats:
+            self.contexts.release(seat.slot)
+        self.seats.clear()
+        for slot in self.contexts.slots:
+            self.contexts.clear(slot)
+
+    def _drop_cancelled(self) -> None:
+        for request in [request for request in self.waiting if request.cancelled]:
+            self.waiting.remove(request)
+            self._finish(request)
+        for seat in [seat for seat in self.seats if seat.request.cancelled]:
+            self._leave(seat)
+
+    def _admit(self) -> None:
+        while self.waiting and len(self.seats) < len(self.contexts.slots) and not self._crowded:
+            request = self.waiting.popleft()
+            slot, cached = self.contexts.acquire(request.tokens)
+            self.seats.append(Seat(request, slot))
+            if not request.started:
+                request.start(cached)
+                if request.trimmed:
+                    self._emit(request, request.trimmed)
+                self._emit(request, PromptProgress(done=cached, total=request.prompt_length, cached=cached))
+
+    def _compose(self) -> list[Share]:
+        """Fill the batch: one token for each that decodes, then prompts in the order they came."""
+        while self.seats:
+            plan = self._portions()
+            try:
+                self.contexts.reserve(sum(count for _, count in plan), room=self._room())
+                break
+            except ContextFull:
+                self._yield_cells()
+            except EdgemindError as problem:
+                self.fail_all(problem)
+        else:
+            return []
+        self._batch.clear()
+        shares = []
+        for seat, count in self._portions():
+            start = len(seat.slot.tokens)
+            tokens = seat.request.tokens[start : start + count]
+            last = self._batch.extend(tokens, start, seat.slot.seq, count == seat.pending)
+            shares.append(Share(seat, count, last if count == seat.pending else -1))
+        return shares
+
+    def _portions(self) -> list[tuple[Seat, int]]:
+        """Which seat puts how many tokens into the next batch."""
+        decoding = [seat for seat in self.seats if seat.pending == 1]
+        room = self.contexts.plan.n_batch - len(decoding)
+        portions = [(seat, 1) for seat in decoding]
+        for seat in self.seats:
+            if seat.pending > 1 and room > 0:
+                count = min(seat.pending, room, SHARED_CHUNK if decoding else room)
+                portions.append((seat, count))
+                room -= count
+        return portions
+
+    def _room(self) -> int:
+        return max(max(seat.pending for seat in self.seats) + min(seat.request.may_write, ROOM) for seat in self.seats)
+
+    def _yield_cells(self) -> None:
+        """The cache is full: the youngest request waits for the others, or ends if it is alone."""
+        youngest = self.seats[-1]
+        if len(self.seats) > 1:
+            self.seats.remove(youngest)
+            self.contexts.release(youngest.slot)
+            self.contexts.clear(youngest.slot)
+            self.waiting.appendleft(youngest.request)
+            self._crowded = True
+            return
+        youngest.request.finish("context_full")
+        self._leave(youngest)
+
+    def _advance(self, share: Share) -> None:
+        seat, request = share.seat, share.seat.request
+        start = len(seat.slot.tokens)
+        seat.slot.tokens += request.tokens[start : start + share.count]
+        if len(seat.slot.tokens) <= request.prompt_length and not request.written:
+            done = len(seat.slot.tokens)
+            self._emit(request, PromptProgress(done=done, total=request.prompt_length, cached=request.cached))
+        if share.index < 0:
+            return
+        try:
+            request.sample(self.contexts.context, share.index)
+        except EdgemindError as problem:
+            self.seats.remove(seat)
+            self.contexts.release(seat.slot)
+            self._fail(request, problem)
+            return
+        if not request.finished and len(request.tokens) >= self.contexts.plan.limit:
+            request.finish("context_full")
+        for event in request.take_events():
+            self._emit(request, event)
+        if request.finished:
+            self._leave(seat)
+
+    def _leave(self, seat: Seat) -> None:
+        self._crowded = False
+        self.seats.remove(seat)
+        self.contexts.release(seat.slot)
+        self._finish(seat.request)
+
+    def _finish(self, request: LiveRequest) -> None:
+        if not request.finished:
+            request.finish("cancelled")
+        for event in request.take_events():
+            self._emit(request, event)
+        plan = self.contexts.plan
+        self._emit(request, request.done(len(request.tokens), self.contexts.size, plan.limit))
+        request.close()
+
+    def _fail(self, request: LiveRequest, problem: EdgemindError) -> None:
+        self._emit(request, Failed(kind=problem.kind, message=problem.message, hint=problem.hint))
+        request.close()
+
+    def _emit(self, request: LiveRequest, event: Event) -> None:
+        self.emit(request.id, event)
