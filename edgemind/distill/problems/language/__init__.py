@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgemind.distill.problems.base import Family
+from edgemind.distill.problems.language.declining import Declining
 from edgemind.distill.problems.language.greetings import Greetings
 from edgemind.distill.problems.language.python_functions import PythonFunctions
 from edgemind.distill.problems.language.structured import Structured
@@ -11,6 +12,7 @@ LANGUAGE_FAMILIES: tuple[Family, ...] = (
     PythonFunctions(),
     Greetings(),
     Structured(),
+    Declining(),
 )
 
 LANGUAGE_WEIGHTS: dict[str, float] = {
