@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
+from datetime import datetime
+from typing import Any
 
 import pytest
 from chat_templates import TEMPLATES
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from edgemind.engine.events import Message
 from edgemind.engine.reasoning import FORMATS, closed_empty, detect, opens_inside, suppression
 from edgemind.engine.template_fallbacks import SOURCES, fallback_template
+from edgemind.engine.template_sandbox import GenerationTag
 from edgemind.engine.templates import (
     LARGEST_SOURCE,
     ChatTemplate,
     LoadedTemplate,
+    Quirks,
     TemplateError,
     load_template,
     template_variables,
+    variables_that_matter,
 )
 
 SYSTEM = Message(role="system", content="Be brief.")
@@ -39,7 +47,8 @@ def load(name: str) -> LoadedTemplate:
 EXPECTED = {
     "qwen3": "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\nHi!"
     "<|im_end|>\n<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\n",
-    "r1-distill": "<s>Be brief.<｜User｜>Hello<｜Assistant｜>Hi!<｜end▁of▁sentence｜><｜User｜>2+2?<｜Assistant｜><think>\n",
+    "r1-distill": "<s>Be brief.<｜User｜>Hello<｜Assistant｜>Hi!<｜end▁of▁sentence｜>"
+    "<｜User｜>2+2?<｜Assistant｜><think>\n",
     "gemma2": "<s><start_of_turn>user\nBe brief.\n\nHello<end_of_turn>\n<start_of_turn>model\nHi!<end_of_turn>\n"
     "<start_of_turn>user\n2+2?<end_of_turn>\n<start_of_turn>model\n",
     "gemma3": "<s><start_of_turn>user\nBe brief.\n\nHello<end_of_turn>\n<start_of_turn>model\nHi!<end_of_turn>\n"
@@ -53,7 +62,8 @@ EXPECTED = {
     "<|start_of_role|>user<|end_of_role|>2+2?<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>",
     "lfm2.5": "<s><|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n"
     "<|im_start|>assistant\nHi!<|im_end|>\n<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\n",
-    "phi4-mini": "<|system|>Be brief.<|end|><|user|>Hello<|end|><|assistant|>Hi!<|end|><|user|>2+2?<|end|><|assistant|>",
+    "phi4-mini": "<|system|>Be brief.<|end|><|user|>Hello<|end|><|assistant|>Hi!<|end|>"
+    "<|user|>2+2?<|end|><|assistant|>",
     "mistral": "<s>[INST]Hello[/INST]Hi!</s>[INST]Be brief.\n\n2+2?[/INST]",
 }
 
@@ -68,7 +78,7 @@ def test_a_conversation_in_the_words_of_each_family(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(TEMPLATES))
 def test_every_family_takes_any_conversation(name: str) -> None:
     loaded = load(name)
-    assert loaded.source == "model", loaded.note
+    assert loaded.source == "model"
     for messages in (
         (HELLO,),
         (SYSTEM, HELLO),
@@ -83,6 +93,28 @@ def test_every_family_takes_any_conversation(name: str) -> None:
             assert message.content in text
         if SYSTEM in messages:
             assert text.index("Be brief.") < text.index("2+2?" if SUM in messages else "Hello")
+
+
+def plainly(source: str, messages: list[dict[str, Any]], variables: dict[str, Any]) -> str:
+    """What Jinja's own sandbox makes of a template, set up as transformers does; nothing is counted."""
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, loopcontrols]
+    )
+    environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
+    environment.globals["strftime_now"] = lambda pattern: datetime.now().strftime(pattern)
+    template = environment.from_string(source)
+    return template.render(messages=messages, tools=None, bos_token="<s>", eos_token="</s>", **variables)
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES) + sorted(SOURCES))
+def test_counting_changes_no_character(name: str) -> None:
+    source = TEMPLATES.get(name) or SOURCES[name]
+    template = load_template(source, "any", no_token, "<s>", "</s>").template
+    for variables in ({}, {"enable_thinking": True}, {"enable_thinking": False}, {"thinking": True}):
+        for prompt in (True, False):
+            ours = template.render(CHAT, add_generation_prompt=prompt, extra=variables)
+            theirs = plainly(source, template.as_dicts(CHAT), {"add_generation_prompt": prompt, **variables})
+            assert ours == theirs
 
 
 @pytest.mark.parametrize(
@@ -137,7 +169,7 @@ def test_quirks_are_found_by_probing() -> None:
     assert not load("gemma3").template.quirks.no_system
     assert load("typed-only").template.quirks.typed_content
     quirks = load("qwen3").template.quirks
-    assert not (quirks.alternating or quirks.no_system or quirks.typed_content)
+    assert quirks == Quirks()
     assert load("qwen3").note == ""
 
 
@@ -442,6 +474,21 @@ def test_what_templates_use_works_as_in_transformers() -> None:
     assert render("{% for i in range(3) %}{{ loop.index }}/{{ loop.length }} {% endfor %}") == "1/3 2/3 3/3 "
     assert render("{{ messages[0].get('none', 'x') }}{{ 'a,b'.split(',')|join }}{{ ['a']|string }}") == "xab['a']"
     assert render("{{ '\n'.join(['a', 'b']) }}{{ 'x'.join('ab') }}") == "a\nbaxb"
+    macro = "{% macro m(x) %}{{ x }}{% endmacro %}"
+    assert render(macro + "{% for i in [1] %}{% set ns = namespace() %}{{ m(i) }}{% endfor %}") == "1"
+    assert render("{% set ns = namespace(a=1) %}{% set both = [ns, loop] %}{{ both[0].a }}") == "1"
+
+
+def test_a_switch_is_a_variable_that_makes_a_difference() -> None:
+    on_off = {"thinking": (True, False)}
+    sets_it = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}{% set thinking = m.t %}"
+        "{% set thinking = thinking or '' %}{% endif %}{{ m.content }}{% endfor %}"
+    )
+    assert "thinking" in template_variables(sets_it)
+    assert not variables_that_matter(sets_it, on_off)
+    assert variables_that_matter("{{ 'on' if thinking }}" + sets_it, on_off) == {"thinking"}
+    assert variables_that_matter("{{ thinking }}{{ raise_exception('broken') }}", on_off) == {"thinking"}
 
 
 def test_variables_that_a_template_reads() -> None:
