@@ -25,7 +25,6 @@ _KEPT = {
     "LLAMA_CPP_LIB_PATH",
     "MKL_NUM_THREADS",
     "NUMBER_OF_PROCESSORS",
-    "OPENBLAS_NUM_THREADS",
     "PATHEXT",
     "ROCR_VISIBLE_DEVICES",
     "SYSTEMDRIVE",
@@ -53,6 +52,7 @@ def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, st
     kept["PATH"] = os.environ.get("PATH", "") if sys.platform == "win32" else _MINIMAL_PATH
     kept |= {
         "GGML_NO_BACKTRACE": "1",  # ggml starts gdb from PATH on abort otherwise
+        "OPENBLAS_NUM_THREADS": "1",  # else NumPy starts threads on import, which Landlock before ABI 8 does not reach
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

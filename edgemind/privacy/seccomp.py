@@ -101,20 +101,42 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "execveat": (322, 281),
     "personality": (135, 92),
     "seccomp": (317, 277),
+    # what Landlock leaves open: a file's mode, owner, times and extended attributes
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
 }
 
 CHECKED = ("socketpair", "sendto", "clone", "ioctl")
 """Allowed or denied by their arguments."""
 
+_ACCEPT = ("accept", "accept4")
+_WORKER_ONLY = ("execve", "execveat", "personality", *list(NUMBERS)[list(NUMBERS).index("chmod") :])
 ALWAYS_DENIED = tuple(
-    name
-    for name in NUMBERS
-    if name not in {*CHECKED, "accept", "accept4", "sendmsg", "clone3", "execve", "execveat", "personality", "seccomp"}
+    name for name in NUMBERS if name not in {*CHECKED, *_ACCEPT, *_WORKER_ONLY, "sendmsg", "clone3", "seccomp"}
 )
 
 DENIED: dict[Profile, tuple[str, ...]] = {
-    "ui": (*ALWAYS_DENIED, "sendmsg", "accept", "accept4"),
-    "worker": (*ALWAYS_DENIED, "sendmsg", "accept", "accept4", "execve", "execveat", "personality"),
+    "ui": (*ALWAYS_DENIED, "sendmsg", *_ACCEPT),
+    "worker": (*ALWAYS_DENIED, "sendmsg", *_ACCEPT, *_WORKER_ONLY),
     # asyncio from Python 3.12 on finishes a long answer with sendmsg. A server has only its stream sockets (``jail``
     # looks at them, and recvmsg cannot bring others), on which sendmsg dials only with MSG_FASTOPEN: that is denied.
     "serve": ALWAYS_DENIED,
@@ -304,7 +326,7 @@ def missing(arch: Arch | None) -> str | None:
         return f"no system-call table for {platform.machine() or 'this architecture'}"
     action = ctypes.c_uint32(KILL_PROCESS)
     if _seccomp(arch, _GET_ACTION_AVAIL, 0, ctypes.byref(action)) != 0:
-        return f"this kernel cannot end a process from a filter (Linux 4.14 can): {os.strerror(ctypes.get_errno())}"
+        return f"this kernel takes no such filter (Linux 4.14 does): {os.strerror(ctypes.get_errno())}"
     # With no program to read, a kernel that knows the flag answers EFAULT, one that does not EINVAL (seccomp(2)).
     _seccomp(arch, _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.c_void_p(None))
     if ctypes.get_errno() != errno.EFAULT:
