@@ -1,0 +1,171 @@
+"""One answer: start the engine, put the prompt together, show the events, give an exit code.
+
+The worker is started before standard input is read, so that the model loads while someone else still writes.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from edgemind.cli import console, options, prompt
+from edgemind.cli.confidence import summary
+from edgemind.errors import EXIT_INTERRUPTED, EdgemindError, NotOffline
+from edgemind.models import names
+
+if TYPE_CHECKING:
+    from edgemind.cli.options import Flags
+    from edgemind.cli.result import Transcript
+    from edgemind.engine.client import Engine, Generation
+    from edgemind.engine.events import Event
+
+
+def answer(flags: Flags) -> int:
+    """Carry out ``edgemind run``.
+
+    Raises:
+        EdgemindError: of any kind.
+    """
+    started = time.perf_counter()
+    flags.check()
+    model = names.resolve(flags.model)
+
+    from edgemind.engine.client import Engine, error_from
+    from edgemind.privacy import jail
+    from edgemind.settings import load_settings
+
+    if flags.require_offline and jail.available() is jail.Strength.NONE:
+        raise _not_offline()
+    jail.arm("ui")
+    settings = load_settings()
+    with Engine(options.load_options(flags, settings, model)) as engine:
+        attachments = [prompt.attachment(path) for path in flags.file or ()]
+        text = prompt.assemble(flags.prompt or (), attachments, prompt.standard_input())
+        request = options.request(flags, settings, model, text)
+        if flags.require_offline and engine.wait_loaded().offline not in ("kernel", "sandbox"):
+            raise _not_offline()
+
+        from edgemind.cli.result import Transcript
+
+        seen = Transcript(started=started)
+        with engine.generate(request) as generation:
+            _show(engine, generation, flags, model.name, seen)
+    if seen.failed:
+        problem = error_from(seen.failed)
+        _print_failure(flags, model.name, seen, problem)
+        raise problem
+    _print_result(flags, model.name, seen)
+    return EXIT_INTERRUPTED if seen.done and seen.done.stop_reason == "cancelled" else 0
+
+
+def _show(engine: Engine, generation: Generation, flags: Flags, model: str, seen: Transcript) -> None:
+    from edgemind.cli.render import View, Waiting
+
+    full = partial(View, hide_thinking=flags.hide_thinking, confidence=flags.confidence)
+    view = Waiting(model) if flags.json else full(model)
+    interrupt = Interrupt(generation, seen)
+    try:
+        for event in _introduced(engine, generation):
+            seen.add(event)
+            view.show(event)
+    finally:
+        interrupt.restore()
+        view.close()
+
+
+def _introduced(engine: Engine, generation: Generation) -> Iterator[Event]:
+    """The events, with ``Loaded`` at their head also when the model was there before the question."""
+    from edgemind.engine.events import Loaded, Loading
+
+    introduced = False
+    for event in generation:
+        if not introduced and engine.info and not isinstance(event, (Loaded, Loading)):
+            introduced = True
+            yield Loaded(info=engine.info)
+        introduced = introduced or isinstance(event, Loaded)
+        yield event
+
+
+class Interrupt:
+    """Ctrl-C: the first ends the answer and keeps what is there; before any text, or the second time, it leaves."""
+
+    def __init__(self, generation: Generation, seen: Transcript) -> None:
+        self._generation = generation
+        self._seen = seen
+        self._cancelled = False
+        self._before = signal.signal(signal.SIGINT, self._handle)
+
+    def restore(self) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _handle(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._cancelled or not self._seen.began:
+            raise KeyboardInterrupt
+        self._cancelled = True
+        # On a thread of its own: this one may hold the lock that sending needs.
+        threading.Thread(target=self._generation.cancel, daemon=True).start()
+
+
+def _print_result(flags: Flags, model: str, seen: Transcript) -> None:
+    if flags.json:
+        from edgemind.cli.result import as_object
+
+        console.out_json(as_object(model, seen, confidence=flags.confidence, hide_thinking=flags.hide_thinking))
+    if flags.stats:
+        console.err(_stats(flags, model, seen))
+
+
+def _print_failure(flags: Flags, model: str, seen: Transcript, problem: EdgemindError) -> None:
+    if flags.json:
+        from edgemind.cli.result import as_failure
+
+        console.out_json(as_failure(model, seen, problem, hide_thinking=flags.hide_thinking))
+
+
+def _stats(flags: Flags, model: str, seen: Transcript) -> str:
+    """What the answer cost, for a person."""
+    assert seen.done is not None
+    stats, steps = seen.done.stats, len(seen.done.steps)
+    fresh = stats.prompt_tokens - stats.cached_tokens
+    lines = [("model", model)]
+    if seen.info:
+        about = f"{seen.info.architecture}, {seen.info.parameters / 1e6:,.1f} M parameters, {seen.info.threads} threads"
+        lines = [("model", f"{model} ({about}, {seen.info.gpu_layers} of {seen.info.layers} layers on a GPU)")]
+        lines.append(("offline", _strength(seen.info.offline)))
+    if seen.first_token_seconds is not None:
+        lines.append(
+            ("first token", f"{seen.first_token_seconds:.2f} s after the start, {seen.total_seconds:.2f} s in all")
+        )
+    lines += [
+        ("prompt", f"{stats.prompt_tokens:,} tokens, {stats.cached_tokens:,} cached, {fresh:,} read in "
+                   f"{stats.prefill_seconds:.2f} s ({stats.prefill_rate:,.0f} tok/s)"),
+        ("reasoning", f"{stats.thinking_tokens:,} tokens in {steps} steps"
+                      + (", closed by the budget" if seen.done.budget_spent else "")),
+        ("answer", f"{stats.answer_tokens:,} tokens"),
+        ("speed", f"{stats.decode_rate:,.1f} tok/s over {stats.decode_seconds:.2f} s"),
+        ("context", f"{stats.context_used:,} of {stats.context_size:,} tokens, may grow to {stats.context_limit:,}"),
+    ]  # fmt: skip
+    if flags.confidence:
+        lines.append(("confidence", summary(seen.tokens)))
+    return "".join(f"{name:<12}{value}\n" for name, value in lines)
+
+
+def _strength(offline: str) -> str:
+    from edgemind.privacy.jail import Strength
+
+    return Strength(offline).phrase
+
+
+def _not_offline() -> NotOffline:
+    from edgemind.privacy import jail
+
+    reason = jail.why_not() or "the worker could not be shut in"
+    return NotOffline(
+        f"--require-offline: this system cannot keep the network shut ({reason}).",
+        "See what holds here with `edgemind doctor`, or leave --require-offline out.",
+    )

@@ -1,0 +1,140 @@
+"""The commands by name, and the one place where an error becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from edgemind import __version__
+from edgemind.cli import bench, console, doctor, run
+from edgemind.errors import EXIT_CLOSED_OUTPUT, EXIT_INTERRUPTED, EdgemindError, OutOfMemory, UsageError
+
+app = typer.Typer(
+    name="edgemind",
+    help="Small language models on this machine, offline, with reasoning you can read.",
+    epilog="`edgemind COMMAND --help` explains a command. Try: edgemind run 'What is 48 + 37?'",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+run.register(app)
+doctor.register(app)
+bench.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.out(f"edgemind {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _edgemind(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> int:
+    """Run the command in ``sys.argv``; the exit code. Never raises for anything that can happen to a user."""
+    console.prepare_streams()
+    arguments = sys.argv[1:] or ["--help"]
+    if sys.stdout is None:
+        report(UsageError("Standard output is closed, so an answer has nowhere to go.", "Leave out `>&-`."))
+        return EXIT_CLOSED_OUTPUT
+    try:
+        code = _invoke(arguments)
+        console.out("")
+    except EdgemindError as problem:
+        return _reported(problem, arguments)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        code = EXIT_CLOSED_OUTPUT
+    except MemoryError:
+        return _reported(OutOfMemory("Memory ran out.", "Close other programs, or try a smaller model."), arguments)
+    except Exception as problem:
+        return _reported(_bug(problem), arguments)
+    console.forget_unwritten()
+    return code
+
+
+def report(problem: EdgemindError) -> None:
+    """One sentence and the next thing to do, on standard error."""
+    console.err(f"edgemind: {problem.message}\n")
+    if problem.hint:
+        console.err(f"  {problem.hint}\n")
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Parse and run. Typer's own ``main`` is left out: it would turn a broken pipe into exit code 1."""
+    _check_command(arguments)
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("edgemind", list(arguments)) as context:
+            code = command.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    except Exception as problem:
+        raise _usage_error(problem, arguments) or problem from problem
+    return code if isinstance(code, int) else 0
+
+
+def _check_command(arguments: list[str]) -> None:
+    """A mistyped command names the nearest one."""
+    name = arguments[0]
+    names = [info.name for info in app.registered_commands if info.name]
+    if name.startswith("-") or name in names:
+        return
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        rest = " ".join(["edgemind", near[0], *arguments[1:]])
+        raise UsageError(f"There is no command {name!r}; did you mean {near[0]!r}?", rest)
+    raise UsageError(f"There is no command {name!r}.", "For an answer to a prompt: edgemind run 'your prompt'")
+
+
+def _usage_error(problem: Exception, arguments: list[str]) -> UsageError | None:
+    """What Typer's parser complains about, as one of ours; its classes moved between versions, their face did not."""
+    format_message = getattr(problem, "format_message", None)
+    if isinstance(problem, EdgemindError) or format_message is None:
+        return None
+    command = next((part for part in arguments if not part.startswith("-")), "")
+    where = f"edgemind {command}".strip()
+    return UsageError(str(format_message()), f"See `{where} --help`.")
+
+
+def _bug(problem: Exception) -> EdgemindError:
+    if os.environ.get("EDGEMIND_DEBUG") == "1":
+        console.err(traceback.format_exc())
+    what = " ".join(f"{type(problem).__name__}: {problem}".split())
+    return EdgemindError(
+        f"Something went wrong that should not have: {what}",
+        "Please report it as a bug, with what EDGEMIND_DEBUG=1 shows when set for the same command.",
+    )
+
+
+def _reported(problem: EdgemindError, arguments: list[str]) -> int:
+    """Tell the user; under ``--json`` a program too, unless the command has printed its object already."""
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if "--json" in flags and not console.wrote_json():
+        with contextlib.suppress(EdgemindError, OSError):
+            console.out_json(failure_object(problem))
+    report(problem)
+    console.forget_unwritten()
+    return problem.exit_code
+
+
+def failure_object(problem: EdgemindError) -> dict[str, object]:
+    """What ``--json`` prints instead of an answer."""
+    return {"error": {"kind": problem.kind, "message": problem.message, "hint": problem.hint}}

@@ -1,0 +1,201 @@
+"""``edgemind doctor``: what this machine and this installation are, and how far "offline" is enforced here.
+
+Nothing is guessed: llama.cpp is asked from a worker process, the jail is armed in that worker, and
+``--prove-offline`` reads the kernel's own counters. Not for: measuring speed (``bench``).
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgemind import __version__
+from edgemind.cli import console
+
+if TYPE_CHECKING:
+    from edgemind.privacy.proof import Proof
+
+PROOF_PROMPT = "What is 48 + 37?"
+PROOF_SECONDS = 120.0
+
+
+def register(app: typer.Typer) -> None:
+    app.command(name="doctor")(doctor)
+
+
+def doctor(
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    prove_offline: Annotated[
+        bool,
+        typer.Option(
+            "--prove-offline",
+            help="Run a generation in a fresh network namespace and print the kernel's counters; exit code 8 "
+            "when something was sent or tried, or when this system forbids namespaces.",
+        ),
+    ] = False,
+) -> int:
+    """Show what was found on this machine, and who keeps the network shut."""
+    if prove_offline:
+        return _prove(json_output)
+    found = examine()
+    if json_output:
+        console.out_json(found)
+    else:
+        from edgemind.terminal import clean
+
+        console.out(clean(as_text(found)))
+    return 0
+
+
+def examine() -> dict[str, Any]:
+    """Everything that ``doctor`` shows, as plain values. Bytes are bytes."""
+    from edgemind.models import builtin, hardware, names
+    from edgemind.privacy import jail, landlock
+    from edgemind.settings import paths
+
+    machine = hardware.machine()
+    where = paths()
+    strength = jail.available()
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "machine": {
+            "platform": machine.platform,
+            "cpu": machine.cpu_name,
+            "features": list(machine.cpu_flags),
+            "cores": machine.cores,
+            "logical_cpus": machine.logical_cpus,
+            "cpu_quota": machine.cpu_quota,
+            "threads": hardware.default_threads(),
+            "total_ram": machine.total_ram,
+            "available_ram": machine.available_ram,
+        },
+        "llama_cpp": _llama_cpp(),
+        "offline": {
+            "strength": strength.value,
+            "phrase": strength.phrase,
+            "why_not": None if strength is jail.Strength.KERNEL else jail.why_not(),
+            "landlock_abi": landlock.abi() if sys.platform.startswith("linux") else None,
+        },
+        "store": {
+            "models": str(where.data / "models"),
+            "settings": str(where.settings_file),
+            "installed": [model.name for model in names.installed()],
+        },
+        "builtin_model": {
+            "name": builtin.NAME,
+            "present": builtin.available(),
+            "path": str(builtin.path()) if builtin.available() else None,
+        },
+    }
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """The same for a person."""
+    machine, offline, store, built_in = (found[key] for key in ("machine", "offline", "store", "builtin_model"))
+    quota = f", limited to {machine['cpu_quota']:g} CPUs" if machine["cpu_quota"] else ""
+    landlock = f"version {offline['landlock_abi']}" if offline["landlock_abi"] else "not there"
+    rows = [
+        ("edgemind", f"{found['version']} on Python {found['python']}"),
+        ("machine", f"{machine['cpu']} ({machine['platform']})"),
+        ("", f"{machine['cores']} cores, {machine['logical_cpus']} usable CPUs{quota}; {machine['threads']} threads"),
+        ("", " ".join(machine["features"])),
+        ("memory", f"{_gib(machine['available_ram'])} free of {_gib(machine['total_ram'])}"),
+        *_llama_rows(found["llama_cpp"]),
+        ("offline", offline["phrase"]),
+        *([("", f"because: {offline['why_not']}")] if offline["why_not"] else []),
+        ("landlock", f"{landlock} (the worker's view of the file system)"),
+        ("built-in", f"{built_in['name']}: {built_in['path'] or 'missing from this installation'}"),
+        ("models", f"{', '.join(store['installed']) or 'none'} in {store['models']}"),
+        ("settings", f"{store['settings']}{'' if Path(store['settings']).exists() else ' (none yet)'}"),
+    ]
+    return "".join(f"{name:<11}{value}\n" for name, value in rows if value)
+
+
+def _llama_cpp() -> dict[str, Any]:
+    """What the engine says about its build; the reason when it cannot be started."""
+    from edgemind.engine.client import probe_build
+    from edgemind.errors import EdgemindError
+
+    try:
+        return probe_build().model_dump(mode="json")
+    except EdgemindError as problem:
+        return {"error": problem.message, "hint": problem.hint}
+
+
+def _llama_rows(build: dict[str, Any]) -> list[tuple[str, str]]:
+    if "error" in build:
+        return [("llama.cpp", f"does not start: {build['error']}"), ("", build["hint"])]
+    rows = [
+        ("llama.cpp", f"{build['llama_cpp']}, GPU support {'built in' if build['supports_gpu'] else 'not built in'}")
+    ]
+    rows.append(("", " ".join(re.findall(r"(\w+) = 1", build["features"]))))
+    rows += [
+        ("", f"{device['name']}: {device['description']} ({device['kind']}, {_gib(device['free_bytes'])} free of "
+             f"{_gib(device['total_bytes'])})")
+        for device in build["devices"]
+    ]  # fmt: skip
+    return rows
+
+
+def _prove(json_output: bool) -> int:
+    """Run ``edgemind run`` with the built-in model where nothing can leave, and show what the kernel counted."""
+    from edgemind.errors import NotOffline
+    from edgemind.models import builtin
+    from edgemind.privacy.proof import prove
+
+    start = "import sys; from edgemind.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", start, "run", "--json", "-m", builtin.NAME, "-n", "256", PROOF_PROMPT]
+    proof = prove(command, PROOF_SECONDS)
+    if json_output:
+        console.out_json(_proof_object(proof))
+    else:
+        from edgemind.terminal import clean
+
+        console.out(clean(_proof_text(proof)))
+    return 0 if proof.quiet and proof.exit_code == 0 else NotOffline.exit_code
+
+
+def _proof_object(proof: Proof) -> dict[str, Any]:
+    return {
+        "proved": proof.quiet and proof.exit_code == 0,
+        "ran": proof.ran,
+        "reason": proof.reason,
+        "counters": dict(proof.counters),
+        "attempts": proof.attempts,
+        "exit_code": proof.exit_code,
+        "answer": _answer_in(proof.stdout),
+    }
+
+
+def _proof_text(proof: Proof) -> str:
+    if not proof.ran:
+        return (
+            f"Not proved: {proof.reason}\n"
+            "This says nothing about whether something was sent, only that it cannot be shown here this way.\n"
+        )
+    told = f"edgemind run {PROOF_PROMPT!r} in a network namespace of its own answered {_answer_in(proof.stdout)!r}.\n"
+    if proof.exit_code != 0:
+        told = f"The run ended with exit code {proof.exit_code}: {proof.stderr.strip()[-400:]}\n"
+    counters = "".join(f"  {name:<22}{count:>6}\n" for name, count in proof.counters.items())
+    verdict = "Something was sent or tried." if proof.attempts else "Nothing was sent, and nothing was tried."
+    return f"{told}What the kernel counted there:\n{counters}{verdict}\n"
+
+
+def _answer_in(stdout: str) -> str:
+    import json
+
+    try:
+        return str(json.loads(stdout)["answer"])
+    except (ValueError, KeyError, TypeError):
+        return stdout.strip()[:200]
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:,.1f} GiB"

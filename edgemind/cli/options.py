@@ -1,0 +1,248 @@
+"""From flags to what the engine is asked: checks what contradicts, reads the files that flags name.
+
+What a flag does not say comes from the settings file, then from the catalog and the model itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edgemind.cli import prompt
+from edgemind.errors import BadConstraint, UsageError
+from edgemind.terminal import clean_line
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from edgemind.engine.events import GenerateRequest, LoadOptions, Sampling
+    from edgemind.models.names import ModelFile
+    from edgemind.settings import Settings
+
+Asked = TypeVar("Asked", bound="BaseModel")
+
+SAMPLING_FLAGS = (
+    *("temperature", "top_k", "top_p", "min_p", "typical_p", "seed"),
+    *("repeat_penalty", "presence_penalty", "frequency_penalty", "penalty_last_n"),
+    *("dry_multiplier", "dry_base", "dry_allowed_length", "dry_penalty_last_n"),
+    *("xtc_probability", "xtc_threshold", "mirostat", "mirostat_tau", "mirostat_eta"),
+)
+"""Flags that are fields of ``events.Sampling``, by name."""
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags of ``edgemind run`` as they were typed."""
+
+    prompt: list[str] | None
+    model: str | None
+    file: list[str] | None
+    system: str | None
+    think: bool
+    no_think: bool
+    hide_thinking: bool
+    thinking_budget: int | None
+    max_tokens: int | None
+    stop: list[str] | None
+    schema: Path | None
+    grammar: Path | None
+    confidence: bool
+    json: bool
+    stats: bool
+    require_offline: bool
+    context: int | None
+    threads: int | None
+    gpu_layers: int | None
+    lora: list[str] | None
+    logit_bias: list[str] | None
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    typical_p: float | None
+    seed: int | None
+    repeat_penalty: float | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    penalty_last_n: int | None
+    dry_multiplier: float | None
+    dry_base: float | None
+    dry_allowed_length: int | None
+    dry_penalty_last_n: int | None
+    xtc_probability: float | None
+    xtc_threshold: float | None
+    mirostat: int | None
+    mirostat_tau: float | None
+    mirostat_eta: float | None
+
+    def check(self) -> None:
+        """Refuse flags that contradict each other, and a prompt that nobody gave.
+
+        Raises:
+            UsageError: saying which flags, and what to do.
+        """
+        one_of_two = "Give one of the two."
+        if self.think and self.no_think:
+            raise UsageError("--think and --no-think contradict each other.", one_of_two)
+        if self.schema and self.grammar:
+            raise UsageError("--schema and --grammar contradict each other.", one_of_two)
+        if self.no_think and self.thinking_budget:
+            raise UsageError("--no-think leaves nothing for --thinking-budget to limit.", one_of_two)
+        if not (self.prompt or self.file or prompt.standard_input_has_text()):
+            raise UsageError("There is no prompt.", prompt.EXAMPLE)
+        if self.model is not None:
+            prompt.argument(self.model, "--model")
+
+
+def load_options(flags: Flags, settings: Settings, model: ModelFile) -> LoadOptions:
+    """How to open the model.
+
+    Raises:
+        UsageError: a flag is out of its range.
+        ModelNotFound, ModelUnusable: an adapter is not there.
+        BadConfig: the catalog is not valid.
+    """
+    from edgemind.engine.events import LoadOptions, Sampling
+    from edgemind.models import catalog
+
+    entry = model.entry
+    values: dict[str, Any] = {
+        "path": str(model.path),
+        "context": flags.context or settings.context,
+        "sequences": 1,
+        "threads": flags.threads or settings.threads,
+        "gpu_layers": settings.gpu_layers if flags.gpu_layers is None else flags.gpu_layers,
+        "flash_attention": settings.flash_attention,
+        "adapters": tuple(adapter(given) for given in flags.lora or ()),
+        "reasoning_format": entry.reasoning if entry else None,
+        "sampling": Sampling(**_own_sampling(model, catalog)),
+    }
+    return _validated(LoadOptions, values)
+
+
+def request(flags: Flags, settings: Settings, model: ModelFile, text: str) -> GenerateRequest:
+    """What to ask.
+
+    Raises:
+        UsageError: a flag is out of its range.
+        BadConstraint: the schema or grammar file is missing or no such thing.
+    """
+    from edgemind.engine.events import GenerateRequest, Message
+
+    messages = [Message(role="user", content=text)]
+    if flags.system:
+        messages.insert(0, Message(role="system", content=prompt.argument(flags.system, "--system")))
+    preferred = model.entry.thinking if model.entry and settings.thinking == "auto" else settings.thinking
+    budget = flags.thinking_budget if flags.thinking_budget is not None else settings.thinking_budget
+    values: dict[str, Any] = {
+        "messages": tuple(messages),
+        "sampling": sampling(flags),
+        "stop": tuple(prompt.argument(stop, "--stop") for stop in flags.stop or () if stop),
+        "max_tokens": flags.max_tokens,
+        "thinking": "on" if flags.think else "off" if flags.no_think else preferred,
+        "thinking_budget": None if flags.no_think else budget,
+        "grammar": _read_constraint(flags.grammar, "grammar") if flags.grammar else None,
+        "json_schema": _read_schema(flags.schema) if flags.schema else None,
+        "confidence": flags.confidence,
+    }
+    return _validated(GenerateRequest, values)
+
+
+def sampling(flags: Flags) -> Sampling:
+    """The sampling that was asked for."""
+    from edgemind.engine.events import Sampling
+
+    values = {name: getattr(flags, name) for name in SAMPLING_FLAGS}
+    values["logit_bias"] = dict(map(_bias, flags.logit_bias)) if flags.logit_bias else None
+    return _validated(Sampling, values)
+
+
+def adapter(given: str) -> tuple[str, float]:
+    """``PATH[:SCALE]`` of a LoRA adapter.
+
+    Raises:
+        ModelNotFound, ModelUnusable: there is no such file.
+        UsageError: the scale is no number.
+    """
+    import os
+
+    from edgemind.models.opening import open_regular
+
+    path, colon, scale = given.rpartition(":")
+    number = _number(scale) if colon else None
+    if number is None:
+        path, number = given, 1.0
+    prompt.argument(path, "--lora")
+    os.close(open_regular(path))
+    return path, number
+
+
+def _own_sampling(model: ModelFile, catalog: Any) -> dict[str, Any]:
+    """The model's own defaults, without reading the file when the catalog knows the name."""
+    if model.entry and not model.entry.repository:
+        return dict(model.entry.sampling.given())
+    from edgemind.models.gguf import read_header
+
+    return dict(catalog.sampling_for(read_header(model.path), model.entry).given())
+
+
+def _bias(given: str) -> tuple[int, float]:
+    token, equals, value = given.partition("=")
+    number = _number(value)
+    if not equals or not token.isdecimal() or number is None:
+        raise UsageError(f"--logit-bias takes TOKEN=BIAS, not {clean_line(given)!r}.", "--logit-bias 1234=-5")
+    return int(token), number
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _read_constraint(file: Path, what: str) -> str:
+    shown = clean_line(str(file).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    hint = f"Look at the file that --{'schema' if what == 'schema' else 'grammar'} names."
+    try:
+        if not file.is_file():
+            raise BadConstraint(f"There is no {what} file {shown}.", hint)
+        with file.open("rb") as stream:
+            data = stream.read(prompt.MAX_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+        raise BadConstraint(f"The {what} file {shown} cannot be read: {reason}.", hint) from problem
+    if len(data) > prompt.MAX_BYTES:
+        raise BadConstraint(f"The {what} file {shown} is longer than {prompt.MAX_BYTES // 2**20} MiB.", hint)
+    return text
+
+
+def _read_schema(file: Path) -> dict[str, Any]:
+    text = _read_constraint(file, "schema")
+    try:
+        schema = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as problem:
+        where = f"line {problem.lineno}: {problem.msg}" if isinstance(problem, json.JSONDecodeError) else "too deep"
+        raise BadConstraint(f"{clean_line(str(file))} is not valid JSON: {where}.", "Mend it there.") from problem
+    if not isinstance(schema, dict):
+        example = 'A schema is an object: {"type": "object", "properties": {...}}'
+        raise BadConstraint(f"{clean_line(str(file))} is JSON, but no JSON schema.", example)
+    return schema
+
+
+def _validated(kind: type[Asked], values: dict[str, Any]) -> Asked:
+    """A request model; a value out of its range becomes a sentence about its flag."""
+    from pydantic import ValidationError
+
+    try:
+        return kind(**values)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        flag = str(first["loc"][0]).replace("_", "-")
+        wanted = first["msg"].removeprefix("Input should be ")
+        raise UsageError(f"--{flag} has to be {wanted}, not {first['input']}.", "edgemind run --help") from problem
