@@ -7,8 +7,10 @@ from edgemind.distill.problems.language.declining import Declining
 from edgemind.distill.problems.language.greetings import Greetings
 from edgemind.distill.problems.language.python_functions import PythonFunctions
 from edgemind.distill.problems.language.structured import Structured
+from edgemind.distill.problems.language.word_problems import WordProblems
 
 LANGUAGE_FAMILIES: tuple[Family, ...] = (
+    WordProblems(),
     PythonFunctions(),
     Greetings(),
     Structured(),
