@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from functools import lru_cache
-from importlib.resources import files
+from functools import cache
 
 from edgemind.distill.problems.base import Problem, split_of
+from edgemind.distill.problems.language.blocks import read_lines
 from edgemind.distill.problems.language.dressing import slip, typed
 from edgemind.distill.problems.language.slots import fill
 
@@ -54,23 +54,22 @@ ENDINGS = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=1)
+@cache
 def templates() -> dict[str, tuple[str, ...]]:
     """Every template by kind."""
-    folder = files("edgemind.distill.problems.language")
-    found: dict[str, list[str]] = {"facts": []}
+    found: dict[str, list[str]] = {}
     for name in ("declining_facts.txt", "declining_other.txt"):
-        kind = "facts"
-        for line in folder.joinpath(name).read_text(encoding="utf-8").splitlines():
+        kind = ""
+        for line in read_lines(name):
             if re.fullmatch(r"\[\w+\]", line):
                 kind = line[1:-1]
                 found[kind] = []
-            elif line and not line.startswith("# "):
+            else:
                 found[kind].append(line)
     return {kind: tuple(lines) for kind, lines in found.items()}
 
 
-@lru_cache(maxsize=None)
+@cache
 def reserved_key(template: str) -> str:
     """The held-out key of a template that is held out as a whole, or an empty string."""
     digest = hashlib.sha256(f"template:{template}".encode()).digest()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from functools import lru_cache
-from importlib.resources import files
+from functools import cache
+
+from edgemind.distill.problems.language.blocks import read_sections
 
 ONSETS = ("b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kr", "l", "m", "n", "p", "pr", "qu", "r", "s", "sh", "sk", "st", "t", "th",
           "tr", "v", "w", "y", "z", "bl", "gl", "", "")  # fmt: skip
@@ -23,21 +24,8 @@ INVENTED = {
     "work": 0.3, "company": 0.35, "thing": 0.2, "place": 0.35, "team": 0.3, "dish": 0.15, "word": 0.4, "program": 0.0, "language": 0.1,
 }  # fmt: skip
 """How often a slot gets an invented name."""
+LISTS = read_sections("slots.txt")
 KEYS = "asdfghjklqwertyuiopzxcvbnm"
-
-
-@lru_cache(maxsize=1)
-def lists() -> dict[str, tuple[str, ...]]:
-    """The entries of ``slots.txt`` by section."""
-    text = files("edgemind.distill.problems.language").joinpath("slots.txt").read_text(encoding="utf-8")
-    found: dict[str, tuple[str, ...]] = {}
-    section = ""
-    for line in text.splitlines():
-        if line.startswith("["):
-            section = line.strip("[] ")
-        elif line.strip() and not line.startswith("#"):
-            found[section] = found.get(section, ()) + tuple(entry.strip() for entry in line.split(","))
-    return found
 
 
 def pseudo_word(rng: random.Random, syllables: int = 0) -> str:
@@ -60,7 +48,7 @@ def invented(rng: random.Random, slot: str) -> str:
         return rng.choice(("Mount ", "Lake ", "the ", "the river ", "Castle ", "")) + name if slot == "place" else name
     if slot == "event":
         kind = rng.choice(("the Battle of {}", "the Battle of {}", "the {} War", "the Treaty of {}", "the {} Revolution", "the siege of {}", "the fall of {}"))
-        return kind.format(rng.choice(lists()["city"]) if rng.random() < 0.3 else proper(rng))
+        return kind.format(rng.choice(LISTS["city"]) if rng.random() < 0.3 else proper(rng))
     if slot in ("topic", "chemical", "drug", "disease"):
         return pseudo_word(rng, rng.choice((1, 2))) + rng.choice(SCIENCE_ENDS)
     if slot == "work":
@@ -87,10 +75,11 @@ def fill_slot(rng: random.Random, slot: str) -> str:
         return " ".join(pseudo_word(rng) for _ in range(rng.randint(2, 6)))
     if rng.random() < INVENTED.get(slot, 0.0):
         return invented(rng, slot)
-    return rng.choice(lists()[slot])
+    return rng.choice(LISTS[slot])
 
 
-def pieces(template: str) -> list[tuple[str, str]]:
+@cache
+def pieces(template: str) -> tuple[tuple[str, str], ...]:
     """``template`` as pairs of literal text and the slot after it (empty at the end)."""
     found = []
     rest = template
@@ -98,15 +87,9 @@ def pieces(template: str) -> list[tuple[str, str]]:
         before, _, rest = rest.partition("{")
         slot, _, rest = rest.partition("}")
         found.append((before, slot))
-    return [*found, (rest, "")]
-
-
-@lru_cache(maxsize=None)
-def cached_pieces(template: str) -> tuple[tuple[str, str], ...]:
-    """``pieces``, remembered."""
-    return tuple(pieces(template))
+    return (*found, (rest, ""))
 
 
 def fill(rng: random.Random, template: str) -> str:
-    """``template`` with every ``{slot}`` filled; ``{{`` is not known to it."""
-    return "".join(text + (fill_slot(rng, slot) if slot else "") for text, slot in cached_pieces(template))
+    """``template`` with every ``{slot}`` filled."""
+    return "".join(text + (fill_slot(rng, slot) if slot else "") for text, slot in pieces(template))

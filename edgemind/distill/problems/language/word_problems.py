@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import re
-from functools import lru_cache
+from functools import cache
 
 from edgemind.distill.problems.base import Problem
+from edgemind.distill.problems.language.blocks import read_sections
 from edgemind.distill.problems.language.slots import proper, pseudo_word
-from edgemind.distill.problems.language.stories import Story, stories, words
+from edgemind.distill.problems.language.stories import Story, stories
 from edgemind.distill.problems.language.working import apply, work_line
 from edgemind.distill.problems.numeric.checking import last_number
 from edgemind.distill.problems.numeric.phrasing import dress
 
+WORDS = read_sections("story_words.txt")
 NUMBER_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen",
     "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
@@ -25,20 +27,15 @@ DISTRACTORS = (
 SIGNS = {"dollars": "$", "euros": "€", "pounds": "£"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def number_forms(entry: str) -> tuple[str, str]:
     """Singular and plural of an entry of the word lists."""
     one, mark, many = entry.partition("/")
     return one, many if mark else one + "s"
 
 
-def steps_of(operations: str) -> list[str]:
-    """The signs of a story's operations; ``r`` is a subtraction the other way round."""
-    return list(operations)
-
-
 def step(value: int, sign: str, operand: int) -> tuple[int, str, int]:
-    """Left number, sign and right number of one operation on ``value``."""
+    """Left number, sign and right number of one operation on ``value``; ``r`` subtracts the other way round."""
     return (operand, "-", value) if sign == "r" else (value, sign, operand)
 
 
@@ -59,7 +56,7 @@ def draw_operand(rng: random.Random, value: int, sign: str, low: int, high: int)
 
 def numbers_for(rng: random.Random, story: Story) -> list[int]:
     """The start and the operands of a story: every value from 2 to 999 and whole."""
-    signs = steps_of(story.operations)
+    signs = list(story.operations)
     while True:
         low, high = story.ranges.get("a", (0, 0))
         if signs[0] == "÷":
@@ -89,7 +86,7 @@ def someone(rng: random.Random) -> tuple[str, str, str]:
     if draw < 0.16:
         name = proper(rng)
     else:
-        name = rng.choice(words()[("role-" if draw < 0.26 else "") + ("he" if male else "she")])
+        name = rng.choice(WORDS[("role-" if draw < 0.26 else "") + ("he" if male else "she")])
     return (name, "he", "his") if male else (name, "she", "her")
 
 
@@ -98,9 +95,9 @@ def things(rng: random.Random, slot: str) -> tuple[str, str]:
     if slot == "thing" and rng.random() < 0.05:
         word = pseudo_word(rng, 2)
         return word, word + "s"
-    one, many = number_forms(rng.choice(words()[slot]))
+    one, many = number_forms(rng.choice(WORDS[slot]))
     if slot == "thing" and rng.random() < 0.12:
-        adjective = rng.choice(words()["adjective"])
+        adjective = rng.choice(WORDS["adjective"])
         return f"{adjective} {one}", f"{adjective} {many}"
     return one, many
 
@@ -141,7 +138,7 @@ class WordProblems:
         prompt = self.told(rng, story, slots)
         slots.update({letter: re.sub("^my ", "your ", slots[letter]) for letter in "nmk"})
         value, lines = made[0], [story.working[0].format(**slots)]
-        for label, sign, operand in zip(story.working[1:], steps_of(story.operations), made[1:], strict=True):
+        for label, sign, operand in zip(story.working[1:], story.operations, made[1:], strict=True):
             left, shown, right = step(value, sign, operand)
             lines += work_line(label.format(**slots), left, shown, right)
             value = apply(left, shown, right)
@@ -158,10 +155,10 @@ class WordProblems:
             if person[0] not in [p[0] for p in people]:
                 people.append(person)
         (one, many), (other, _) = things(rng, "thing"), things(rng, "thing")
-        animal, second = rng.sample(words()["animal"], 2)
+        animal, second = rng.sample(WORDS["animal"], 2)
         return {
             "n": people[0][0], "s": people[0][1], "h": people[0][2], "m": people[1][0], "k": people[2][0], "o": many, "o1": one, "p1": other,
-            "food": things(rng, "food")[1], "plant": things(rng, "plant")[1], "cur": rng.choice(words()["cur"]),
+            "food": things(rng, "food")[1], "plant": things(rng, "plant")[1], "cur": rng.choice(WORDS["cur"]),
             "animal": number_forms(animal)[1], "animal1": number_forms(animal)[0], "animal2": number_forms(second)[1],
         }  # fmt: skip
 
