@@ -36,11 +36,13 @@ class Phase:
         start: the first step it governs.
         hardness: how much likelier each level is than the one below it (1: equally likely).
         weights: how often a family is drawn, against 1 for those not named.
+        examples: how many examples a step takes, on average.
     """
 
     start: int
     hardness: float
     weights: Mapping[str, float]
+    examples: int = 64
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,11 @@ def make_shard(
     phase: Phase,
     tokenizer: Tokenizer,
     steps: int,
-    per_step: int,
     context: int,
 ) -> list[Batch]:
     """``steps`` batches of about equally many tokens, each of examples of about one length, in random order."""
     rng = random.Random(f"{seed}:{number}")
-    texts = [example_texts(rng, families, phase) for _ in range(steps * per_step)]
+    texts = [example_texts(rng, families, phase) for _ in range(steps * phase.examples)]
     heads = tokenizer.encode_batch([head for head, _ in texts])
     bodies = tokenizer.encode_batch([body for _, body in texts])
     rows = [(head.ids, body.ids) for head, body in zip(heads, bodies, strict=True)]

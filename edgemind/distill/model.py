@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 
@@ -147,7 +147,8 @@ class Nano(nn.Module):
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy over the positions of ``targets [batch, positions]`` that are not -100.
 
-        ``targets`` is already shifted: ``targets[:, i]`` follows ``tokens[:, i]``. Logits exist only where there is loss.
+        ``targets`` is already shifted: ``targets[:, i]`` follows ``tokens[:, i]``. Logits exist only where there is
+        loss.
         """
         hidden, _ = self.hidden(tokens)
         where = targets != -100

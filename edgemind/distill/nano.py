@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from edgemind.distill.corpus import Phase
 from edgemind.distill.model import Shape
-from edgemind.distill.problems.language import LANGUAGE_WEIGHTS
+from edgemind.distill.problems.language import LANGUAGE_FAMILIES
 from edgemind.distill.train import Recipe
 
-STEPS = 2800
+STEPS = 1900
 DECAY_SHARE = 0.35
 EASY_STEPS = 160
 """Easy levels of the numeric families come first."""
-NUMERIC_STEPS = 640
-"""From here on the language families join."""
+NUMERIC_STEPS = 576
+"""From here on the language families join, and what lagged until then comes more often."""
 NUMERIC_WEIGHTS = {
     "addition": 1.2,
     "subtraction": 1.3,
@@ -24,9 +24,22 @@ NUMERIC_WEIGHTS = {
     "counting": 1.2,
 }
 """How often a family is drawn, against 1 for the others."""
+ALL_WEIGHTS = {
+    **NUMERIC_WEIGHTS,
+    "comparison": 1.2,
+    "sorting": 1.3,
+    "counting": 2.0,
+    "units": 1.1,
+    "clock": 1.3,
+    "word_problems": 2.0,
+    "python_functions": 1.1,
+    "greetings": 0.5,
+    "declining": 1.6,
+    "structured": 0.4,
+}
 TOKENIZER = "nano_tokenizer.json"
 """Trained once on early samples of the families, then fixed, so that families can grow without moving token ids."""
-NO_LANGUAGE = dict.fromkeys(LANGUAGE_WEIGHTS, 0.0)
+NO_LANGUAGE = {family.name: 0.0 for family in LANGUAGE_FAMILIES}
 
 
 def nano_recipe(steps: int = STEPS, seed: int = 1) -> Recipe:
@@ -37,7 +50,7 @@ def nano_recipe(steps: int = STEPS, seed: int = 1) -> Recipe:
         phases=(
             Phase(0, 0.5, NUMERIC_WEIGHTS | NO_LANGUAGE),
             Phase(EASY_STEPS, 1.2, NUMERIC_WEIGHTS | NO_LANGUAGE),
-            Phase(NUMERIC_STEPS, 1.2, NUMERIC_WEIGHTS | LANGUAGE_WEIGHTS),
+            Phase(NUMERIC_STEPS, 1.2, ALL_WEIGHTS, examples=48),
         ),
         shape=Shape(layers=5),
         seed=seed,

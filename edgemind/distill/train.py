@@ -37,7 +37,6 @@ class Recipe:
     phases: tuple[Phase, ...]
     shape: Shape = field(default_factory=Shape)
     seed: int = 1
-    per_step: int = 64
     warmup: int = 100
     muon_rate: float = 0.006
     adam_rate: float = 0.003
@@ -141,9 +140,7 @@ class Run:
         if self._shard[0] != number:
             r = self.recipe
             phase = r.phase(number * SHARD_STEPS)
-            shard = make_shard(
-                r.seed, number, self.families, phase, self.tokenizer, SHARD_STEPS, r.per_step, r.shape.context
-            )
+            shard = make_shard(r.seed, number, self.families, phase, self.tokenizer, SHARD_STEPS, r.shape.context)
             self._shard = (number, shard)
         return self._shard[1][index]
 

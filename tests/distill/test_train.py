@@ -28,9 +28,8 @@ from edgemind.distill.train import Recipe, Run
 TINY = Recipe(
     steps=6,
     decay_steps=3,
-    phases=(Phase(0, 1.0, {}),),
+    phases=(Phase(0, 1.0, {}, examples=4),),
     shape=Shape(vocab=384, width=64, layers=2, heads=2, kv_heads=1, head_dim=32, ffn=96, context=512),
-    per_step=4,
     warmup=2,
     checkpoint_every=2,
     eval_every=1000,
@@ -83,7 +82,7 @@ def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
 
 def test_loss_is_on_the_models_own_text_only(tmp_path: Path) -> None:
     run = start(tmp_path)
-    batches = make_shard(1, 0, NUMERIC_FAMILIES[:2], TINY.phases[0], run.tokenizer, 4, 8, TINY.shape.context)
+    batches = make_shard(1, 0, NUMERIC_FAMILIES[:2], TINY.phases[0], run.tokenizer, 4, TINY.shape.context)
     for batch in batches:
         for tokens, targets in zip(batch.tokens, batch.targets, strict=True):
             learned = [t for t in targets.tolist() if t != IGNORE]
