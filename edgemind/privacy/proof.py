@@ -256,7 +256,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not proof.ran:
         print(proof.reason)
         return 2
-    print(f"exit code {proof.exit_code}; sent or tried: {proof.attempts or 'nothing'}")
+    written = f"{len(proof.stdout)} characters written"
+    print(f"exit code {proof.exit_code}, {written}; sent or tried: {proof.attempts or 'nothing'}")
     print("counters:", " ".join(f"{name}={count}" for name, count in proof.counters.items()))
     return 0 if proof.quiet else 1
 
