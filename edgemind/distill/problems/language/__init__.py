@@ -1,4 +1,4 @@
-"""Families about language: short stories with numbers, small Python functions, greetings, and knowing when to decline."""
+"""Families about language: stories with numbers, small Python functions, greetings, and knowing when to decline."""
 
 from __future__ import annotations
 

@@ -16,12 +16,15 @@ HINT = "A larger model can help: run `edgemind recommend`, then `edgemind pull N
 TEXTS = {
     "facts": "I am edgemind-nano, a very small model, and I do not know facts like this; I would only be guessing.",
     "writing": "I am edgemind-nano, a very small model, and I cannot write or rework texts.",
-    "math": "I am edgemind-nano, a very small model, and I cannot do this kind of math; I only know whole-number arithmetic in small ranges.",
+    "math": "I am edgemind-nano, a very small model, and I cannot do this kind of math; "
+    "I only know whole-number arithmetic in small ranges.",
     "code": "I am edgemind-nano, a very small model, and I cannot do this; I only know small Python functions.",
     "advice": "I am edgemind-nano, a very small model, and I cannot give opinions or advice that you could rely on.",
     "action": "I am edgemind-nano, a very small model, and I cannot do this; I only write short texts here.",
-    "unclear": "I am edgemind-nano, a very small model, and I do not understand this. I know small sums, sorting, counting, units, times and word problems.",
-    "language": "I am edgemind-nano, a very small model, and I do not understand this language; I only know simple English.",
+    "unclear": "I am edgemind-nano, a very small model, and I do not understand this. "
+    "I know small sums, sorting, counting, units, times and word problems.",
+    "language": "I am edgemind-nano, a very small model, and I do not understand this language; "
+    "I only know simple English.",
 }
 """The first half of the answer, by kind."""
 
@@ -35,7 +38,10 @@ THOUGHTS = {
     "unclear": "This is not a question that I understand.",
     "language": "This is not in English.\nI was trained on English only.",
 }
-SHARES = {"facts": 0.54, "writing": 0.1, "math": 0.12, "code": 0.07, "advice": 0.06, "action": 0.04, "unclear": 0.05, "language": 0.02}
+SHARES = {
+    "facts": 0.54, "writing": 0.1, "math": 0.12, "code": 0.07, "advice": 0.06, "action": 0.04, "unclear": 0.05,
+    "language": 0.02,
+}  # fmt: skip
 """How often a kind is drawn."""
 
 RESERVED_SHARE = 0.08
@@ -43,14 +49,27 @@ RESERVED_SHARE = 0.08
 
 CHOICE = re.compile(r"\(([^()]*\|[^()]*)\)")
 OPENERS = (
-    "Do you know: ", "Please answer: ", "I wonder, ", "Just curious: ", "My son asks: ", "For a quiz: ", "Be honest: ", "Answer briefly: ",
-    "Important: ", "Serious question: ", "I forgot: ", "Can you help? ", "A question for you: ", "I bet you don't know this: ", "For school: ",
-    "Answer this: ", "Without guessing: ", "Help! ", "One last thing: ", "By the way, ",
+    "Do you know: ", "Please answer: ", "I wonder, ", "Just curious: ", "My son asks: ", "For a quiz: ",
+    "Be honest: ", "Answer briefly: ", "Important: ", "Serious question: ", "I forgot: ", "Can you help? ",
+    "A question for you: ", "I bet you don't know this: ", "For school: ", "Answer this: ", "Without guessing: ",
+    "Help! ", "One last thing: ", "By the way, ",
 )  # fmt: skip
 ENDINGS = (
-    " Answer in one word.", " Answer in one sentence.", " Be brief.", " Answer with a number only.", " I need it for school.", " It is urgent.",
-    " Don't make anything up.", " Are you sure?", " Just the answer.", " Any idea?", " Use Markdown.", " I'm curious.", " Take your time.",
-    " Give a short answer.", " In English please.", " A guess is fine.", " Please be exact.",
+    " Answer in one word.", " Answer in one sentence.", " Be brief.", " Answer with a number only.",
+    " I need it for school.", " It is urgent.", " Don't make anything up.", " Are you sure?", " Just the answer.",
+    " Any idea?", " Use Markdown.", " I'm curious.", " Take your time.", " Give a short answer.",
+    " In English please.", " A guess is fine.", " Please be exact.",
+)  # fmt: skip
+
+
+SIGNS = ("+", "-", "*", "/", "×", "÷", "plus", "minus", "times", "divided by")
+EXPRESSIONS = (
+    "x^{a}", "{a}x + {b}", "sin(x)", "x^2 + {a}x + {b}", "e^x", "{a}x^2", "ln(x)",
+    "(x + {a})(x - {b})", "1/x", "cos({a}x)",
+)  # fmt: skip
+EQUATIONS = (
+    "{a}x + {b} = {c}", "x + {b} = {c}", "{a}x = {c}", "x^2 = {c}", "x^2 + {a}x + {b} = 0", "{c} - x = {b}",
+    "x/{a} = {c}",    "{a}y - {b} = {c}", "x + y = {c} and x - y = {b}", "2(x + {a}) = {c}",
 )  # fmt: skip
 
 
@@ -91,25 +110,21 @@ def number_slots(rng: random.Random, template: str) -> str:
     def one(found: re.Match[str]) -> str:
         a, b, c = rng.randint(2, 20), rng.randint(1, 99), rng.randint(2, 99)
         match found.group(1):
-            case "long":
-                digits = rng.choice((5, 5, 6, 6, 7, 8, 9, 10))
-                return str(rng.randint(10 ** (digits - 1), 10**digits - 1))
-            case "big":
-                digits = rng.choice((4, 4, 5, 6, 7))
+            case "long" | "big" as size:
+                digits = rng.choice((5, 5, 6, 6, 7, 8, 9, 10) if size == "long" else (4, 4, 5, 6, 7))
                 return str(rng.randint(10 ** (digits - 1), 10**digits - 1))
             case "odd":
                 return str(rng.randint(13, 999))
             case "sign":
-                return rng.choice(("+", "-", "*", "/", "×", "÷", "plus", "minus", "times", "divided by"))
+                return rng.choice(SIGNS)
             case "fraction":
                 return f"{rng.randint(1, 9)}/{rng.randint(2, 12)}"
             case "decimal":
                 return f"{rng.randint(0, 99)}.{rng.randint(1, 99)}"
             case "expression":
-                return rng.choice((f"x^{a}", f"{a}x + {b}", "sin(x)", f"x^2 + {a}x + {b}", "e^x", f"{a}x^2", "ln(x)", f"(x + {a})(x - {b})", "1/x", f"cos({a}x)"))
+                return rng.choice(EXPRESSIONS).format(a=a, b=b)
             case _:
-                return rng.choice((f"{a}x + {b} = {c}", f"x + {b} = {c}", f"{a}x = {c}", f"x^2 = {c}", f"x^2 + {a}x + {b} = 0", f"{c} - x = {b}",
-                                   f"x/{a} = {c}", f"{a}y - {b} = {c}", f"x + y = {c} and x - y = {b}", f"2(x + {a}) = {c}"))  # fmt: skip
+                return rng.choice(EQUATIONS).format(a=a, b=b, c=c)
 
     return re.sub(r"\{(long|big|odd|sign|fraction|decimal|expression|equation)\}", one, template)
 
@@ -127,7 +142,8 @@ class Declining:
         template = rng.choice(templates()[kind])
         core = fill(rng, number_slots(rng, choose(rng, template))).strip()
         key = reserved_key(template) or f"decline:{core}"
-        return Problem(self.name, key, self.dressed(rng, kind, core), THOUGHTS[kind], f"{TEXTS[kind]} {HINT}", "decline", level)
+        prompt = self.dressed(rng, kind, core)
+        return Problem(self.name, key, prompt, THOUGHTS[kind], f"{TEXTS[kind]} {HINT}", "decline", level)
 
     @staticmethod
     def dressed(rng: random.Random, kind: str, core: str) -> str:

@@ -1,4 +1,4 @@
-"""Typing habits of people, on top of the numeric families' dressing: slips of the finger, missing signs, extra spaces."""
+"""Typing habits of people, on top of the numeric families' dressing: slips of the finger, extra signs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import re
 from edgemind.distill.problems.numeric.phrasing import dress
 
 WORD = re.compile(r"[A-Za-z]{4,}")
-NEIGHBOURS = {
-    "a": "s", "b": "v", "c": "x", "d": "f", "e": "r", "f": "g", "g": "h", "h": "j", "i": "o", "j": "k", "k": "l", "l": "k",
-    "m": "n", "n": "m", "o": "p", "p": "o", "q": "w", "r": "t", "s": "d", "t": "y", "u": "i", "v": "b", "w": "e", "x": "c",
-    "y": "u", "z": "x",
-}  # fmt: skip
+NEIGHBOURS = dict(zip("abcdefghijklmnopqrstuvwxyz", "svxfrghjoklknmpowtdyibecux", strict=True))
+"""A key beside each key."""
 
 
 def slip(rng: random.Random, text: str) -> str:

@@ -8,9 +8,16 @@ from edgemind.distill.problems.base import Problem
 from edgemind.distill.problems.language.dressing import slip
 from edgemind.distill.problems.language.greeting_phrases import KINDS, Kind
 
-OPENERS = ("hi, ", "hello, ", "hey, ", "hi! ", "hello! ", "ok, ", "so, ", "well, ", "hi there, ", "and ")
-ENDINGS = ("!", ".", " :)", "!!", "...", "", "", "")
-ADDRESSES = ("edgemind", "nano", "edgemind-nano", "there", "bot", "assistant", "friend", "computer", "ai", "my friend", "everyone")
+OPENERS = (
+    "hi, ", "hello, ", "hey, ", "hi! ", "hello! ", "ok, ", "so, ", "well, ", "hi there, ", "and ",
+)  # fmt: skip
+ENDINGS = (
+    "!", ".", " :)", "!!", "...", "", "", "",
+)  # fmt: skip
+ADDRESSES = (
+    "edgemind", "nano", "edgemind-nano", "there", "bot", "assistant", "friend", "computer", "ai", "my friend",
+    "everyone",
+)  # fmt: skip
 
 
 def said(rng: random.Random, kind: Kind, phrase: str) -> str:

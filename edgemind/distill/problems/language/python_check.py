@@ -19,7 +19,22 @@ from edgemind.distill.problems.language.python_tasks import Task
 BLOCK = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 SECONDS = 5
 MEMORY = 512 * 2**20
-BANNED_NAMES = frozenset({"exec", "eval", "compile", "globals", "locals", "vars", "getattr", "setattr", "delattr", "input", "breakpoint", "help"})
+BANNED_NAMES = frozenset(
+    [
+        "exec",
+        "eval",
+        "compile",
+        "globals",
+        "locals",
+        "vars",
+        "getattr",
+        "setattr",
+        "delattr",
+        "input",
+        "breakpoint",
+        "help",
+    ]
+)
 RUNNER = """
 import contextlib, io, json, resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds}))
@@ -46,6 +61,12 @@ def code_of(answer: str) -> str:
     return found.group(1) if found else ""
 
 
+def opens_otherwise(call: ast.Call) -> bool:
+    """Whether ``call`` opens a file in any mode but plain reading."""
+    opens = isinstance(call.func, ast.Name) and call.func.id == "open"
+    return opens and (len(call.args) != 1 or bool(call.keywords))
+
+
 def harmless(code: str) -> bool:
     """Whether ``code`` parses and keeps to plain functions."""
     try:
@@ -53,13 +74,15 @@ def harmless(code: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) or (isinstance(node, ast.Import) and [a.name for a in node.names] != ["math"]):
+        if isinstance(node, ast.ImportFrom):
+            return False
+        if isinstance(node, ast.Import) and [alias.name for alias in node.names] != ["math"]:
             return False
         if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
             return False
         if isinstance(node, ast.Name) and (node.id.startswith("__") or node.id in BANNED_NAMES):
             return False
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open" and len(node.args) != 1:
+        if isinstance(node, ast.Call) and opens_otherwise(node):
             return False
     return True
 

@@ -9,52 +9,74 @@ from edgemind.distill.problems.language.dressing import slip, typed
 from edgemind.distill.problems.language.python_check import passes
 from edgemind.distill.problems.language.python_tasks import TASKS, Task
 
-NAMING = (" called {}", " called {}", " named {}", " with the name {}", " `{}`", " {}")
-FILING = (" in {}", " in a file called {}", " in {} please", " for {}", " and put it in {}", " and save it as {}", " (file {})")
+NAMING = (
+    " called {}", " called {}", " named {}", " with the name {}", " `{}`", " {}",
+)  # fmt: skip
+FILING = (
+    " in {}", " in a file called {}", " in {} please", " for {}", " and put it in {}", " and save it as {}",
+    " (file {})",
+)  # fmt: skip
 BY_INFINITIVE = (
-    "Write a Python function{n} to {v}.", "Write Python code to {v}.", "Python code to {v}", "How do I {v} in Python?",
-    "How to {v} in python?", "How can I {v} in Python?", "Python function to {v}", "Show me how to {v} in Python.",
-    "I need a Python function{n} to {v}.", "Give me Python code to {v}.", "Can you write a Python function{n} to {v}?",
-    "Please write a function{n} to {v}.", "Write a function{n} to {v} in Python.", "Create a Python function{n} to {v}.",
-    "Make a Python function{n} to {v}.", "Write a program to {v}.", "Write a Python program to {v}.", "Write a short Python script to {v}.",
-    "Code to {v}", "Help me {v} in Python.", "What is the Python code to {v}?", "Define a function{n} to {v}.",
-    "Using Python, {v}.", "In Python, how do you {v}?", "Write a method{n} to {v}.", "I want to {v} in Python.",
-    "Function to {v}", "Write code to {v}.", "Can you {v} in Python?", "Give me a function{n} to {v}.",
-    "python: {v}", "Write a small Python function{n} to {v}.", "Write a simple function{n} to {v}.", "a python snippet to {v}",
+    "Write a Python function{n} to {v}.", "Write Python code to {v}.", "Python code to {v}",
+    "How do I {v} in Python?", "How to {v} in python?", "How can I {v} in Python?", "Python function to {v}",
+    "Show me how to {v} in Python.", "I need a Python function{n} to {v}.", "Give me Python code to {v}.",
+    "Can you write a Python function{n} to {v}?", "Please write a function{n} to {v}.",
+    "Write a function{n} to {v} in Python.", "Create a Python function{n} to {v}.",
+    "Make a Python function{n} to {v}.", "Write a program to {v}.", "Write a Python program to {v}.",
+    "Write a short Python script to {v}.", "Code to {v}", "Help me {v} in Python.",
+    "What is the Python code to {v}?", "Define a function{n} to {v}.", "Using Python, {v}.",
+    "In Python, how do you {v}?", "Write a method{n} to {v}.", "I want to {v} in Python.", "Function to {v}",
+    "Write code to {v}.", "Can you {v} in Python?", "Give me a function{n} to {v}.", "python: {v}",
+    "Write a small Python function{n} to {v}.", "Write a simple function{n} to {v}.", "a python snippet to {v}",
     "Implement a function{n} to {v}.", "I have to {v} with Python. How?", "What's the best way to {v} in Python?",
-    "python def{n} to {v}", "Write me some Python to {v}.", "I'm learning Python. How do I {v}?", "How would you {v} with Python?",
+    "python def{n} to {v}", "Write me some Python to {v}.", "I'm learning Python. How do I {v}?",
+    "How would you {v} with Python?",
 )  # fmt: skip
 BY_THIRD = (
-    "Write a Python function{n} that {v}.", "Write a function{n} that {v}.", "Write a function{n} in Python that {v}.",
-    "I need a function{n} that {v}.", "Create a Python function{n} which {v}.", "Give me a Python function{n} that {v}.",
-    "Please write Python code that {v}.", "Can you give me a Python function{n} that {v}?", "Make a function{n} that {v}.",
-    "Define a Python function{n} that {v}.", "Write a program that {v}.", "Python function{n} that {v}", "Implement a Python function{n} that {v}.",
-    "I want a Python function{n} which {v}.", "Write a tiny Python function{n} that {v}.", "Could you write a function{n} that {v}?",
-    "Show me a Python function{n} that {v}.", "Code a function{n} that {v}.", "Write a Python script that {v}.", "a function{n} that {v}",
+    "Write a Python function{n} that {v}.", "Write a function{n} that {v}.",
+    "Write a function{n} in Python that {v}.", "I need a function{n} that {v}.",
+    "Create a Python function{n} which {v}.", "Give me a Python function{n} that {v}.",
+    "Please write Python code that {v}.", "Can you give me a Python function{n} that {v}?",
+    "Make a function{n} that {v}.", "Define a Python function{n} that {v}.", "Write a program that {v}.",
+    "Python function{n} that {v}", "Implement a Python function{n} that {v}.",
+    "I want a Python function{n} which {v}.", "Write a tiny Python function{n} that {v}.",
+    "Could you write a function{n} that {v}?", "Show me a Python function{n} that {v}.",
+    "Code a function{n} that {v}.", "Write a Python script that {v}.", "a function{n} that {v}",
     "Write a def{n} that {v}.", "Provide a Python function{n} that {v}.", "Generate a Python function{n} that {v}.",
     "Let's write a Python function{n} that {v}.", "Write Python 3 code that {v}.",
 )  # fmt: skip
 BY_GERUND = (
-    "Write a Python function{n} for {v}.", "Python code for {v}", "Show me Python for {v}.", "I need help with {v} in Python.",
-    "Give me a function{n} for {v}.", "What is a Python function for {v}?", "Example of {v} in Python", "{v} in Python",
-    "Write code for {v} in Python.", "function{n} for {v}", "Help with {v} in python?",
+    "Write a Python function{n} for {v}.", "Python code for {v}", "Show me Python for {v}.",
+    "I need help with {v} in Python.", "Give me a function{n} for {v}.", "What is a Python function for {v}?",
+    "Example of {v} in Python", "{v} in Python", "Write code for {v} in Python.", "function{n} for {v}",
+    "Help with {v} in python?",
 )  # fmt: skip
 BY_NOUN = (
-    "Write {v} in Python.", "{v} in Python", "def for {v} please", "Python {v}", "Write a Python function{n} for {v}.", "code for {v}",
-    "Show me {v} in Python.", "Implement {v} in Python.", "Give me {v} in Python.", "python code for {v}", "Write {v}.",
-    "Can you write {v} in Python?", "function{n} for {v}", "Please code {v}.", "How do you write {v} in Python?", "Python: {v}",
-    "I need {v} in Python.", "{v} function", "{v} python code", "Do {v} in Python.", "{v} implementation in Python", "Write the code for {v}.",
-    "Program {v} in Python.", "{v}, in Python please", "Create {v} in Python.", "Python program for {v}", "Code {v} in Python.",
-    "simple {v} in python", "Can you show me {v} in Python?", "Write a def{n} for {v}.",
+    "Write {v} in Python.", "{v} in Python", "def for {v} please", "Python {v}",
+    "Write a Python function{n} for {v}.", "code for {v}", "Show me {v} in Python.", "Implement {v} in Python.",
+    "Give me {v} in Python.", "python code for {v}", "Write {v}.", "Can you write {v} in Python?",
+    "function{n} for {v}", "Please code {v}.", "How do you write {v} in Python?", "Python: {v}",
+    "I need {v} in Python.", "{v} function", "{v} python code", "Do {v} in Python.", "{v} implementation in Python",
+    "Write the code for {v}.", "Program {v} in Python.", "{v}, in Python please", "Create {v} in Python.",
+    "Python program for {v}", "Code {v} in Python.", "simple {v} in python", "Can you show me {v} in Python?",
+    "Write a def{n} for {v}.",
 )  # fmt: skip
 FORMS = {"infinitive": BY_INFINITIVE, "third": BY_THIRD, "gerund": BY_GERUND, "noun": BY_NOUN}
-IRREGULAR_GERUNDS = {"put": "putting", "get": "getting", "swap": "swapping", "flip": "flipping", "drop": "dropping", "run": "running", "strip": "stripping"}
-NAME_STARTS = ("my", "do", "get", "run", "the", "make", "calc", "compute", "simple", "fast", "new", "easy", "test", "custom", "our", "quick")
-BARE_NAMES = (
-    "foo", "bar", "solve", "f", "helper", "func", "process", "main", "solution", "answer", "run", "calculate", "my_function", "g", "work",
-    "transform", "handler", "convert", "check", "compute", "task", "do_it", "apply", "execute", "my_func", "function1", "example", "baz",
+DOUBLING = frozenset(["put", "get", "swap", "flip", "drop", "run", "strip"])
+"""Verbs that double their last letter before an ending."""
+NAME_STARTS = (
+    "my", "do", "get", "run", "the", "make", "calc", "compute", "simple", "fast", "new", "easy", "test", "custom",
+    "our", "quick",
 )  # fmt: skip
-FILE_STEMS = ("main", "utils", "helpers", "script", "program", "code", "tools", "app", "test", "solution", "exercise", "my_code", "lib", "functions")
+BARE_NAMES = (
+    "foo", "bar", "solve", "f", "helper", "func", "process", "main", "solution", "answer", "run", "calculate",
+    "my_function", "g", "work", "transform", "handler", "convert", "check", "compute", "task", "do_it", "apply",
+    "execute", "my_func", "function1", "example", "baz",
+)  # fmt: skip
+FILE_STEMS = (
+    "main", "utils", "helpers", "script", "program", "code", "tools", "app", "test", "solution", "exercise",
+    "my_code", "lib", "functions",
+)  # fmt: skip
 
 
 def inflect(infinitive: str, form: str) -> str:
@@ -64,10 +86,7 @@ def inflect(infinitive: str, form: str) -> str:
         verb = "does" if verb == "do" else verb + ("es" if verb.endswith(("s", "sh", "ch", "x")) else "s")
         verb = verb[:-2] + "ies" if verb.endswith("lys") else verb
     elif form == "gerund":
-        if verb in IRREGULAR_GERUNDS:
-            verb = IRREGULAR_GERUNDS[verb]
-        else:
-            verb = (verb[:-1] if verb.endswith("e") and verb != "be" else verb) + "ing"
+        verb = (verb + verb[-1] if verb in DOUBLING else verb.removesuffix("e")) + "ing"
     return f"{verb} {rest}"
 
 
@@ -80,7 +99,7 @@ def requested_name(rng: random.Random, task: Task) -> str:
         return task.name
     other = task.name if draw < 0.7 else rng.choice(TASKS).name
     if draw > 0.93:
-        return "".join(part.capitalize() if i else part for i, part in enumerate(f"{rng.choice(NAME_STARTS)}_{other}".split("_")))
+        return rng.choice(NAME_STARTS) + "".join(part.capitalize() for part in other.split("_"))
     return f"{rng.choice(NAME_STARTS)}_{other}"
 
 
@@ -94,7 +113,8 @@ class PythonFunctions:
     def sample(self, rng: random.Random, level: int) -> Problem:
         """A task in one of the phrasings, sometimes with a function name or a file name of the asker's."""
         task = rng.choice(TASKS)
-        form = rng.choice(("infinitive", "infinitive", "third", "third", "gerund", "noun" if task.named else "infinitive"))
+        last = "noun" if task.named else "infinitive"
+        form = rng.choice(("infinitive", "infinitive", "third", "third", "gerund", last))
         number = rng.randrange(len(FORMS[form]))
         template = FORMS[form][number]
         wanted = "{n}" in template and rng.random() < 0.35
@@ -114,8 +134,11 @@ class PythonFunctions:
             if rng.random() < 0.08:
                 prompt = slip(rng, prompt)
         thought = f"Name: {name}.\n{task.plan}" + (f"\nFile: {stem}.py." if stem else "")
-        answer = f"```python\n{task.code.replace('NAME', name)}\n```\n{task.says}" + (f" Save it as {stem}.py." if stem else "")
-        return Problem(self.name, f"python:{task.name}:{form}:{number}", prompt, thought, answer, f"{task.name}:{name}", level)
+        answer = f"```python\n{task.code.replace('NAME', name)}\n```\n{task.says}"
+        if stem:
+            answer += f" Save it as {stem}.py."
+        key = f"python:{task.name}:{form}:{number}"
+        return Problem(self.name, key, prompt, thought, answer, f"{task.name}:{name}", level)
 
     def check(self, problem: Problem, answer: str) -> bool:
         """The fenced code defines a function of the wanted name that passes every case."""

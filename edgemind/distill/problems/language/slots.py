@@ -1,4 +1,4 @@
-"""Filling the slots of a question: from the lists in ``slots.txt``, or with names and words that nobody has heard of."""
+"""Filling the slots of a question: from the lists in ``slots.txt``, or with invented names and words."""
 
 from __future__ import annotations
 
@@ -7,21 +7,55 @@ from functools import cache
 
 from edgemind.distill.problems.language.blocks import read_sections
 
-ONSETS = ("b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kr", "l", "m", "n", "p", "pr", "qu", "r", "s", "sh", "sk", "st", "t", "th",
-          "tr", "v", "w", "y", "z", "bl", "gl", "", "")  # fmt: skip
-VOWELS = ("a", "e", "i", "o", "u", "a", "e", "o", "ai", "ea", "ou", "ie", "y")
-CODAS = ("", "", "", "n", "r", "l", "s", "t", "m", "nd", "rk", "x", "ng", "th", "ck", "lt")
-PLACE_ENDS = ("ville", "burg", "stan", "land", "ia", "ton", "ford", "grad", "mouth", "field", "shire", "heim", "ac", "ona", "dorf", "by", "ham", "")
-SCIENCE_ENDS = ("osis", "itis", "ium", "ology", "ase", "ine", "ism", "ide", "ane", "ography", "onomy", "ism", "ation", "ics", "gen", "oid")
-FIRST_NAMES = ("Anna", "Boris", "Carla", "David", "Elena", "Felix", "Greta", "Hugo", "Irina", "Jonas", "Karin", "Louis", "Maria", "Nils", "Olga", "Pedro",
-               "Ruth", "Samuel", "Tanja", "Urs", "Vera", "William", "Yuki", "Zoe", "Ahmed", "Fatima", "Chen", "Priya", "Kofi", "Amara", "John", "James",
-               "Robert", "Mary", "Linda", "Peter", "Paul", "George", "Emily", "Sarah", "Thomas", "Henry", "Jean", "Marie", "Hans", "Giovanni", "Ivan")  # fmt: skip
-LAST_NAMES = ("Smith", "Jones", "Brown", "Miller", "Garcia", "Rossi", "Schmidt", "Dubois", "Ivanov", "Kowalski", "Tanaka", "Nguyen", "Kim", "Singh", "Khan",
-              "Okafor", "Mbeki", "Larsen", "Virtanen", "Novak", "Silva", "Lopez", "Moreau", "Weber", "Fischer", "Costa", "Murphy", "Wilson", "Clark")  # fmt: skip
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+ONSETS = (
+    "b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kr", "l", "m", "n", "p", "pr", "qu", "r",
+    "s", "sh", "sk", "st", "t", "th", "tr", "v", "w", "y", "z", "bl", "gl", "", "",
+)  # fmt: skip
+VOWELS = (
+    "a", "e", "i", "o", "u", "a", "e", "o", "ai", "ea", "ou", "ie", "y",
+)  # fmt: skip
+CODAS = (
+    "", "", "", "n", "r", "l", "s", "t", "m", "nd", "rk", "x", "ng", "th", "ck", "lt",
+)  # fmt: skip
+PLACE_ENDS = (
+    "ville", "burg", "stan", "land", "ia", "ton", "ford", "grad", "mouth", "field", "shire", "heim", "ac", "ona",
+    "dorf", "by", "ham", "",
+)  # fmt: skip
+SCIENCE_ENDS = (
+    "osis", "itis", "ium", "ology", "ase", "ine", "ism", "ide", "ane", "ography", "onomy", "ism", "ation", "ics",
+    "gen", "oid",
+)  # fmt: skip
+FIRST_NAMES = (
+    "Anna", "Boris", "Carla", "David", "Elena", "Felix", "Greta", "Hugo", "Irina", "Jonas", "Karin", "Louis",
+    "Maria", "Nils", "Olga", "Pedro", "Ruth", "Samuel", "Tanja", "Urs", "Vera", "William", "Yuki", "Zoe", "Ahmed",
+    "Fatima", "Chen", "Priya", "Kofi", "Amara", "John", "James", "Robert", "Mary", "Linda", "Peter", "Paul",
+    "George", "Emily", "Sarah", "Thomas", "Henry", "Jean", "Marie", "Hans", "Giovanni", "Ivan",
+)  # fmt: skip
+LAST_NAMES = (
+    "Smith", "Jones", "Brown", "Miller", "Garcia", "Rossi", "Schmidt", "Dubois", "Ivanov", "Kowalski", "Tanaka",
+    "Nguyen", "Kim", "Singh", "Khan", "Okafor", "Mbeki", "Larsen", "Virtanen", "Novak", "Silva", "Lopez", "Moreau",
+    "Weber", "Fischer", "Costa", "Murphy", "Wilson", "Clark",
+)  # fmt: skip
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+EVENTS = (
+    "the Battle of {}", "the Battle of {}", "the {} War", "the Treaty of {}", "the {} Revolution", "the siege of {}",
+    "the fall of {}",
+)  # fmt: skip
+TITLES = ("The {}", "{}", "The {} of {}", "{} and {}", "The Last {}", "My {}")
+DATES = (
+    "{day} {month} {year}",
+    "{month} {day}, {year}",
+    "{month} {year}",
+    "{day} {month}",
+    "{year}-{number:02d}-{day:02d}",
+)
 INVENTED = {
-    "country": 0.2, "city": 0.35, "person": 0.45, "topic": 0.3, "event": 0.35, "species": 0.25, "chemical": 0.25, "drug": 0.35, "disease": 0.25,
-    "work": 0.3, "company": 0.35, "thing": 0.2, "place": 0.35, "team": 0.3, "dish": 0.15, "word": 0.4, "program": 0.0, "language": 0.1,
+    "country": 0.2, "city": 0.35, "person": 0.45, "topic": 0.3, "event": 0.35, "species": 0.25, "chemical": 0.25,
+    "drug": 0.35, "disease": 0.25, "work": 0.3, "company": 0.35, "thing": 0.2, "place": 0.35, "team": 0.3, "dish": 0.15,
+    "word": 0.4, "language": 0.1,
 }  # fmt: skip
 """How often a slot gets an invented name."""
 LISTS = read_sections("slots.txt")
@@ -30,7 +64,8 @@ KEYS = "asdfghjklqwertyuiopzxcvbnm"
 
 def pseudo_word(rng: random.Random, syllables: int = 0) -> str:
     """A word that can be said but means nothing."""
-    return "".join(rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(CODAS) for _ in range(syllables or rng.choice((1, 2, 2, 3))))
+    count = syllables or rng.choice((1, 2, 2, 3))
+    return "".join(rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(CODAS) for _ in range(count))
 
 
 def proper(rng: random.Random, end: str = "") -> str:
@@ -47,14 +82,15 @@ def invented(rng: random.Random, slot: str) -> str:
         name = proper(rng, rng.choice(PLACE_ENDS))
         return rng.choice(("Mount ", "Lake ", "the ", "the river ", "Castle ", "")) + name if slot == "place" else name
     if slot == "event":
-        kind = rng.choice(("the Battle of {}", "the Battle of {}", "the {} War", "the Treaty of {}", "the {} Revolution", "the siege of {}", "the fall of {}"))
-        return kind.format(rng.choice(LISTS["city"]) if rng.random() < 0.3 else proper(rng))
+        return rng.choice(EVENTS).format(rng.choice(LISTS["city"]) if rng.random() < 0.3 else proper(rng))
     if slot in ("topic", "chemical", "drug", "disease"):
         return pseudo_word(rng, rng.choice((1, 2))) + rng.choice(SCIENCE_ENDS)
     if slot == "work":
-        return rng.choice(("The {}", "{}", "The {} of {}", "{} and {}", "The Last {}", "My {}")).format(proper(rng), proper(rng))
-    if slot in ("company", "team", "language"):
-        return proper(rng) + rng.choice(("", "", " Inc", " United", " & Co")) if slot != "language" else proper(rng, rng.choice(("ish", "ese", "ian")))
+        return rng.choice(TITLES).format(proper(rng), proper(rng))
+    if slot == "language":
+        return proper(rng, rng.choice(("ish", "ese", "ian")))
+    if slot in ("company", "team"):
+        return proper(rng) + rng.choice(("", "", " Inc", " United", " & Co"))
     return pseudo_word(rng)
 
 
@@ -64,7 +100,7 @@ def fill_slot(rng: random.Random, slot: str) -> str:
         return str(rng.choice((rng.randint(1000, 2040), rng.randint(1700, 2030), rng.randint(1900, 2025))))
     if slot == "date":
         day, month, year = rng.randint(1, 28), rng.choice(MONTHS), fill_slot(rng, "year")
-        return rng.choice((f"{day} {month} {year}", f"{month} {day}, {year}", f"{month} {year}", f"{day} {month}", f"{year}-{rng.randint(1, 12):02d}-{day:02d}"))
+        return rng.choice(DATES).format(day=day, month=month, year=year, number=rng.randint(1, 12))
     if slot == "num":
         return str(rng.choice((rng.randint(2, 20), rng.randint(2, 100), 10 * rng.randint(1, 50))))
     if slot == "keys":

@@ -16,13 +16,13 @@ from edgemind.distill.problems.numeric.phrasing import dress
 
 WORDS = read_sections("story_words.txt")
 NUMBER_WORDS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen",
-    "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 )  # fmt: skip
 DISTRACTORS = (
-    "{n} is {d} years old.", "It is {d} degrees outside.", "The shop opens at {d}.", "{n} lives at number {d}.", "{n} has {d} cousins.",
-    "The street has {d} houses.", "There are {d} people in line.", "{n} woke up at {d}.", "The walk took {d} minutes.", "{m} is {d} years old.",
-    "The bag weighs {d} kg.", "The school has {d} rooms.",
+    "{n} is {d} years old.", "It is {d} degrees outside.", "The shop opens at {d}.", "{n} lives at number {d}.",
+    "{n} has {d} cousins.", "The street has {d} houses.", "There are {d} people in line.", "{n} woke up at {d}.",
+    "The walk took {d} minutes.", "{m} is {d} years old.", "The bag weighs {d} kg.", "The school has {d} rooms.",
 )  # fmt: skip
 SIGNS = {"dollars": "$", "euros": "€", "pounds": "£"}
 
@@ -119,7 +119,11 @@ def money_signs(text: str) -> str:
 
 def spelled(text: str) -> str:
     """Small numbers as words."""
-    return re.sub(r"(?<![\d$€£:])\b\d{1,2}\b(?! ?(km|cm|ml|g|kg)\b)", lambda m: NUMBER_WORDS[int(m[0])] if int(m[0]) <= 20 else m[0], text)
+    return re.sub(
+        r"(?<![\d$€£:])\b\d{1,2}\b(?! ?(km|cm|ml|g|kg)\b)",
+        lambda m: NUMBER_WORDS[int(m[0])] if int(m[0]) <= 20 else m[0],
+        text,
+    )
 
 
 class WordProblems:
@@ -157,7 +161,8 @@ class WordProblems:
         (one, many), (other, _) = things(rng, "thing"), things(rng, "thing")
         animal, second = rng.sample(WORDS["animal"], 2)
         return {
-            "n": people[0][0], "s": people[0][1], "h": people[0][2], "m": people[1][0], "k": people[2][0], "o": many, "o1": one, "p1": other,
+            "n": people[0][0], "s": people[0][1], "h": people[0][2], "m": people[1][0], "k": people[2][0],
+            "o": many, "o1": one, "p1": other,
             "food": things(rng, "food")[1], "plant": things(rng, "plant")[1], "cur": rng.choice(WORDS["cur"]),
             "animal": number_forms(animal)[1], "animal1": number_forms(animal)[0], "animal2": number_forms(second)[1],
         }  # fmt: skip
