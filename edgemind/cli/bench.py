@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    model: Annotated[str | None, typer.Option("-m", "--model", help="Installed name, or a path to a GGUF file.")] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="Installed name, or a path to a GGUF file.")
+    ] = None,
     depth: Annotated[
         list[int] | None, typer.Option("--depth", min=0, help="Tokens already in the context; may be repeated.")
     ] = None,
@@ -70,9 +72,7 @@ def _measured(path: Path, depths: list[int], repeats: int, threads: int | None, 
     from edgemind.engine.events import LoadOptions
 
     room = max(depths) + PREFILL_TOKENS + DECODE_TOKENS
-    options = LoadOptions(
-        path=str(path), context=max(256, room), sequences=1, threads=threads, flash_attention=flash
-    )
+    options = LoadOptions(path=str(path), context=max(256, room), sequences=1, threads=threads, flash_attention=flash)
     return measure(options, depths, repeats=repeats, tell=lambda line: console.err(f"{line}\n"))
 
 

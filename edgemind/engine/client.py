@@ -28,6 +28,7 @@ from edgemind.engine.events import (
 from edgemind.engine.process import WorkerProcess
 from edgemind.errors import EdgemindError, WorkerDied, all_kinds
 
+
 def error_from(failed: Failed) -> EdgemindError:
     """The exception that a ``Failed`` event stands for."""
     return all_kinds().get(failed.kind, EdgemindError)(failed.message, failed.hint)

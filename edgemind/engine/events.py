@@ -6,7 +6,7 @@ Not for: model text parsing (``reasoning``), drawing (the faces).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -237,6 +237,6 @@ class Failed(Frozen):
 
 
 Event = Annotated[
-    Union[Loading, Loaded, PromptProgress, Thinking, Answer, ContextTrimmed, Done, Failed],
+    Loading | Loaded | PromptProgress | Thinking | Answer | ContextTrimmed | Done | Failed,
     Field(discriminator="type"),
 ]

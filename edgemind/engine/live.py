@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from edgemind.engine import llama
 from edgemind.engine.events import (
@@ -26,7 +27,7 @@ from edgemind.engine.events import (
 )
 from edgemind.engine.prompts import Prompt
 from edgemind.engine.reasoning import Piece, ReasoningParser
-from edgemind.engine.reasoning_formats import ReasoningFormat
+from edgemind.engine.reasoning_formats import FORMATS, ReasoningFormat
 from edgemind.engine.steps import StepSplitter
 from edgemind.engine.stops import StopStrings, Utf8Stream
 
@@ -71,9 +72,11 @@ class LiveRequest:
         self._voice = voice
         self._sampler = sampler
         self._grammar = grammar
+        self._armed = False
         self._clock = clock
         self._utf8 = Utf8Stream()
-        self._parser = ReasoningParser(voice.format, prompt.inside)
+        self._format = FORMATS["none"] if prompt.raw else voice.format
+        self._parser = ReasoningParser(self._format, prompt.inside)
         self._splitter = StepSplitter()
         self._stops = StopStrings(request.stop)
         self._events: list[Event] = []
@@ -84,9 +87,10 @@ class LiveRequest:
         """Answer tokens whose text is still held back."""
         self._unthought_tokens = 0
         """The same for the thought."""
+        self._said = False
         self._unsaid: list[TokenConfidence] = []
         self._budget_spent = False
-        self._began = self._first_token = self._last_token = clock()
+        self._began = self._first_token = self._last_token = self._thought_at = clock()
 
     @property
     def finished(self) -> bool:
@@ -102,7 +106,7 @@ class LiveRequest:
         self.cached = cached
         for token in self.tokens:
             self._sampler.accept(token)
-        if self._grammar and self._parser.state == "answer":
+        if self._parser.state == "answer" or not self._format.spans:
             self._arm()
 
     def sample(self, context: llama.Context, index: int) -> None:
@@ -118,18 +122,17 @@ class LiveRequest:
             self.finish("end")
             return
         thinking = self._parser.state == "thinking"
-        if self.request.confidence and not thinking:
-            self._unsaid.append(self._measure(context, index, token))
-        self._say(self._utf8.feed(self._piece(token)), now, tokens=1)
+        measure = partial(self._measure, context, index, token) if self.request.confidence else None
+        self._say(self._utf8.feed(self._piece(token)), now, tokens=1, measure=measure)
         if self.finished:
             return
         if self.written >= (self.request.max_tokens or 1 << 30):
             self.finish("max_tokens")
         elif self._parser.state == "thinking" and (self.answer_now or self._over_budget()):
             self._close_thought(now)
-        elif self._grammar and self._parser.state == "answer":
+        elif self._grammar and not self._armed and self._parser.state == "answer":
             if thinking:
-                self._force(self._voice.format.after_close, now)
+                self._force(self._format.after_close, now)
             self._arm()
 
     def finish(self, reason: StopReason) -> None:
@@ -144,7 +147,8 @@ class LiveRequest:
             rest = self._stops.finish()
             if rest:
                 self._answer(rest)
-        self._steps = self._splitter.finish(now)
+        self._end_thought()
+        self._steps = self._splitter.finish(self._thought_at)
 
     def take_events(self) -> list[Event]:
         """What happened since the last call."""
@@ -193,8 +197,7 @@ class LiveRequest:
         sentence = self.request.thinking_close
         sentence = CLOSING_SENTENCE if sentence is None else sentence
         self._force(("\n" + sentence if sentence else "") + self._parser.force_close, now)
-        if self._grammar:
-            self._arm()
+        self._arm()
 
     def _force(self, text: str, now: float) -> None:
         """Append text as if the model had written it; the scheduler decodes it in one batch."""
@@ -206,7 +209,10 @@ class LiveRequest:
         self._say(text, now, tokens=len(tokens), forced=True)
 
     def _arm(self) -> None:
-        self._sampler.set_grammar(self._grammar)
+        """The grammar holds from the next token on."""
+        if self._grammar and not self._armed:
+            self._armed = True
+            self._sampler.set_grammar(self._grammar)
 
     def _measure(self, context: llama.Context, index: int, token: int) -> TokenConfidence:
         top = self.request.alternatives
@@ -218,7 +224,14 @@ class LiveRequest:
             alternatives=tuple((self._piece(other).decode("utf-8", "replace"), p) for other, p in others),
         )
 
-    def _say(self, text: str, now: float, tokens: int, forced: bool = False) -> None:
+    def _say(
+        self,
+        text: str,
+        now: float,
+        tokens: int,
+        forced: bool = False,
+        measure: Callable[[], TokenConfidence] | None = None,
+    ) -> None:
         before = self._parser.state
         pieces = self._parser.feed(text)
         if "thinking" in (before, self._parser.state):
@@ -226,6 +239,8 @@ class LiveRequest:
             self._unthought_tokens += tokens
         else:
             self._unsaid_tokens += tokens
+            if measure and (pieces or self._said):
+                self._unsaid.append(measure())
         self._speak(pieces, now, forced)
 
     def _speak(self, pieces: list[Piece], now: float, forced: bool = False) -> None:
@@ -242,12 +257,21 @@ class LiveRequest:
                 self.finish("stop_string")
 
     def _think(self, text: str, now: float, forced: bool) -> None:
+        self._thought_at = now
         tokens, self._unthought_tokens = self._unthought_tokens, 0
         for step, part in self._splitter.feed(text, tokens, now):
             self._events.append(Thinking(text=part, step=step, tokens=tokens, forced=forced))
             tokens = 0
 
+    def _end_thought(self) -> None:
+        """Say what the splitter still holds back."""
+        for step, part in self._splitter.flush():
+            self._events.append(Thinking(text=part, step=step, tokens=self._unthought_tokens))
+            self._unthought_tokens = 0
+
     def _answer(self, text: str) -> None:
+        self._end_thought()
+        self._said = True
         self._events.append(Answer(text=text, tokens=self._unsaid_tokens, confidence=tuple(self._unsaid)))
         self._unsaid_tokens = 0
         self._unsaid.clear()

@@ -1,6 +1,6 @@
-"""Opening a model inside the worker: jail, header, memory check, layers on the device, template, contexts.
+"""Opening a model inside the jailed worker: header, memory check, layers on the device, template, contexts.
 
-Nothing reads the file before the jail is armed. A device that fails is left with a reason in ``ModelInfo.notes``.
+A device that fails is left with a reason in ``ModelInfo.notes``.
 Not for: decoding (``scheduler``), the process around it (``worker``).
 """
 
@@ -31,6 +31,9 @@ SMALLEST_CONTEXT = 2048
 
 GPU_CELLS = 8192
 """Context for which the layers on a device are chosen when none was asked for."""
+
+TINY_BYTES = 32 << 20
+"""Weights below this are decoded by one thread: waiting for a second one takes longer than its half of the work."""
 
 FLASH_CELLS = 512
 """On CPU, flash attention up to this many cells and none beyond: measured in ``docs/benchmarks.md``."""
@@ -82,11 +85,15 @@ class LoadedModel:
 
 
 def load(
-    options: LoadOptions, progress: Callable[[float], bool], note: Callable[[str], None]
+    options: LoadOptions,
+    jailed: jail.Report,
+    progress: Callable[[float], bool],
+    note: Callable[[str], None],
 ) -> LoadedModel:
-    """Arm the jail, then open the model.
+    """Open the model, from inside the jail.
 
     Args:
+        jailed: what the jail holds; nothing of the file was read before.
         progress: told the loaded fraction, 0 to 1; False stops the loading.
         note: told one line about something worth knowing while it loads.
 
@@ -94,10 +101,9 @@ def load(
         ModelNotFound, ModelUnusable, OutOfMemory, NotOffline: one sentence each.
     """
     path = Path(options.path)
-    report = jail.arm("worker", readable=[path, *(Path(adapter) for adapter, _ in options.adapters)])
     header = gguf.read_header(path)
     machine = hardware.machine()
-    notes = list(report.notes)
+    notes = list(jailed.notes)
     layers, choice = _gpu_layers(options, header)
     if choice:
         notes.append(choice)
@@ -111,7 +117,7 @@ def load(
     detection, reasoning = _reasoning(model, options, notes)
     if template.note:
         notes.append(template.note)
-    threads = options.threads or machine.default_threads()
+    threads = options.threads or (1 if model.size_bytes < TINY_BYTES else machine.default_threads())
     plan = ContextPlan(
         limit=limit,
         total_limit=total,
@@ -139,7 +145,7 @@ def load(
         layers=model.n_layer,
         threads=threads,
         flash_attention=flash(BATCH),
-        offline=report.strength.value,
+        offline=jailed.strength.value,
         notes=tuple(notes),
     )
     prompts = PromptBuilder(vocab, template, detection, reasoning)
@@ -190,20 +196,29 @@ def _limits(
     Raises:
         OutOfMemory: the weights do not fit, or the context that was asked for does not.
     """
-    sizes = {"n_batch": BATCH, "gpu_layers": gpu_layers, "n_seq": options.sequences}
     smallest = min(options.context or SMALLEST_CONTEXT, SMALLEST_CONTEXT)
     asked = options.context or smallest
-    needed = fit.estimate(header, n_ctx=asked, kv_type=options.kv_type, flash=flash, **sizes)
+    needed = fit.estimate(
+        header,
+        n_ctx=asked,
+        n_seq=options.sequences,
+        n_batch=BATCH,
+        kv_type=options.kv_type,
+        gpu_layers=gpu_layers,
+        flash=flash,
+    )
     fit.check_memory(needed.host, machine.available_ram, context_chosen=options.context is not None)
     trained = summary(header).context_trained or asked
     limit = min(options.context, trained) if options.context else trained
     fits = fit.max_context(
         header,
         machine.available_ram,
+        n_seq=options.sequences,
+        n_batch=BATCH,
         kv_type=options.kv_type,
+        gpu_layers=gpu_layers,
         flash=flash,
         limit=limit * options.sequences,
-        **sizes,
     )
     return min(limit, max(fits, smallest)), max(fits, min(limit, smallest))
 

@@ -31,6 +31,8 @@ class Prompt:
 
     tokens: list[int]
     inside: bool
+    raw: bool = False
+    """No template was used: whatever comes back is answer, tags included."""
     trimmed: ContextTrimmed | None = None
 
 
@@ -65,7 +67,7 @@ class PromptBuilder:
         if not tokens:
             raise BadInput("The prompt is empty.", 'Try: edgemind run "What is 48 + 37?"')
         self._check(len(tokens), limit, request)
-        return Prompt(tokens, inside=False)
+        return Prompt(tokens, inside=False, raw=True)
 
     def count(self, messages: Sequence[Message]) -> int:
         """Tokens of a conversation rendered for an answer."""
@@ -91,7 +93,7 @@ class PromptBuilder:
                 kept_tokens=len(tokens),
                 context_limit=limit,
             )
-        return Prompt(tokens, inside, trimmed)
+        return Prompt(tokens, inside, trimmed=trimmed)
 
     def _check(self, tokens: int, limit: int, request: GenerateRequest) -> None:
         needed = tokens + min(request.max_tokens or 1, ANSWER_ROOM)
@@ -117,7 +119,9 @@ class PromptBuilder:
         inside = opens_inside(text, self._format)
         suffix = ""
         if thinking is False:
-            suffix, inside = suppression(text, self._format), False
+            if inside or (self._detection.evidence == "template" and not self._detection.can_switch):
+                suffix = suppression(text, self._format)
+            inside = False
         elif self._wants_opening(request, thinking) and not inside and not closed_empty(text, self._format):
             suffix = self._format.force_open
             inside = bool(suffix)

@@ -5,7 +5,7 @@ Both ends validate with pydantic. Not for: what the events mean (``events``), pr
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -59,7 +59,7 @@ class Probe(Frozen):
 
 
 Command = Annotated[
-    Union[Load, Generate, Cancel, AnswerNow, Count, Probe],
+    Load | Generate | Cancel | AnswerNow | Count | Probe,
     Field(discriminator="type"),
 ]
 
@@ -87,7 +87,7 @@ class Build(Frozen):
     devices: tuple[Device, ...]
 
 
-Reply = Annotated[Union[Event, Counted, Build], Field(discriminator="type")]
+Reply = Annotated[Event | Counted | Build, Field(discriminator="type")]
 
 
 LAST_WORDS = (Done, Failed, Counted, Build)

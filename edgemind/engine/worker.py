@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import ValidationError
@@ -23,6 +24,10 @@ from edgemind.engine.live import LiveRequest
 from edgemind.engine.loader import LoadedModel, load
 from edgemind.engine.scheduler import Scheduler
 from edgemind.errors import EdgemindError
+from edgemind.privacy import jail
+
+LAST_SECONDS = 1.0
+"""How long a decode may still run when the parent is gone."""
 
 EXIT_BUG = 70
 """``EX_SOFTWARE``: an error of ours, told on standard error."""
@@ -62,11 +67,21 @@ class Worker:
         self._model: LoadedModel | None = None
         self._scheduler: Scheduler | None = None
         self._live: dict[int, LiveRequest] = {}
+        self._jail: jail.Report | None = None
         self._early: set[tuple[str, int]] = set()
         """Cancels and answer-nows that came before their request was admitted."""
 
     def run(self) -> None:
-        """Serve until the parent closes our input."""
+        """Serve until the parent closes our input. The jail is armed before there is a second thread."""
+        first = self._read(self._source.readline())
+        if first is None:
+            return
+        try:
+            self._jail = jail.arm("worker", readable=_files(first))
+        except EdgemindError as problem:
+            self._outbox.say(first.id if isinstance(first, protocol.Probe) else protocol.LOAD_ID, failed(problem))
+            return
+        self._inbox.put(first)
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
             while not self._inbox.empty() or not (self._scheduler and self._scheduler.busy):
@@ -78,14 +93,18 @@ class Worker:
             self._step(self._scheduler)
             self._outbox.flush()
 
+    def _read(self, line: bytes) -> protocol.Command | None:
+        if not line:
+            return None
+        try:
+            return protocol.commands.validate_json(line)
+        except ValidationError as problem:
+            print(f"a command that cannot be read: {problem.errors()[0]['msg']}", file=sys.stderr)
+            return None
+
     def _listen(self) -> None:
         """Read commands; what must not wait for a decode to end is done here."""
-        for line in self._source:
-            try:
-                command = protocol.commands.validate_json(line)
-            except ValidationError as problem:
-                print(f"a command that cannot be read: {problem.errors()[0]['msg']}", file=sys.stderr)
-                break
+        while command := self._read(self._source.readline()):
             if isinstance(command, protocol.Cancel | protocol.AnswerNow):
                 self._urge(command)
             else:
@@ -93,7 +112,7 @@ class Worker:
         self._inbox.put(None)
         if self._scheduler:
             self._scheduler.contexts.abort.set()
-        timer = threading.Timer(1.0, os._exit, (0,))
+        timer = threading.Timer(LAST_SECONDS, os._exit, (0,))
         timer.daemon = True
         timer.start()
 
@@ -134,8 +153,12 @@ class Worker:
                 self._outbox.say(protocol.LOAD_ID, Loading(fraction=fraction))
             return True
 
+        def note(line: str) -> None:
+            self._outbox.say(protocol.LOAD_ID, Loading(note=line))
+
+        assert self._jail is not None
         try:
-            self._model = load(options, progress, lambda note: self._outbox.say(protocol.LOAD_ID, Loading(note=note)))
+            self._model = load(options, self._jail, progress, note)
         except EdgemindError as problem:
             self._outbox.say(protocol.LOAD_ID, failed(problem))
             return
@@ -162,6 +185,14 @@ class Worker:
         if isinstance(event, protocol.LAST_WORDS):
             self._live.pop(number, None)
             self._early -= {("cancel", number), ("answer_now", number)}
+
+
+def _files(command: protocol.Command) -> list[Path]:
+    """What the worker may read for this first command, beside the interpreter and its libraries."""
+    if not isinstance(command, protocol.Load):
+        return []
+    options = command.options
+    return [Path(options.path), *(Path(adapter) for adapter, _ in options.adapters)]
 
 
 def failed(problem: EdgemindError) -> Failed:

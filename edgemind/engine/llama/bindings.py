@@ -138,8 +138,8 @@ def recording() -> Iterator[list[str]]:
         _log.recorders.remove(lines)
 
 
-_FUNCTION_PREFIX = re.compile(r"^(?:[\w:~]+: )+")
-_EMPTY_WORDS = re.compile(r"failed to (?:load model|initialize the context)$|^failed to (?:load|parse grammar)$")
+_FUNCTION_PREFIX = re.compile(r"^(?:[\w:~]+: |error loading model: )+")
+_EMPTY_WORDS = re.compile(r"^failed to (?:load model(?: from .*)?|initialize (?:the context|batch)|load|parse grammar)$")
 
 
 def reason(lines: list[str], otherwise: str = "llama.cpp gave no reason") -> str:

@@ -287,7 +287,7 @@ class Context(Handle):
         if not self.model.n_swa:
             return True
         first = int(C.llama_memory_seq_pos_min(self._memory, seq))
-        return first <= max(0, position - self.model.n_swa)
+        return first <= max(0, position - self.model.n_swa + 1)
 
     def seq_keep(self, seq: int) -> None:
         """Forget every sequence but this one."""

@@ -1,7 +1,7 @@
 """A GBNF grammar, compiled for one vocabulary.
 
-llama.cpp ends the process when a grammar is fed a token that it forbids, prints parse errors on standard error,
-and overflows the stack on a deeply nested one; this module is the guard rail for all three.
+llama.cpp ends the process when a grammar is fed a token that it forbids, and prints parse errors on standard error;
+this module is the guard rail for both.
 Not for: when a grammar applies (``sampler``), JSON schemas (``json_schema``).
 """
 
@@ -18,19 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgemind.engine.llama import grammar_limits
 from edgemind.engine.llama.bindings import C, Handle, reason, recording
 from edgemind.engine.llama.model import Model
 from edgemind.errors import BadConstraint
 
-MAX_CHARACTERS = 256 * 1024
-MAX_NESTING = 2500
-"""Open parentheses; llama.cpp's parser recurses. A string of at most 2,000 characters needs 2,000."""
-MAX_RULES = 10_000
-
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """``llama_token_data``."""
-
-_LITERALS = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*', re.DOTALL)
 
 
 class Grammar(Handle):
@@ -43,7 +37,7 @@ class Grammar(Handle):
         Raises:
             BadConstraint: it cannot be used; the message has llama.cpp's own line.
         """
-        _check_size(gbnf)
+        grammar_limits.check(gbnf)
         with recording() as lines, _standard_error() as printed:
             address = C.llama_sampler_init_grammar(model.vocab.raw, gbnf.encode("utf-8", "replace"), b"root")
         if not address:
@@ -83,24 +77,6 @@ def candidates(tokens: npt.NDArray[Any]) -> Any:
     return C.llama_token_data_array(
         data=tokens.ctypes.data_as(C.llama_token_data_p), size=tokens.size, selected=-1, sorted=False
     )
-
-
-def _check_size(gbnf: str) -> None:
-    if "\0" in gbnf:
-        raise BadConstraint("The grammar contains a NUL character.")
-    if len(gbnf) > MAX_CHARACTERS:
-        raise BadConstraint(f"The grammar has {len(gbnf):,} characters; at most {MAX_CHARACTERS:,} are accepted.")
-    if gbnf.count("::=") > MAX_RULES:
-        raise BadConstraint(f"The grammar has {gbnf.count('::='):,} rules; at most {MAX_RULES:,} are accepted.")
-    depth = deepest = 0
-    for character in _LITERALS.sub("", gbnf):
-        if character == "(":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character == ")":
-            depth -= 1
-    if deepest > MAX_NESTING:
-        raise BadConstraint(f"The grammar nests {deepest:,} parentheses; at most {MAX_NESTING:,} are accepted.")
 
 
 @contextlib.contextmanager

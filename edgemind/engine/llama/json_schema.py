@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from edgemind.engine.llama.bindings import lean_import
-from edgemind.engine.llama.grammar import MAX_CHARACTERS
+from edgemind.engine.llama.grammar_limits import MAX_CHARACTERS
 from edgemind.errors import BadConstraint
 
 MAX_SCHEMA_CHARACTERS = 64 * 1024

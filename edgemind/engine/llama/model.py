@@ -182,14 +182,14 @@ class Vocab:
         self._size = int(C.llama_vocab_n_tokens(self._address))
         self._plain: list[bytes | None] = [None] * self._size
         self._special: list[bytes | None] = [None] * self._size
-        self.bos = _token(C.llama_vocab_bos(self._address))
-        self.eos = _token(C.llama_vocab_eos(self._address))
-        self.eot = _token(C.llama_vocab_eot(self._address))
-        self.pad = _token(C.llama_vocab_pad(self._address))
+        self.bos = self._named(C.llama_vocab_bos(self._address))
+        self.eos = self._named(C.llama_vocab_eos(self._address))
+        self.eot = self._named(C.llama_vocab_eot(self._address))
+        self.pad = self._named(C.llama_vocab_pad(self._address))
         self.nl = _token(C.llama_vocab_nl(self._address))
-        self.fim_prefix = _token(C.llama_vocab_fim_pre(self._address))
-        self.fim_suffix = _token(C.llama_vocab_fim_suf(self._address))
-        self.fim_middle = _token(C.llama_vocab_fim_mid(self._address))
+        self.fim_prefix = self._named(C.llama_vocab_fim_pre(self._address))
+        self.fim_suffix = self._named(C.llama_vocab_fim_suf(self._address))
+        self.fim_middle = self._named(C.llama_vocab_fim_mid(self._address))
         self.add_bos = bool(C.llama_vocab_get_add_bos(self._address))
         self.add_eos = bool(C.llama_vocab_get_add_eos(self._address))
 
@@ -234,14 +234,20 @@ class Vocab:
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """The bytes of one token, often a part of a character; b"" for a control token unless ``special``."""
         cache = self._special if special else self._plain
-        known = cache[token] if token >= 0 else None
+        known = cache[self._known(token)]
         if known is None:
-            known = cache[self._known(token)] = self._piece(token, special)
+            known = cache[token] = self._piece(token, special)
         return known
 
     def detokenize(self, tokens: Iterable[int], *, special: bool = False) -> bytes:
-        """The bytes of a text: like joined pieces, but without the space some vocabularies put in front."""
+        """The bytes of a text: joined pieces, without the space that some vocabularies put in front.
+
+        With ``special`` control tokens are written out. A leading BOS is dropped here otherwise, since llama.cpp keeps
+        that space after a BOS which it drops itself.
+        """
         ids = [self._known(token) for token in tokens]
+        if not special and ids[:1] == [self.bos]:
+            del ids[0]
         array = (C.llama_token * len(ids))(*ids)
         room = 8 * len(ids) + 16
         for _ in range(2):
@@ -261,7 +267,13 @@ class Vocab:
         tokens = self.tokenize(text, add_special=False, parse_special=True) if text else []
         if len(tokens) != 1 or self.text(tokens[0]) != text:
             return None
-        return tokens[0] if C.llama_vocab_get_attr(self.raw, tokens[0]) & _ATTR_NAMED else None
+        return self._named(tokens[0])
+
+    def _named(self, token: int) -> int | None:
+        """The token if it is a control or added one. A vocabulary without a BOS has, for llama.cpp, token 11 as one."""
+        if not 0 <= token < self._size or not C.llama_vocab_get_attr(self._address, token) & _ATTR_NAMED:
+            return None
+        return int(token)
 
     def _known(self, token: int) -> int:
         """llama.cpp ends the process over an unknown token."""

@@ -6,7 +6,7 @@ Not for: where the settings come from (``loader``), or when a grammar starts (``
 from __future__ import annotations
 
 import ctypes
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -63,7 +63,7 @@ def resolve(*layers: Sampling) -> ResolvedSampling:
         value = next((value for value in given if value is not None), None)
         if value is not None:
             chosen[item.name] = value
-    chosen.setdefault("seed", secrets.randbelow(MAX_SEED + 1))
+    chosen.setdefault("seed", int.from_bytes(os.urandom(4), "little") % (MAX_SEED + 1))
     return ResolvedSampling(**chosen)
 
 
