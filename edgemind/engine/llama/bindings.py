@@ -139,7 +139,9 @@ def recording() -> Iterator[list[str]]:
 
 
 _FUNCTION_PREFIX = re.compile(r"^(?:[\w:~]+: |error loading model: )+")
-_EMPTY_WORDS = re.compile(r"^failed to (?:load model(?: from .*)?|initialize (?:the context|batch)|load|parse grammar)$")
+_EMPTY_WORDS = re.compile(
+    r"^failed to (?:load model(?: from .*)?|initialize (?:the context|batch)|load|parse grammar)$"
+)
 
 
 def reason(lines: list[str], otherwise: str = "llama.cpp gave no reason") -> str:

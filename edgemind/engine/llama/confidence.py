@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def confidence(
-    logits: npt.NDArray[np.float32], token: int, top: int
-) -> tuple[float, float, list[tuple[int, float]]]:
+def confidence(logits: npt.NDArray[np.float32], token: int, top: int) -> tuple[float, float, list[tuple[int, float]]]:
     """Probability of ``token``, Shannon entropy in nats, and the ``top`` most probable tokens with probabilities.
 
     With z = logits - max and S = sum(exp(z)): p = exp(z)/S and H = log(S) - sum(exp(z) z)/S, so nothing overflows.
