@@ -59,6 +59,8 @@ ENDINGS = (
     " I need it for school.", " It is urgent.", " Don't make anything up.", " Are you sure?", " Just the answer.",
     " Any idea?", " Use Markdown.", " I'm curious.", " Take your time.", " Give a short answer.",
     " In English please.", " A guess is fine.", " Please be exact.",
+    " Use at most {num} words.", " I am {num} years old.", " In {num} words please.", " It was {num} years ago, I think.",
+    " My guess is {num}.", " Is it {num}?", " I think it was in {year}.", " Question {num} of {num}.", " I have {num} minutes.",
 )  # fmt: skip
 
 
@@ -140,7 +142,7 @@ class Declining:
         """A kind, one of its templates, and fillings."""
         kind = rng.choices(list(SHARES), list(SHARES.values()))[0]
         template = rng.choice(templates()[kind])
-        core = fill(rng, number_slots(rng, choose(rng, template))).strip()
+        core = " ".join(fill(rng, number_slots(rng, choose(rng, template))).split())
         key = reserved_key(template) or f"decline:{core}"
         prompt = self.dressed(rng, kind, core)
         return Problem(self.name, key, prompt, THOUGHTS[kind], f"{TEXTS[kind]} {HINT}", "decline", level)
@@ -153,8 +155,8 @@ class Declining:
         text = core[:1].upper() + core[1:] if rng.random() < 0.8 else core
         if rng.random() < 0.06:
             text = rng.choice(OPENERS) + text
-        if rng.random() < 0.06:
-            text += rng.choice(ENDINGS)
+        if rng.random() < 0.08:
+            text += fill(rng, rng.choice(ENDINGS))
         text = typed(rng, text, 0.1 if kind != "math" else 0.04)
         if rng.random() < 0.03:
             text = slip(rng, slip(rng, text))

@@ -1,4 +1,4 @@
-"""The story patterns, read from the text file beside this module."""
+"""The story patterns, read from the text files beside this module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgemind.distill.problems.language.blocks import read_blocks
 
 @dataclass(frozen=True)
 class Story:
-    """A story pattern; see the head of ``stories.txt`` for its parts."""
+    """A story pattern; see the head of ``stories_one_step.txt`` for its parts."""
 
     name: str
     operations: str
@@ -41,6 +41,7 @@ def stories() -> dict[int, tuple[Story, ...]]:
             working=block.variants("W"),
             ranges=ranges_of(block.lines.get("R", [])),
         )
-        for block in read_blocks("stories.txt")
+        for name in ("stories_one_step.txt", "stories_two_steps.txt")
+        for block in read_blocks(name)
     ]
     return {count: tuple(s for s in found if len(s.operations) == count) for count in (1, 2)}
