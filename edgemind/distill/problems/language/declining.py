@@ -58,9 +58,9 @@ ENDINGS = (
     " Answer in one word.", " Answer in one sentence.", " Be brief.", " Answer with a number only.",
     " I need it for school.", " It is urgent.", " Don't make anything up.", " Are you sure?", " Just the answer.",
     " Any idea?", " Use Markdown.", " I'm curious.", " Take your time.", " Give a short answer.",
-    " In English please.", " A guess is fine.", " Please be exact.",
-    " Use at most {num} words.", " I am {num} years old.", " In {num} words please.", " It was {num} years ago, I think.",
-    " My guess is {num}.", " Is it {num}?", " I think it was in {year}.", " Question {num} of {num}.", " I have {num} minutes.",
+    " In English please.", " A guess is fine.", " Please be exact.", " Use at most {num} words.",
+    " I am {num} years old.", " In {num} words please.", " It was {num} years ago, I think.", " My guess is {num}.",
+    " Is it {num}?", " I think it was in {year}.", " Question {num} of {num}.", " I have {num} minutes.",
 )  # fmt: skip
 
 
