@@ -25,6 +25,8 @@ SYSTEM_PROMPTS = (
     "Think step by step, then answer.", "You are a useful assistant.",
 )  # fmt: skip
 NO_THINK_SHARE, SYSTEM_SHARE, HISTORY_SHARE = 0.08, 0.06, 0.08
+EARLIER_TURNS = (1, 1, 1, 1, 2, 2, 2, 3, 5, 9)
+"""How many turns a history has; the long ones teach the far positions of the context."""
 IGNORE = -100
 
 
@@ -66,7 +68,7 @@ def example_texts(rng: random.Random, families: Sequence[Family], phase: Phase) 
     problem = draw(rng, families, phase)
     history = problem.history
     if not history and rng.random() < HISTORY_SHARE:
-        earlier = [draw(rng, families, phase) for _ in range(rng.randint(1, 2))]
+        earlier = [draw(rng, families, phase) for _ in range(rng.choice(EARLIER_TURNS))]
         history = tuple(turn for p in earlier for turn in (*p.history, (p.prompt, p.answer)))
     system = rng.choice(SYSTEM_PROMPTS) if rng.random() < SYSTEM_SHARE else None
     easy = problem.thought.count("\n") <= 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -45,9 +44,6 @@ class Recipe:
     eval_every: int = 320
     eval_count: int = 30
     compiled: bool = True
-    tokenizer: str = ""
-    """A tokenizer file next to this module; empty: train one at the start of the run."""
-
     def rate(self, step: int) -> float:
         """The share of the full learning rate at a step: warm-up, plateau, then a line to zero."""
         return min(1.0, (step + 1) / self.warmup, (self.steps - step) / self.decay_steps)
@@ -102,14 +98,11 @@ def write_atomically(path: Path, data: dict[str, Any]) -> None:
 
 
 def prepare_tokenizer(run: Path, recipe: Recipe, families: Sequence[Family]) -> Tokenizer:
-    """The run's tokenizer: already there, or the recipe's fixed one, or trained on the last phase's mixture."""
+    """The run's tokenizer: already there, or trained on the last phase's mixture."""
     path = run / "tokenizer.json"
     if not path.exists():
-        if recipe.tokenizer:
-            shutil.copyfile(Path(__file__).with_name(recipe.tokenizer), path)
-        else:
-            texts = sample_texts(recipe.seed, families, replace(recipe.phases[-1], hardness=1.0), TOKENIZER_SAMPLE)
-            train_tokenizer(texts, recipe.shape.vocab).save(str(path))
+        texts = sample_texts(recipe.seed, families, replace(recipe.phases[-1], hardness=1.0), TOKENIZER_SAMPLE)
+        train_tokenizer(texts, recipe.shape.vocab).save(str(path))
     return load_tokenizer(path)
 
 
