@@ -8,8 +8,8 @@ Not for: finding devices or opening anything (the engine does both).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from edgemind.errors import OutOfMemory
 from edgemind.models.compute import compute_bytes
@@ -21,7 +21,8 @@ from edgemind.models.summary import Summary, summary
 GRANULE = 256
 """llama.cpp rounds a context up to a multiple of this many cells."""
 
-KvType = Literal["f16", "q8_0", "f32"]
+Flash = bool | Callable[[int], bool]
+"""Whether flash attention is on, or a rule that says so for a number of cells."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def estimate(
     n_batch: int = 512,
     kv_type: str = "f16",
     gpu_layers: int = 0,
-    flash: bool = False,
+    flash: Flash = False,
+    n_outputs: int | None = None,
     swa_full: bool = True,
 ) -> Estimate:
     """The memory of a model with a context of ``n_ctx`` cells, shared by ``n_seq`` sequences (a unified cache).
@@ -78,39 +80,46 @@ def estimate(
         n_batch: tokens of one decode (``n_ubatch`` of llama.cpp).
         kv_type: ggml type of keys and values.
         gpu_layers: repeating layers on the device, counted from the last; one more is the output layer.
-        flash: whether flash attention is on.
+        flash: whether flash attention is on, or a rule that says so for a number of cells.
+        n_outputs: rows of logits of one decode; one per sequence unless given.
         swa_full: windowed layers keep every cell (llama.cpp's default), not just their window.
     """
     facts = summary(header)
     cells = -(-n_ctx // GRANULE) * GRANULE
+    window = cells if swa_full else -(-min(cells, facts.sliding_window * n_seq + n_batch) // GRANULE) * GRANULE
     first_on_device = max(0, facts.layers - gpu_layers)
     weights = _weights(header, facts.layers, first_on_device, gpu_layers > facts.layers)
-    per_layer = kv_layers(facts, cells, n_seq=n_seq, n_batch=n_batch, kv_type=kv_type, swa_full=swa_full)
-    host_kv, device_kv = sum(per_layer[:first_on_device]), sum(per_layer[first_on_device:])
-    host_compute, device_compute = compute_bytes(
-        facts, cells, n_seq=n_seq, n_batch=n_batch, flash=flash, kv_type=kv_type, gpu_layers=gpu_layers
+    per_layer = kv_layers(facts, cells, kv_type=kv_type, n_seq=n_seq, swa_cells=window)
+    compute = compute_bytes(
+        facts,
+        cells,
+        n_batch=n_batch,
+        n_outputs=n_outputs or n_seq,
+        flash=flash(cells) if callable(flash) else flash,
+        gpu_layers=gpu_layers,
+        swa_cells=window,
     )
     return Estimate(
-        host=Split(weights[0], host_kv, host_compute),
-        device=Split(weights[1], device_kv, device_compute),
+        host=Split(weights[0], sum(per_layer[:first_on_device]), compute[0]),
+        device=Split(weights[1], sum(per_layer[first_on_device:]), compute[1]),
     )
 
 
 def kv_layers(
-    facts: Summary, cells: int, *, n_seq: int = 1, n_batch: int = 512, kv_type: str = "f16", swa_full: bool = True
+    facts: Summary, cells: int, *, kv_type: str = "f16", n_seq: int = 1, swa_cells: int | None = None
 ) -> list[int]:
-    """Bytes of keys and values per layer, for ``cells`` cells."""
+    """Bytes of keys and values per layer for ``cells`` cells, or of its state where a layer is recurrent."""
     kind = BY_NAME[kv_type]
-    window = -(-min(cells, facts.sliding_window * n_seq + n_batch) // GRANULE) * GRANULE
     sizes: list[int] = []
     for layer in range(facts.layers):
         windowed = facts.windowed[layer]
         key, value = (
             (facts.key_length_swa, facts.value_length_swa) if windowed else (facts.key_length, facts.value_length)
         )
-        here = window if windowed and not swa_full else cells
-        heads = facts.kv_heads[layer]
-        sizes.append(here * (kind.bytes_for(heads * key) + kind.bytes_for(heads * value)))
+        here = swa_cells if windowed and swa_cells is not None else cells
+        heads = facts.kv_heads[layer] if facts.attends[layer] else 0
+        keys_values = here * (kind.bytes_for(heads * key) + kind.bytes_for(heads * value))
+        sizes.append(keys_values + (4 * n_seq * facts.state_size if facts.recurrent_layers[layer] else 0))
     return sizes
 
 
@@ -122,7 +131,7 @@ def gpu_layers_that_fit(
     n_seq: int = 1,
     n_batch: int = 512,
     kv_type: str = "f16",
-    flash: bool = False,
+    flash: Flash = False,
     spare: float = 0.05,
 ) -> int:
     """How many layers a device with this much free memory can take: 0 to layers + 1 (with the output layer).
@@ -149,7 +158,7 @@ def max_context(
     n_batch: int = 512,
     kv_type: str = "f16",
     gpu_layers: int = 0,
-    flash: bool = False,
+    flash: Flash = False,
     limit: int | None = None,
 ) -> int:
     """The largest context, a multiple of 256 cells, whose host memory fits ``available_bytes``; 0 when none does.

@@ -40,11 +40,22 @@ class Summary:
     """Tokens that a windowed layer looks back; 0 when every layer sees everything."""
     windowed: tuple[bool, ...]
     """Which layers use the window."""
+    attends: tuple[bool, ...]
+    """Which layers keep keys and values of their own."""
+    recurrent_layers: tuple[bool, ...]
+    """Which layers keep a state (Mamba, gated delta nets)."""
+    state_size: int
+    """Numbers in the state of one recurrent layer and sequence."""
     experts: int
     experts_used: int
-    recurrent: bool
-    """Some layer keeps a state in place of keys and values (Mamba, RWKV, hybrids)."""
+    expert_width: int
+    """Feed-forward width of all experts that one token uses, the shared ones among them."""
     has_template: bool
+
+    @property
+    def recurrent(self) -> bool:
+        """Some layer keeps a state in place of keys and values: the cache cannot forget its tail."""
+        return any(self.recurrent_layers) or self.architecture.startswith("rwkv")
 
 
 def summary(header: Header) -> Summary:
@@ -58,6 +69,7 @@ def summary(header: Header) -> Summary:
     key = header.arch_number("attention.key_length") or head_dim
     value = header.arch_number("attention.value_length") or head_dim
     window, windowed = _window(header, layers)
+    attends, recurrent = _layer_kinds(header, layers, kv_heads)
     by_type: Counter[str] = Counter()
     for tensor in header.tensors:
         by_type[tensor.type] += tensor.size
@@ -81,10 +93,14 @@ def summary(header: Header) -> Summary:
         vocabulary=vocabulary(header),
         sliding_window=window,
         windowed=windowed,
+        attends=attends,
+        recurrent_layers=recurrent,
+        state_size=_state_size(header),
         experts=header.arch_number("expert_count") or 0,
         experts_used=header.arch_number("expert_used_count") or 0,
-        recurrent=any(key.startswith(f"{header.architecture}.ssm.") for key in header.metadata)
-        or header.architecture.startswith("rwkv"),
+        expert_width=(header.arch_number("expert_used_count") or 0)
+        * (header.arch_number("expert_feed_forward_length") or 0)
+        + (header.arch_number("expert_shared_feed_forward_length") or 0),
         has_template=bool(header.text("tokenizer.chat_template")),
     )
 
@@ -170,6 +186,29 @@ def _window(header: Header, layers: int) -> tuple[int, tuple[bool, ...]]:
         return window, (False,) * layers
     offset = 0 if dense_first else period - 1
     return window, tuple(layer % period != offset for layer in range(layers))
+
+
+def _layer_kinds(header: Header, layers: int, kv_heads: tuple[int, ...]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+    """Which layers keep keys and values, and which a recurrent state."""
+    shared = header.arch_number("attention.shared_kv_layers") or 0
+    own = [layer < layers - shared for layer in range(layers)]
+    mixed = any(key.startswith(f"{header.architecture}.ssm.") for key in header.metadata)
+    if not mixed:
+        return tuple(own), (False,) * layers
+    interval = header.arch_number("full_attention_interval") or 0
+    if interval:
+        attends = [(layer + 1) % interval == 0 for layer in range(layers)]
+        return tuple(attends), tuple(not one for one in attends)
+    has_heads = [heads > 0 for heads in kv_heads] or [False] * layers
+    everywhere = all(has_heads)
+    return tuple(has_heads), tuple(everywhere or not one for one in has_heads)
+
+
+def _state_size(header: Header) -> int:
+    """``n_embd_r + n_embd_s`` of ``llama-hparams.cpp``: the convolution's last inputs and the state itself."""
+    kernel, inner = header.arch_number("ssm.conv_kernel") or 0, header.arch_number("ssm.inner_size") or 0
+    state, groups = header.arch_number("ssm.state_size") or 0, header.arch_number("ssm.group_count") or 0
+    return max(kernel - 1, 0) * (inner + 2 * groups * state) + state * inner
 
 
 def _quantization(header: Header, by_type: Counter[str]) -> str:
