@@ -119,13 +119,16 @@ def shipped_file() -> Path:
 def for_file(header: Header, path: Path) -> CatalogEntry | None:
     """The entry of the model in this file, known by its ``general.name``, its base name or its file name.
 
+    Its size must agree too, within a quarter: some files carry the embedding twice.
+
     Raises:
         BadConfig: as ``load``.
     """
     said = {_plain(name) for name in _names_in(header) if name}
     said.add(_plain(re.sub(r"(?i)[-._](ud-)?(i?q\d\w*|bf16|f16|f32|mxfp4\w*)$", "", path.stem)))
     for entry in load().values():
-        if said & {_plain(entry.name), *map(_plain, entry.match)}:
+        alike = 0.75 < header.parameters / entry.parameters < 1.25
+        if alike and said & {_plain(entry.name), *map(_plain, entry.match)}:
             return entry
     return None
 
