@@ -34,7 +34,7 @@ def model(path: Path) -> Iterator[llama.Model]:
 
 
 def context(model: llama.Model, **options: object) -> llama.Context:
-    chosen: dict[str, object] = {"n_ctx": 512, "threads": 2, "flash_attention": False} | options
+    chosen: dict[str, object] = {"n_ctx": 512, "threads": 1, "flash_attention": False} | options
     return llama.Context(model, **chosen)  # type: ignore[arg-type]
 
 
@@ -90,7 +90,7 @@ def test_the_machine_has_a_cpu_device() -> None:
 def test_greedy_tokens_are_those_of_llama_cpp_pythons_own_wrapper(path: Path, model: llama.Model) -> None:
     code = (
         "import json; from llama_cpp import Llama\n"
-        f"model = Llama({str(path)!r}, n_ctx=512, n_threads=2, flash_attn=False, verbose=False)\n"
+        f"model = Llama({str(path)!r}, n_ctx=512, n_threads=1, flash_attn=False, verbose=False)\n"
         f"prompt = model.tokenize({PROMPT.encode()!r}, add_bos=True, special=True)\n"
         "written = model.generate(prompt, temp=0.0, repeat_penalty=1.0)\n"
         "print(json.dumps([prompt, [next(written) for _ in range(40)]]))"

@@ -13,7 +13,7 @@ from edgemind.errors import BadConstraint
 
 MAX_CHARACTERS = 256 * 1024
 MAX_NESTING = 2500
-"""A string of at most 2,000 characters becomes 2,000 nested groups."""
+"""A string of at most 1,000 characters becomes 1,000 nested groups."""
 MAX_RULES = 10_000
 MAX_PATHS = 1_000_000
 """Of first symbols; llama.cpp walks that many in 0.02 s."""
@@ -27,6 +27,8 @@ _TOKEN = re.compile(
 
 def check(gbnf: str) -> None:
     """Raise BadConstraint for a grammar that llama.cpp would choke on."""
+    if not gbnf.strip():
+        raise BadConstraint("The grammar is empty.", "Give a GBNF grammar with a rule named `root`.")
     if "\0" in gbnf:
         raise BadConstraint("The grammar contains a NUL character.")
     if len(gbnf) > MAX_CHARACTERS:

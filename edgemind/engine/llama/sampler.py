@@ -181,7 +181,8 @@ def _links(model: Model, params: ResolvedSampling) -> list[Any]:
         draw = C.llama_sampler_init_mirostat_v2(params.seed, params.mirostat_tau, params.mirostat_eta)
         return [*links, C.llama_sampler_init_temp(params.temperature), draw]
     links += _truncations(model, params)
-    links.append(C.llama_sampler_init_temp(params.temperature))
+    if params.temperature != 1:
+        links.append(C.llama_sampler_init_temp(params.temperature))
     links.append(C.llama_sampler_init_dist(params.seed))
     return links
 
