@@ -243,10 +243,16 @@ def test_the_lean_import_leaves_the_real_package_usable() -> None:
 def test_closing_a_model_closes_what_hangs_on_it(path: Path) -> None:
     model = llama.Model.open(str(path))
     ctx = context(model)
+    grammar = llama.Grammar.compile(model, 'root ::= "a"')
     model.close()
     model.close()
     assert ctx.closed
-    for use in (lambda: ctx.n_ctx, lambda: model.vocab.piece(1_000), lambda: model.metadata("x")):
+    for use in (
+        lambda: ctx.n_ctx,
+        lambda: grammar.allows(1),
+        lambda: model.vocab.piece(1_000),
+        lambda: model.metadata("x"),
+    ):
         with pytest.raises(EdgemindError):
             use()
 

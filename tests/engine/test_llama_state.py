@@ -111,7 +111,7 @@ def test_a_cache_of_float32(model: llama.Model) -> None:
         converted = llama.convert_state_flash(ctx.seq_state(0), to_flash=False)
         assert converted is not None
         assert other.set_seq_state(0, converted)
-        np.testing.assert_allclose(prefill(other, tokens[-1:]), prefill(ctx, tokens[-1:]), atol=0.001)
+        np.testing.assert_allclose(prefill(other, tokens[-1:]), prefill(ctx, tokens[-1:]), atol=0.05)
 
 
 def test_a_quantized_state_is_not_understood(tmp_path: Path) -> None:

@@ -30,6 +30,11 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 class Grammar(Handle):
     """What may be written, and how far one answer has got in it. ``fresh`` starts another answer."""
 
+    def __init__(self, model: Model, address: Any) -> None:
+        super().__init__(address, C.llama_sampler_free)
+        self._model = model
+        model.depends_on_me(self)
+
     @classmethod
     def compile(cls, model: Model, gbnf: str) -> Grammar:
         """Compile a GBNF grammar whose root rule is ``root``.
@@ -44,11 +49,11 @@ class Grammar(Handle):
             said = re.search(r"error parsing grammar: ([^\n]{1,200})", printed[0] if printed else "")
             why = said[1] if said else reason(lines)
             raise BadConstraint(f"The grammar cannot be used: {why}.", "See llama.cpp's grammars/README.md for GBNF.")
-        return cls(address, C.llama_sampler_free)
+        return cls(model, address)
 
     def fresh(self) -> Grammar:
         """The same grammar in the same state, to be advanced on its own."""
-        return Grammar(C.llama_sampler_clone(self.raw), C.llama_sampler_free)
+        return Grammar(self._model, C.llama_sampler_clone(self.raw))
 
     def allows(self, token: int) -> bool:
         """Whether ``token`` may come next; an end-of-generation token only where the grammar may end."""
