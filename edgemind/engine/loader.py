@@ -107,7 +107,7 @@ def load(
     layers, choice = _gpu_layers(options, header)
     if choice:
         notes.append(choice)
-    flash = _flash_rule(options, layers)
+    flash = _flash_rule(options, header, layers)
     check_model(header)
     limit, total = _limits(options, header, machine, layers, flash(BATCH))
     model, layers = _open(options, layers, progress, notes, note)
@@ -177,15 +177,16 @@ def _gpu_layers(options: LoadOptions, header: Header) -> tuple[int, str]:
     return fitting, f"{fitting} of {total} layers are on {device.description}: {free} were free there."
 
 
-def _flash_rule(options: LoadOptions, gpu_layers: int) -> Callable[[int], bool]:
-    """Whether a context of this many cells runs with flash attention."""
+def _flash_rule(options: LoadOptions, header: Header, gpu_layers: int) -> Callable[[int], bool]:
+    """Whether a context of this many cells runs with flash attention. A tiny model gains nothing by it."""
     if options.kv_type == "q8_0":
         return lambda _: True
     if options.flash_attention != "auto":
         return lambda _: options.flash_attention == "on"
     if gpu_layers:
         return lambda _: True
-    return lambda cells: cells <= FLASH_CELLS
+    cells_with_flash = FLASH_CELLS if header.tensor_bytes >= TINY_BYTES else 0
+    return lambda cells: cells <= cells_with_flash
 
 
 def _limits(
