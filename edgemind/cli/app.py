@@ -27,6 +27,7 @@ app = typer.Typer(
 run.register(app)
 doctor.register(app)
 bench.register(app)
+bench.register(app)
 
 
 def _print_version(wanted: bool) -> None:
