@@ -51,7 +51,7 @@ def bench(
             from edgemind.models.names import resolve
 
             path = resolve(model).path
-        report = _measured(path, depth or list(DEPTHS), repeat, threads, flash_attention)
+        report = _measured(path, depth, repeat, threads, flash_attention)
     if json_output:
         console.out_json(as_object(report))
     else:
@@ -67,13 +67,14 @@ def _built(shape: str, folder: Path) -> Path:
     return path
 
 
-def _measured(path: Path, depths: list[int], repeats: int, threads: int | None, flash: Any) -> BenchReport:
+def _measured(path: Path, asked: list[int] | None, repeats: int, threads: int | None, flash: Any) -> BenchReport:
     from edgemind.engine.bench import DECODE_TOKENS, PREFILL_TOKENS, measure
     from edgemind.engine.events import LoadOptions
 
-    room = max(depths) + PREFILL_TOKENS + DECODE_TOKENS
-    options = LoadOptions(path=str(path), context=max(256, room), sequences=1, threads=threads, flash_attention=flash)
-    return measure(options, depths, repeats=repeats, tell=lambda line: console.err(f"{line}\n"))
+    depths = asked or list(DEPTHS)
+    room = max(256, max(depths) + 1 + PREFILL_TOKENS + DECODE_TOKENS)
+    options = LoadOptions(path=str(path), context=room, sequences=1, threads=threads, flash_attention=flash)
+    return measure(options, depths, repeats=repeats, only_fitting=not asked, tell=lambda line: console.err(f"{line}\n"))
 
 
 def as_object(report: BenchReport) -> dict[str, Any]:

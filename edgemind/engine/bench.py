@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edgemind.engine.client import Engine, error_from
@@ -20,6 +21,9 @@ from edgemind.engine.events import Answer, Done, Failed, GenerateRequest, LoadOp
 
 PREFILL_TOKENS = 512
 """Tokens of the prompt whose prefill is measured at each depth."""
+
+SMALLEST_PREFILL = 64
+"""A depth that leaves less room than this for a prompt is not measured."""
 
 DECODE_TOKENS = 64
 """Tokens written at each depth."""
@@ -60,12 +64,14 @@ def measure(
     *,
     repeats: int = 3,
     seed: int = 0,
+    only_fitting: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> BenchReport:
     """Measure a model at several depths of context.
 
     Args:
         depths: tokens already in the context when prefill and decode are measured.
+        only_fitting: leave out depths that the model's context cannot hold.
         tell: told one line before each measurement.
 
     Raises:
@@ -88,8 +94,13 @@ def measure(
         warm = statistics.median(_seconds(engine, tokens(FIRST_TOKEN_PROMPT)) for _ in range(repeats))
         results = []
         for depth in depths:
+            room = info.context_limit - max(depth, 1) - DECODE_TOKENS
+            if only_fitting and room < SMALLEST_PREFILL:
+                tell(f"depth {depth} left out: the context holds {info.context_limit:,} tokens")
+                continue
             tell(f"depth {depth}")
-            results.append(_at_depth(engine, depth, tokens, repeats))
+            prefill = min(PREFILL_TOKENS, room) if only_fitting else PREFILL_TOKENS
+            results.append(_at_depth(engine, tokens(max(depth, 1)), partial(tokens, prefill), repeats, depth))
         return BenchReport(
             model=info,
             results=tuple(results),
@@ -121,15 +132,16 @@ def peak_memory(pid: int | None) -> int:
         return 0
 
 
-def _at_depth(engine: Engine, depth: int, draw: Callable[[int], tuple[int, ...]], repeats: int) -> DepthResult:
+def _at_depth(
+    engine: Engine, before: tuple[int, ...], more: Callable[[], tuple[int, ...]], repeats: int, depth: int
+) -> DepthResult:
     """Decode at the depth, then prefill from there; the next repeat shares the first ``depth`` tokens only."""
-    before = draw(max(depth, 1))
     decode, gaps, prefill = [], [], []
     for _ in range(repeats):
         done, seconds = _run(engine, before, DECODE_TOKENS)
         decode.append(done.stats.decode_rate)
         gaps.append(seconds / (DECODE_TOKENS - 1))
-        done, _ = _run(engine, before + draw(PREFILL_TOKENS), 1)
+        done, _ = _run(engine, before + more(), 1)
         prefill.append(done.stats.prefill_rate)
     return DepthResult(depth, statistics.median(prefill), statistics.median(decode), statistics.median(gaps))
 
