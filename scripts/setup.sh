@@ -132,10 +132,16 @@ watch_log() {
     [ -z "$terminal" ] || printf '\r\033[K' >&2
 }
 
+# The last line of the log that says how far it is; a compiler's command line becomes "[12/140] compiling ggml.c".
 last_step() {
-    tail -n 300 "$log" 2>/dev/null | tr -d '\033\r' |
-        grep -E '^ *\[ *[0-9]+(/[0-9]+|%)\]|^ *(Collecting|Downloading|Building|Installing|Preparing|Created wheel)' |
-        tail -n 1 | sed -e 's/^ *//' -e 's/ -o .*//' -e 's#vendor/llama.cpp/##g' -e 's#CMakeFiles/##g' || true
+    tail -n 300 "$log" 2>/dev/null | tr -d '\033\r' | awk '
+        /^ *\[ *[0-9]+\/[0-9]+\]/ || /^ *\[ *[0-9]+%\]/ {
+            count = $0; sub(/^ */, "", count); sub(/\].*/, "]", count)
+            file = $NF; sub(/.*\//, "", file)
+            step = count (file ~ /\.(c|cc|cpp|cu|m|mm|metal)$/ ? " compiling " file : " linking")
+        }
+        /^ *(Collecting|Downloading|Building|Installing|Preparing|Created wheel)/ { step = $0; sub(/^ */, "", step) }
+        END { print step }' || true
 }
 
 explain_failure() {

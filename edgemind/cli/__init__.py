@@ -4,6 +4,14 @@ A command's module imports only what its flags need; everything heavy is importe
 ``edgemind --help`` stays under a quarter of a second.
 """
 
-from edgemind.cli.app import main
+from edgemind.errors import EXIT_INTERRUPTED
 
-__all__ = ["main"]
+
+def main() -> int:
+    """The entry point. Ctrl-C is quiet from the first import on."""
+    try:
+        from edgemind.cli.app import main as run_command
+
+        return run_command()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED

@@ -61,6 +61,9 @@ def main() -> int:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         code = EXIT_CLOSED_OUTPUT
+    except OSError as problem:
+        full = problem.errno in console.NO_ROOM
+        return _reported(console.unwritable(problem) if full else _bug(problem), arguments)
     except MemoryError:
         return _reported(OutOfMemory("Memory ran out.", "Close other programs, or try a smaller model."), arguments)
     except Exception as problem:

@@ -7,6 +7,7 @@ Not for: what is written (``render``, ``result``).
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -18,6 +19,9 @@ from edgemind.terminal import clean
 RESET = "\x1b[0m"
 DIM = "\x1b[2m"
 GUESSED = "\x1b[33m"
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors that only writing meets."""
 
 _json_written = False
 
@@ -78,8 +82,14 @@ def out(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise EdgemindError(f"The output cannot be written: {reason}.", "Look at where it is sent to.") from problem
+        raise unwritable(problem) from problem
+
+
+def unwritable(problem: OSError) -> EdgemindError:
+    """What to say when output cannot be written."""
+    return EdgemindError(
+        f"The output cannot be written: {problem.strerror or problem}.", "Look at where it is sent to."
+    )
 
 
 def out_json(value: dict[str, Any]) -> None:
