@@ -30,8 +30,9 @@ def lean_import(name: str) -> Any:
     """Import a module of the ``llama_cpp`` package without running the package's ``__init__``.
 
     ``import llama_cpp`` also imports its chat templates, server types, disk cache and jinja2: 0.02 to 0.08 s, by
-    what else is loaded already, that the first token would wait for; and it takes the log away from us. For the moment of the import an empty package stands in; a later ordinary
-    ``import llama_cpp`` runs the real one and finds the same bindings already loaded.
+    what else is loaded already, that the first token would wait for. It also sends the log elsewhere. For the moment
+    of the import an empty package stands in; a later ordinary ``import llama_cpp`` runs the real one and finds the
+    same bindings already loaded.
     """
     spec = None if "llama_cpp" in sys.modules else importlib.util.find_spec("llama_cpp")
     if spec is None or spec.submodule_search_locations is None:
