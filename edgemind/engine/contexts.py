@@ -109,8 +109,7 @@ class Contexts:
             self.truncate(chosen, shared)
         else:
             self.clear(chosen)
-            if shared:
-                self.context.seq_copy(best.seq, chosen.seq, 0, shared)
+            if shared and self.context.seq_copy(best.seq, chosen.seq, 0, shared):
                 chosen.tokens = list(best.tokens[:shared])
         chosen.busy = True
         chosen.last_used = next(self._clock)
@@ -172,9 +171,9 @@ class Contexts:
         """
         flash = self.plan.flash_for(n_ctx)
         previous, old_flash = self.size, self._flash
-        states: list[tuple[Slot, bytes]] = []
+        states: list[tuple[Slot, bytearray]] = []
         if self._context:
-            states = [(slot, bytes(self._context.seq_state(slot.seq))) for slot in self.slots if slot.tokens]
+            states = [(slot, self._context.seq_state(slot.seq)) for slot in self.slots if slot.tokens]
             self.close()
         try:
             self._open(n_ctx, flash)
@@ -206,7 +205,7 @@ class Contexts:
         if self.adapters:
             self._context.set_adapters(self.adapters)
 
-    def _restore(self, states: Sequence[tuple[Slot, bytes]], was_flash: bool, flash: bool) -> None:
+    def _restore(self, states: Sequence[tuple[Slot, bytearray]], was_flash: bool, flash: bool) -> None:
         for slot, state in states:
             data = state if was_flash == flash else llama.convert_state_flash(state, to_flash=flash)
             if data is None or not self.context.set_seq_state(slot.seq, data):
