@@ -13,10 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edgemind.engine import llama
+from edgemind.engine.threads import ThreadGovernor
 from edgemind.errors import EdgemindError
 
 GRANULE = 256
 """Context sizes are multiples of this many cells, as llama.cpp rounds them."""
+
+SPLIT_CELLS = 512
+"""From here on ggml's flash attention on the CPU gives each thread a part of the cells (``ops.cpp``, 0c1e57098)."""
 
 
 @dataclass
@@ -39,6 +43,8 @@ class ContextPlan:
     """Most cells of all sequences together."""
     n_seq: int
     threads: int
+    fixed_threads: bool
+    """The user chose the count: it is kept whatever else runs on the machine."""
     n_batch: int
     kv_type: str
     flash_for: Callable[[int], bool]
@@ -61,6 +67,7 @@ class Contexts:
         self.adapters = tuple(adapters)
         self.slots = [Slot(seq) for seq in range(plan.n_seq)]
         self.abort = llama.AbortFlag()
+        self.governor = ThreadGovernor(plan.threads)
         self.ceiling = plan.total_limit
         """Falls below the plan when an allocation fails."""
         self._context: llama.Context | None = None
@@ -87,6 +94,11 @@ class Contexts:
     @property
     def flash_attention(self) -> bool:
         return self._flash if self._context else self.plan.flash_for(GRANULE)
+
+    @property
+    def may_change_threads(self) -> bool:
+        """Flash attention from ``SPLIT_CELLS`` cells on sums in another order with another number of threads."""
+        return not (self.plan.fixed_threads or (self._flash and self.size >= SPLIT_CELLS))
 
     def acquire(self, prompt: Sequence[int]) -> tuple[Slot, int]:
         """The idle slot that serves ``prompt`` best, and how many of its first tokens are already there.

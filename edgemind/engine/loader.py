@@ -123,6 +123,7 @@ def load(
         total_limit=total,
         n_seq=options.sequences,
         threads=threads,
+        fixed_threads=options.threads is not None,
         n_batch=BATCH,
         kv_type=options.kv_type,
         flash_for=flash,

@@ -8,6 +8,7 @@ Not for: processes and pipes (``worker``), the meaning of tokens (``live``).
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class Scheduler:
         shares = self._compose()
         if not shares:
             return
-        result = self.contexts.context.decode(self._batch)
+        result = self._decode()
         if result is not llama.DecodeResult.OK:
             for share in shares:
                 self.contexts.rewind(share.seat.slot)
@@ -82,6 +83,17 @@ class Scheduler:
             return
         for share in shares:
             self._advance(share)
+
+    def _decode(self) -> llama.DecodeResult:
+        """Run the batch; the time of single tokens tells how many threads pay."""
+        context, governor = self.contexts.context, self.contexts.governor
+        if self._batch.n_tokens > len(self.contexts.slots) or not self.contexts.may_change_threads:
+            return context.decode(self._batch)
+        context.set_threads(governor.threads, governor.most)
+        began = time.perf_counter()
+        result = context.decode(self._batch)
+        governor.note(time.perf_counter() - began)
+        return result
 
     def fail_all(self, problem: EdgemindError) -> None:
         """End every request with this error; the cache is forgotten, since its state is unknown."""

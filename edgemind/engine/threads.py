@@ -1,0 +1,71 @@
+"""How many threads decode: as many as pay on this machine right now.
+
+A decode meets at a barrier after every node of its graph, about a thousand times a token, and waits there for its
+slowest thread. On a quiet machine two threads give 1.37x of one; when something else holds a core, they gave 4.9
+tokens a second where one alone gave 29.6. So another count is tried for a few tokens now and then, and kept when
+it is clearly faster. The number of threads does not change what is computed, see ``docs/architecture.md``.
+Not for: the count to begin with (``models.hardware``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+SOON, LATE = 8, 256
+"""Tokens until the next trial: few at the start and after a change, twice as many each time nothing changes."""
+
+PROBE_TOKENS = 3
+RECENT = 6
+GAIN = 0.85
+"""A trial wins when its middle token took less than this share of the usual one."""
+
+
+class ThreadGovernor:
+    """Watches the time of single-token decodes and says with how many threads to do the next.
+
+    Args:
+        most: threads to begin with, and never to exceed.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.threads = most
+        """For the next decode."""
+        self._settled = most
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._trial: list[float] = []
+        self._pause = self._until_trial = SOON
+        self._downward = True
+
+    def note(self, seconds: float) -> None:
+        """The decode with ``threads`` threads took so long."""
+        if self.most == 1:
+            return
+        if self.threads != self._settled:
+            self._trial.append(seconds)
+            if len(self._trial) == PROBE_TOKENS:
+                self._decide()
+            return
+        self._recent.append(seconds)
+        self._until_trial -= 1
+        if self._until_trial <= 0 and len(self._recent) == RECENT:
+            self.threads = self._candidate()
+            self._trial = []
+
+    def _candidate(self) -> int:
+        """Half or double, in turn; at an end of the range, the only way there is."""
+        if self._settled == 1 or (self._settled < self.most and not self._downward):
+            return min(self.most, self._settled * 2)
+        return self._settled // 2
+
+    def _decide(self) -> None:
+        if median(self._trial) < GAIN * median(self._recent):
+            self._settled = self.threads
+            self._recent.clear()
+            self._pause = SOON
+        else:
+            self._pause = min(2 * self._pause, LATE)
+        self.threads = self._settled
+        self._downward = not self._downward
+        self._until_trial = self._pause

@@ -1,0 +1,58 @@
+"""The thread governor on machines whose speed is a function: it must find the best count and stay there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from edgemind.engine.threads import ThreadGovernor
+
+
+def run(governor: ThreadGovernor, seconds: Callable[[int], float], tokens: int) -> list[int]:
+    used = []
+    for _ in range(tokens):
+        used.append(governor.threads)
+        governor.note(seconds(governor.threads))
+    return used
+
+
+def quiet(threads: int) -> float:
+    return 0.03 / threads**0.6
+
+
+def one_core_taken(threads: int) -> float:
+    return 0.03 if threads == 1 else 0.2
+
+
+@pytest.mark.parametrize("most", [2, 3, 4, 8, 12])
+def test_quiet_machine_keeps_its_threads(most: int) -> None:
+    used = run(ThreadGovernor(most), quiet, 2000)
+    assert used.count(most) > 0.97 * len(used)
+    assert used[-1] == most or used[-4:].count(most) > 0
+
+
+@pytest.mark.parametrize("most", [2, 4, 8])
+def test_busy_machine_ends_on_one_thread(most: int) -> None:
+    governor = ThreadGovernor(most)
+    run(governor, one_core_taken, 100)
+    used = run(governor, one_core_taken, 1000)
+    assert used.count(1) > 0.95 * len(used)
+
+
+def test_comes_back_when_the_machine_is_free_again() -> None:
+    governor = ThreadGovernor(4)
+    run(governor, one_core_taken, 300)
+    run(governor, quiet, 1500)
+    used = run(governor, quiet, 500)
+    assert used.count(4) > 0.9 * len(used)
+
+
+def test_one_thread_is_never_more_or_less() -> None:
+    assert set(run(ThreadGovernor(1), quiet, 500)) == {1}
+
+
+def test_never_out_of_range() -> None:
+    used = run(ThreadGovernor(6), lambda threads: 0.01 * ((threads * 7919) % 5 + 1), 3000)
+    assert min(used) >= 1
+    assert max(used) <= 6
