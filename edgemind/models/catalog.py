@@ -14,7 +14,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgemind.errors import BadConfig
-from edgemind.models import builtin
 from edgemind.models.header import Header
 from edgemind.settings import paths
 
@@ -112,8 +111,9 @@ def _load(shipped: Path, user: Path, _stamp: int) -> dict[str, CatalogEntry]:
 
 def shipped_file() -> Path:
     """``models.toml`` in the package, or in a source checkout beside it."""
-    packaged = builtin.DATA / "models.toml"
-    return packaged if packaged.is_file() else builtin.DATA.parent.parent / "models.toml"
+    package = Path(__file__).resolve().parent.parent
+    packaged = package / "data" / "models.toml"
+    return packaged if packaged.is_file() else package.parent / "models.toml"
 
 
 def for_file(header: Header, path: Path) -> CatalogEntry | None:

@@ -238,23 +238,25 @@ def test_wrong_types_of_known_keys_count_as_absent(tmp_path: Path) -> None:
 
 
 def test_mutants_only_ever_raise_model_unusable(tmp_path: Path) -> None:
-    """1,200 damaged files: one error class, bounded time, memory in proportion to the file."""
+    """800 damaged files: one error class, bounded time; for every fourth, memory in proportion to the file."""
     sound = build(FUZZ, tmp_path / "sound.gguf")
     refused, slowest, largest = 0, 0.0, 0
     file = tmp_path / "mutant.gguf"
-    for number, data in enumerate(mutants(sound.read_bytes(), 1200, seed=1)):
+    for number, data in enumerate(mutants(sound.read_bytes(), 800, seed=1)):
         file.write_bytes(data)
-        tracemalloc.start()
+        if number % 4 == 0:
+            tracemalloc.start()
         began = time.process_time()
         try:
-            summary(read_header(file, arrays=number % 2 == 0))
+            summary(read_header(file, arrays=number % 8 < 4))
         except ModelUnusable as error:
             refused += 1
             error.message.encode()
         slowest = max(slowest, time.process_time() - began)
-        largest = max(largest, tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert refused > 600
+        if number % 4 == 0:
+            largest = max(largest, tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert refused > 400
     assert slowest < 1.0
     assert largest < 8 * sound.stat().st_size + (1 << 20)
 
@@ -264,7 +266,7 @@ def claims(count: int) -> bytes:
     return head(keys=1) + key("k", 9, struct.pack("<IQ", 8, count)) + bytes(8 * count)
 
 
-@pytest.mark.parametrize("make", [lambda: claims(2_000_000), lambda: head(keys=60_000) + bytes(900_000)])
+@pytest.mark.parametrize("make", [lambda: claims(400_000), lambda: head(keys=60_000) + bytes(900_000)])
 def test_dense_claims_stay_in_proportion(tmp_path: Path, make: Callable[[], bytes]) -> None:
     file = tmp_path / "dense.gguf"
     file.write_bytes(make())
