@@ -111,10 +111,10 @@ def load_options(flags: Flags, settings: Settings, model: ModelFile) -> LoadOpti
     entry = model.entry
     values: dict[str, Any] = {
         "path": str(model.path),
-        "context": flags.context or settings.context,
+        "context": _first(flags.context, settings.context),
         "sequences": 1,
-        "threads": flags.threads or settings.threads,
-        "gpu_layers": settings.gpu_layers if flags.gpu_layers is None else flags.gpu_layers,
+        "threads": _first(flags.threads, settings.threads),
+        "gpu_layers": _first(flags.gpu_layers, settings.gpu_layers),
         "flash_attention": settings.flash_attention,
         "adapters": tuple(adapter(given) for given in flags.lora or ()),
         "reasoning_format": entry.reasoning if entry else None,
@@ -136,7 +136,7 @@ def request(flags: Flags, settings: Settings, model: ModelFile, text: str) -> Ge
     if flags.system:
         messages.insert(0, Message(role="system", content=prompt.argument(flags.system, "--system")))
     preferred = model.entry.thinking if model.entry and settings.thinking == "auto" else settings.thinking
-    budget = flags.thinking_budget if flags.thinking_budget is not None else settings.thinking_budget
+    budget = _first(flags.thinking_budget, settings.thinking_budget)
     values: dict[str, Any] = {
         "messages": tuple(messages),
         "sampling": sampling(flags),
@@ -178,6 +178,10 @@ def adapter(given: str) -> tuple[str, float]:
     prompt.argument(path, "--lora")
     os.close(open_regular(path))
     return path, number
+
+
+def _first(given: int | None, otherwise: int | None) -> int | None:
+    return otherwise if given is None else given
 
 
 def _own_sampling(model: ModelFile, catalog: Any) -> dict[str, Any]:

@@ -202,17 +202,17 @@ class View:
             console.out("\n")
             self._line_open = False
         if self._marked and console.is_terminal(sys.stderr):
-            how = "coloured" if self._colour else "marked [?]"
-            self._note(f"{how} words were guesses: the model gave them a probability under {GUESSED:.0%}")
+            which = "coloured words" if self._colour else "words marked [?]"
+            self._note(f"{which} were guesses: the model gave them a probability under {GUESSED:.0%}")
         if isinstance(event, Done):
             self._say_why_it_stopped(event)
 
     def _say_why_it_stopped(self, done: Done) -> None:
         if done.stop_reason == "context_full":
-            stats = done.stats
-            self._note(f"the answer was cut off: the context of {stats.context_limit:,} tokens is full")
+            self._note(f"the answer was cut off: the context of {done.stats.context_limit:,} tokens is full")
         elif done.stop_reason == "max_tokens":
-            self._note("the answer was cut off at --max-tokens")
+            what = "answer" if self._answered or not self._thought else "reasoning"
+            self._note(f"the {what} was cut off at --max-tokens")
         elif done.stop_reason == "end" and not self._answered:
             self._note("the model ended without an answer" + (" after its thought" if self._thought else ""))
 

@@ -36,7 +36,7 @@ class ThreadGovernor:
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._trial: list[float] = []
         self._pause = self._until_trial = SOON
-        self._downward = True
+        self._turn = -1
 
     def note(self, seconds: float) -> None:
         """The decode with ``threads`` threads took so long."""
@@ -54,10 +54,11 @@ class ThreadGovernor:
             self._trial = []
 
     def _candidate(self) -> int:
-        """Half or double, in turn; at an end of the range, the only way there is."""
-        if self._settled == 1 or (self._settled < self.most and not self._downward):
-            return min(self.most, self._settled * 2)
-        return self._settled // 2
+        """One fewer, half, a single one, one more, double: the next of them in turn that is another count in range."""
+        now = self._settled
+        counts = [n for n in (now - 1, now // 2, 1, now + 1, now * 2) if 1 <= n <= self.most and n != now]
+        self._turn += 1
+        return counts[self._turn % len(counts)]
 
     def _decide(self) -> None:
         if median(self._trial) < GAIN * median(self._recent):
@@ -67,5 +68,4 @@ class ThreadGovernor:
         else:
             self._pause = min(2 * self._pause, LATE)
         self.threads = self._settled
-        self._downward = not self._downward
         self._until_trial = self._pause
