@@ -1,8 +1,9 @@
 """The compute buffer: the largest moment of llama.cpp's largest graph, reserved before anything runs.
 
 Widths in floats per token: ``e`` embedding, ``q`` all heads, ``k`` the heads of keys, ``f`` feed-forward. The counts of
-live copies below were fitted to what llama.cpp 0c1e57098 logs for ten shapes from 5 M to 7 B parameters; a test
-compares six of them again.
+live copies below were fitted to what llama.cpp 0c1e57098 logs for twelve dense shapes from 5 M to 7 B parameters, and
+three with experts (whose outputs need room of their own when they do not fit where the inputs were). A test compares
+small shapes again.
 """
 
 from __future__ import annotations
@@ -37,14 +38,17 @@ def _peak(facts: Summary, tokens: int, cells: int, n_outputs: int, flash: bool, 
     e = facts.embedding
     q = max((heads * facts.key_length for heads in facts.heads), default=0)
     k = max((heads * facts.key_length for heads in facts.kv_heads), default=0)
-    f = max(max(facts.feed_forward, default=0), facts.expert_width)
-    post_norms = e if any(facts.windowed) else 0
+    f = max(facts.feed_forward, default=0) if not facts.expert_width else facts.expert_width
+    extra = e if any(facts.windowed) and not flash else 0
+    if facts.expert_width:
+        rows = facts.experts_used * e
+        extra = rows if rows > 2 * f else e
     if flash:
         attention = masks + 4 * tokens * (3 * e + 2 * q + 2 * k)
-        feed_forward = masks + 4 * tokens * (3 * f + 4 * e)
+        feed_forward = masks + 4 * tokens * (3 * f + 4 * e + extra)
     else:
         scores = 4 * tokens * cells * max(facts.heads, default=0)
         attention = masks + scores + 4 * tokens * (3 * e + 2 * q + 2 * k)
-        feed_forward = masks + 4 * tokens * (3 * f + 3 * e + 2 * k + post_norms)
+        feed_forward = masks + 4 * tokens * (3 * f + 3 * e + 2 * k + extra)
     logits = 4 * n_outputs * (facts.vocabulary + e) + 8 * tokens * e
     return max(attention, feed_forward, logits)
