@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from edgemind.engine import llama
 from edgemind.engine.threads import ThreadGovernor
-from edgemind.errors import EdgemindError
+from edgemind.errors import EdgemindError, OutOfMemory
 
 GRANULE = 256
 """Context sizes are multiples of this many cells, as llama.cpp rounds them."""
@@ -52,10 +52,8 @@ class ContextPlan:
     offload_kqv: bool = True
 
 
-class ContextFull(EdgemindError):
+class ContextFull(OutOfMemory):
     """No room for more cells, with every idle sequence gone."""
-
-    kind = "context_full"
 
 
 class Contexts:

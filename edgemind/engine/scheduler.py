@@ -79,7 +79,7 @@ class Scheduler:
             for share in shares:
                 self.contexts.rewind(share.seat.slot)
             if result is llama.DecodeResult.NO_SLOT:
-                self._yield_cells()
+                self._yield_cells(ContextFull("llama.cpp found no room in the context for the next tokens."))
             return
         for share in shares:
             self._advance(share)
@@ -131,8 +131,8 @@ class Scheduler:
             try:
                 self.contexts.reserve(sum(count for _, count in plan), room=self._room())
                 break
-            except ContextFull:
-                self._yield_cells()
+            except ContextFull as problem:
+                self._yield_cells(problem)
             except EdgemindError as problem:
                 self.fail_all(problem)
         else:
@@ -161,8 +161,8 @@ class Scheduler:
     def _room(self) -> int:
         return max(max(seat.pending for seat in self.seats) + min(seat.request.may_write, ROOM) for seat in self.seats)
 
-    def _yield_cells(self) -> None:
-        """The cache is full: the youngest request waits for the others, or ends if it is alone."""
+    def _yield_cells(self, problem: ContextFull) -> None:
+        """The cache is full: the youngest request waits for the others; alone, it ends with what it has."""
         youngest = self.seats[-1]
         if len(self.seats) > 1:
             self.seats.remove(youngest)
@@ -170,9 +170,17 @@ class Scheduler:
             self.contexts.clear(youngest.slot)
             self.waiting.appendleft(youngest.request)
             self._crowded = True
-            return
-        youngest.request.finish("context_full")
-        self._leave(youngest)
+        elif youngest.request.written:
+            youngest.request.finish("context_full")
+            self._leave(youngest)
+        else:
+            self._expel(youngest, problem)
+
+    def _expel(self, seat: Seat, problem: EdgemindError) -> None:
+        self._crowded = False
+        self.seats.remove(seat)
+        self.contexts.release(seat.slot)
+        self._fail(seat.request, problem)
 
     def _advance(self, share: Share) -> None:
         seat, request = share.seat, share.seat.request
@@ -186,9 +194,7 @@ class Scheduler:
         try:
             request.sample(self.contexts.context, share.index)
         except EdgemindError as problem:
-            self.seats.remove(seat)
-            self.contexts.release(seat.slot)
-            self._fail(request, problem)
+            self._expel(seat, problem)
             return
         if not request.finished and len(request.tokens) >= self.contexts.plan.limit:
             request.finish("context_full")
