@@ -87,7 +87,7 @@ class Scheduler:
     def _decode(self) -> llama.DecodeResult:
         """Run the batch; the time of single tokens tells how many threads pay."""
         context, governor = self.contexts.context, self.contexts.governor
-        if self._batch.n_tokens > len(self.contexts.slots) or not self.contexts.may_change_threads:
+        if self._batch.n_tokens > 1 or not self.contexts.may_change_threads:
             return context.decode(self._batch)
         context.set_threads(governor.threads, governor.most)
         began = time.perf_counter()
@@ -103,6 +103,7 @@ class Scheduler:
         for seat in self.seats:
             self.contexts.release(seat.slot)
         self.seats.clear()
+        self._crowded = False
         for slot in self.contexts.slots:
             self.contexts.clear(slot)
 
