@@ -61,7 +61,7 @@ def has_colour(stream: TextIO | None) -> bool:
 def draws(stream: TextIO | None, text: str) -> bool:
     """Whether the stream's encoding has these characters."""
     try:
-        text.encode(getattr(stream, "encoding", None) or "ascii")
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
