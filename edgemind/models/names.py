@@ -6,7 +6,6 @@ whether the file is any good (``gguf``, and in the end llama.cpp).
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -102,6 +101,8 @@ def _from_path(text: str) -> ModelFile:
 
 def _unknown(wanted: str, installed_names: list[str]) -> ModelNotFound:
     """The error for a name that nothing has, with the nearest names, installed or in the catalog."""
+    import difflib
+
     from edgemind.models import catalog
 
     in_catalog = list(catalog.load())
