@@ -14,6 +14,7 @@ import typer
 from edgemind import __version__
 from edgemind.cli import bench, console, doctor, run
 from edgemind.errors import EXIT_CLOSED_OUTPUT, EXIT_INTERRUPTED, EdgemindError, OutOfMemory, UsageError
+from edgemind.models.names import FETCH
 
 app = typer.Typer(
     name="edgemind",
@@ -28,6 +29,10 @@ run.register(app)
 doctor.register(app)
 bench.register(app)
 bench.register(app)
+
+
+ABOUT_DOWNLOADS = ("download", "list", "models", "pull", "recommend", "search")
+"""What people type, and the built-in model names, to get a larger model."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -101,6 +106,8 @@ def _check_command(arguments: list[str]) -> None:
     names = [info.name for info in app.registered_commands if info.name]
     if name.startswith("-") or name in names:
         return
+    if name in ABOUT_DOWNLOADS:
+        raise UsageError("This version downloads no models by itself.", f"With a browser, {FETCH}")
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
         rest = " ".join(["edgemind", near[0], *arguments[1:]])

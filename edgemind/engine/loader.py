@@ -109,7 +109,7 @@ def load(
         notes.append(choice)
     flash = _flash_rule(options, header, layers)
     check_model(header)
-    limit, total = _limits(options, header, machine, layers, flash(BATCH))
+    limit, total = _limits(options, header, machine, layers, flash)
     model, layers = _open(options, layers, progress, notes, note)
     adapters = [(llama.Adapter.load(model, adapter), scale) for adapter, scale in options.adapters]
     vocab = model.vocab
@@ -191,7 +191,7 @@ def _flash_rule(options: LoadOptions, header: Header, gpu_layers: int) -> Callab
 
 
 def _limits(
-    options: LoadOptions, header: Header, machine: hardware.Machine, gpu_layers: int, flash: bool
+    options: LoadOptions, header: Header, machine: hardware.Machine, gpu_layers: int, flash: Callable[[int], bool]
 ) -> tuple[int, int]:
     """Most tokens of one sequence, and of all together, within memory.
 

@@ -23,7 +23,7 @@ def looks_like(head: bytes, size: int) -> tuple[str, str]:
     again = "Download it again; the file itself, not the page about it."
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return "it is a git-lfs pointer, a few lines of text that stand for the real file", (
-            "Fetch the real file with `git lfs pull`, or with `edgemind pull`."
+            "Fetch the real file with `git lfs pull`."
         )
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head")) or (text.startswith(b"<") and b"<html" in text):

@@ -20,6 +20,8 @@ from edgemind.models.opening import open_regular, shown
 if TYPE_CHECKING:
     from edgemind.models.catalog import CatalogEntry
 
+FETCH = "fetch its .gguf file and name it: edgemind run --model PATH.gguf ..."
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -94,7 +96,7 @@ def _from_path(text: str) -> ModelFile:
         os.close(open_regular(path))
     except ModelNotFound as problem:
         if re.fullmatch(r"[\w.-]+/[\w.-]+", text):
-            raise ModelNotFound(problem.message, f"If it is a repository on a hub: edgemind pull {text}") from problem
+            raise ModelNotFound(problem.message, f"If it is a repository on a hub, {FETCH}") from problem
         raise
     return ModelFile(path.stem, path, installed=False)
 
@@ -111,9 +113,16 @@ def _unknown(wanted: str, installed_names: list[str]) -> ModelNotFound:
     message = f"There is no model named {shown(wanted)!r}"
     here = [name for name in near if name in installed_names or name == builtin.NAME]
     if wanted in in_catalog:
-        return ModelNotFound(f"The model {wanted} is not installed.", f"Get it with: edgemind pull {wanted}")
+        return ModelNotFound(f"The model {wanted} is not installed.", _where(catalog.load()[wanted]))
     if here:
         return ModelNotFound(f"{message}; did you mean {' or '.join(here)}?", f"edgemind run --model {here[0]} ...")
     if near:
-        return ModelNotFound(f"{message}; did you mean {' or '.join(near)}?", f"Get it with: edgemind pull {near[0]}")
-    return ModelNotFound(f"{message}.", "See what is installed with `edgemind list`.")
+        return ModelNotFound(f"{message}; did you mean {' or '.join(near)}?", _where(catalog.load()[near[0]]))
+    return ModelNotFound(
+        f"{message}.", f"Leave --model out for {builtin.NAME}, or name a file: edgemind run --model PATH.gguf ..."
+    )
+
+
+def _where(entry: CatalogEntry) -> str:
+    """Where a model of the catalog is to be had."""
+    return f"It is {entry.repository} on the hub; {FETCH}" if entry.repository else FETCH.capitalize()

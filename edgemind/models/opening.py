@@ -30,7 +30,9 @@ def open_regular(path: str | os.PathLike[str]) -> int:
             raise ModelUnusable(f"{name} is a pipe, socket or device, not a file.", "Save the model to a file first.")
         fd = os.open(path, flags)
     except (FileNotFoundError, NotADirectoryError) as problem:
-        raise ModelNotFound(f"There is no file {name}.", "See what is installed with `edgemind list`.") from problem
+        raise ModelNotFound(
+            f"There is no file {name}.", "Check the path; without --model the built-in model is used."
+        ) from problem
     except PermissionError as problem:
         raise ModelUnusable(f"{name} may not be read by you.", f"Look at its permissions: ls -l {name}") from problem
     except (OSError, ValueError) as problem:

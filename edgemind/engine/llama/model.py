@@ -322,9 +322,9 @@ def _loading_failed(path: str, lines: list[str], cancelled: bool) -> EdgemindErr
     if is_about_memory(lines):
         return OutOfMemory(
             f"{name} does not fit into memory: {reason(lines)}.",
-            "Use a smaller quantization or fewer --gpu-layers; `edgemind models` shows what fits.",
+            "Use a smaller quantization or fewer --gpu-layers; `edgemind doctor` shows the memory.",
         )
-    return ModelUnusable(f"llama.cpp cannot load {name}: {reason(lines)}.", "Pull or convert the model again.")
+    return ModelUnusable(f"llama.cpp cannot load {name}: {reason(lines)}.", "Download or convert the model again.")
 
 
 def _string(call: Callable[[Any, int], int]) -> str | None:
