@@ -18,11 +18,12 @@ from pathlib import Path
 
 import torch
 
-from edgemind.distill.card import CardFacts, write_card
-from edgemind.distill.evaluate import evaluate, torch_generator
+from edgemind.distill.card import CardFacts, table, write_card
+from edgemind.distill.evaluate import Outcome, declined, engine_generator, evaluate
 from edgemind.distill.export import About, write_gguf
 from edgemind.distill.nano import STEPS, nano_recipe
 from edgemind.distill.problems import ALL_FAMILIES
+from edgemind.distill.problems.language.unseen import FACT_QUESTIONS_UNSEEN
 from edgemind.distill.train import Run
 
 DESCRIPTION = "A small reasoning model for arithmetic, counting, units, time, word problems and small Python functions"
@@ -48,6 +49,12 @@ def export(run: Run, out: Path) -> None:
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB after step {run.step}")
 
 
+def measure(model: Path, count: int, seed: int) -> tuple[dict[str, list[Outcome]], list[Outcome]]:
+    """What the engine makes of held-out problems and unseen factual questions with this file."""
+    generate = engine_generator(model)
+    return evaluate(generate, ALL_FAMILIES, count, seed), declined(generate, FACT_QUESTIONS_UNSEEN)
+
+
 def main() -> None:
     """Parse the options and build."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -58,7 +65,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--eval-count", type=int, default=200, help="held-out problems per family in the model card")
     parser.add_argument("--export-only", action="store_true", help="write the last checkpoint as GGUF and stop")
+    parser.add_argument("--evaluate", action="store_true", help="measure the file at --out and stop")
+    parser.add_argument("--show-wrong", type=int, default=0, help="with --evaluate: print so many misses a family")
     options = parser.parse_args()
+    if options.evaluate:
+        outcomes, unseen = measure(options.out, options.eval_count, options.seed + 1)
+        print(table(ALL_FAMILIES, outcomes, unseen), end="")
+        for name, made in {**outcomes, "unseen facts": unseen}.items():
+            for miss in [outcome for outcome in made if not outcome.right][: options.show_wrong]:
+                print(f"\n{name}: {miss.problem.prompt}\n{miss.thought}\n-> {miss.answer}   ({miss.problem.result})")
+        return
     torch.set_num_threads(options.threads)
     run = Run(options.run_dir, nano_recipe(options.steps, options.seed), ALL_FAMILIES)
     if options.export_only:
@@ -66,7 +82,7 @@ def main() -> None:
         return
     run.train()
     export(run, options.out)
-    outcomes = evaluate(torch_generator(run.model, run.tokenizer), ALL_FAMILIES, options.eval_count, options.seed + 1)
+    outcomes, unseen = measure(options.out, options.eval_count, options.seed + 1)
     facts = CardFacts(
         parameters=sum(p.numel() for p in run.model.parameters()),
         steps=run.step,
@@ -77,7 +93,7 @@ def main() -> None:
         context=run.recipe.shape.context,
         built=datetime.now(timezone.utc).date().isoformat(),
     )
-    write_card(options.out.with_suffix(".md"), facts, ALL_FAMILIES, outcomes)
+    write_card(options.out.with_suffix(".md"), facts, ALL_FAMILIES, outcomes, unseen)
 
 
 if __name__ == "__main__":

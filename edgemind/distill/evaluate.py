@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from edgemind.distill.corpus import token_id
 from edgemind.distill.model import Nano
 from edgemind.distill.problems.base import Family, Problem, sample_split
+from edgemind.distill.problems.language.declining import Declining
 from edgemind.distill.tokenizer import END, PAD, render_prompt, split_completion
 
 Generate = Callable[[Sequence[Problem]], list[tuple[str, str]]]
@@ -18,6 +20,8 @@ Generate = Callable[[Sequence[Problem]], list[tuple[str, str]]]
 
 ANSWER_LIMIT = 420
 CHUNK = 128
+SEQUENCES = 16
+"""Answers that the engine writes at once."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,47 @@ def torch_generator(model: Nano, tokenizer: Tokenizer) -> Generate:
         return [answers[i] for i in range(len(problems))]
 
     return generate
+
+
+def engine_generator(path: Path) -> Generate:
+    """Generation by the engine that users run, many sequences at once, from the GGUF file itself."""
+    from edgemind.engine.client import Engine, error_from
+    from edgemind.engine.events import Answer, Failed, GenerateRequest, LoadOptions, Message, Sampling, Thinking
+
+    def request(problem: Problem) -> GenerateRequest:
+        turns = [turn for user, assistant in problem.history for turn in (("user", user), ("assistant", assistant))]
+        messages = [Message(role=role, content=text) for role, text in (*turns, ("user", problem.prompt))]  # type: ignore[arg-type]
+        return GenerateRequest(messages=tuple(messages), sampling=Sampling(temperature=0), max_tokens=ANSWER_LIMIT)
+
+    def generate(problems: Sequence[Problem]) -> list[tuple[str, str]]:
+        made = []
+        with Engine(LoadOptions(path=str(path), sequences=SEQUENCES)) as engine:
+            for generation in [engine.generate(request(problem)) for problem in problems]:
+                thought, answer = "", ""
+                for event in generation:
+                    if isinstance(event, Thinking):
+                        thought += event.text
+                    elif isinstance(event, Answer):
+                        answer += event.text
+                    elif isinstance(event, Failed):
+                        raise error_from(event)
+                made.append((thought, answer))
+        return made
+
+    return generate
+
+
+def declined(generate: Generate, questions: Sequence[str]) -> list[Outcome]:
+    """Outcomes on factual questions that have to be declined, without a digit in the answer."""
+    family = Declining()
+    problems = [
+        Problem(family=family.name, key=f"unseen:{text}", prompt=text, thought="", answer="", result="decline")
+        for text in questions
+    ]
+    return [
+        Outcome(problem, thought, answer, family.check(problem, answer))
+        for problem, (thought, answer) in zip(problems, generate(problems), strict=True)
+    ]
 
 
 def evaluate(generate: Generate, families: Sequence[Family], count: int, seed: int) -> dict[str, list[Outcome]]:

@@ -27,7 +27,7 @@ def endless(tmp_path: Path) -> tuple[str, ...]:
     """Flags for an answer that goes on until the context is full."""
     grammar = tmp_path / "endless.gbnf"
     grammar.write_text(ENDLESS)
-    return ("--grammar", str(grammar), *ONE_THREAD)
+    return ("--grammar", str(grammar), "--hide-thinking", *ONE_THREAD)
 
 
 @pytest.fixture
