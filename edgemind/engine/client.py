@@ -8,6 +8,7 @@ Not for: llama.cpp (the worker's), conversations (``chat``), drawing (the faces)
 from __future__ import annotations
 
 import itertools
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,12 @@ from edgemind.engine.events import (
 )
 from edgemind.engine.process import WorkerProcess
 from edgemind.errors import EdgemindError, WorkerDied, all_kinds
+
+
+def _absolute(options: LoadOptions) -> LoadOptions:
+    """The worker has a folder of its own: paths that are relative to ours are made absolute."""
+    adapters = tuple((os.path.abspath(path), scale) for path, scale in options.adapters)
+    return options.model_copy(update={"path": os.path.abspath(options.path), "adapters": adapters})
 
 
 def error_from(failed: Failed) -> EdgemindError:
@@ -77,7 +84,7 @@ class Engine:
     """
 
     def __init__(self, options: LoadOptions, *, on_event: Callable[[Event], None] | None = None) -> None:
-        self.options = options
+        self.options = _absolute(options)
         self.info: ModelInfo | None = None
         self._on_event = on_event
         self._ids = itertools.count(1)

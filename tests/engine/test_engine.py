@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -272,6 +273,13 @@ def test_every_death_has_a_sentence(number: signal.Signals) -> None:
         assert isinstance(last, Failed)
         assert last.message.endswith(".")
         assert last.hint
+
+
+def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "copy.gguf").write_bytes(builtin.path().read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with Engine(LoadOptions(path="copy.gguf")) as engine:
+        assert engine.wait_loaded().name == "edgemind-nano"
 
 
 def test_closing_leaves_no_process_behind() -> None:
