@@ -9,8 +9,8 @@ from edgemind.distill.corpus import Phase
 from edgemind.distill.model import Shape
 from edgemind.distill.train import Recipe
 
-STEPS = 2900
-DECAY_SHARE = 0.35
+STEPS = 3200
+DECAY_SHARE = 0.5
 EASY_STEPS = 160
 """Easy levels come first."""
 WEIGHTS = {

@@ -41,7 +41,7 @@ class Recipe:
     adam_rate: float = 0.003
     weight_decay: float = 0.02
     checkpoint_every: int = 50
-    eval_every: int = 320
+    eval_every: int = 640
     eval_count: int = 30
     compiled: bool = True
     def rate(self, step: int) -> float:
