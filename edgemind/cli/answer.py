@@ -5,21 +5,19 @@ The worker is started before standard input is read, so that the model loads whi
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from edgemind.cli import console, options, prompt
 from edgemind.cli.confidence import summary
+from edgemind.cli.interrupt import Interrupt
 from edgemind.errors import EXIT_INTERRUPTED, EdgemindError, NotOffline
 from edgemind.models import names
 
 if TYPE_CHECKING:
     from edgemind.cli.options import Flags
+    from edgemind.cli.render import View, Waiting
     from edgemind.cli.result import Transcript
     from edgemind.engine.client import Engine, Generation
     from edgemind.engine.events import Event
@@ -43,7 +41,7 @@ def answer(flags: Flags) -> int:
         raise _not_offline()
     jail.arm("ui")
     settings = load_settings()
-    with Engine(options.load_options(flags, settings, model)) as engine:
+    with Interrupt() as interrupt, Engine(options.load_options(flags, settings, model)) as engine:
         attachments = [prompt.attachment(path) for path in flags.file or ()]
         text = prompt.assemble(flags.prompt or (), attachments, prompt.standard_input())
         request = options.request(flags, settings, model, text)
@@ -53,8 +51,13 @@ def answer(flags: Flags) -> int:
         from edgemind.cli.result import Transcript
 
         seen = Transcript(started=started)
-        with engine.generate(request) as generation:
-            _show(engine, generation, flags, model.name, seen)
+        with engine.generate(request) as generation, _view(flags, model.name) as view:
+            for event in _introduced(engine, generation):
+                interrupt.check()
+                seen.add(event)
+                if seen.began:
+                    interrupt.keep(generation.cancel)
+                view.show(event)
     if seen.failed:
         problem = error_from(seen.failed)
         _print_failure(flags, model.name, seen, problem)
@@ -63,19 +66,12 @@ def answer(flags: Flags) -> int:
     return EXIT_INTERRUPTED if seen.done and seen.done.stop_reason == "cancelled" else 0
 
 
-def _show(engine: Engine, generation: Generation, flags: Flags, model: str, seen: Transcript) -> None:
+def _view(flags: Flags, model: str) -> View | Waiting:
     from edgemind.cli.render import View, Waiting
 
-    full = partial(View, hide_thinking=flags.hide_thinking, confidence=flags.confidence)
-    view = Waiting(model) if flags.json else full(model)
-    interrupt = Interrupt(generation, seen)
-    try:
-        for event in _introduced(engine, generation):
-            seen.add(event)
-            view.show(event)
-    finally:
-        interrupt.restore()
-        view.close()
+    if flags.json:
+        return Waiting(model)
+    return View(model, hide_thinking=flags.hide_thinking, confidence=flags.confidence)
 
 
 def _introduced(engine: Engine, generation: Generation) -> Iterator[Event]:
@@ -89,26 +85,6 @@ def _introduced(engine: Engine, generation: Generation) -> Iterator[Event]:
             yield Loaded(info=engine.info)
         introduced = introduced or isinstance(event, Loaded)
         yield event
-
-
-class Interrupt:
-    """Ctrl-C: the first ends the answer and keeps what is there; before any text, or the second time, it leaves."""
-
-    def __init__(self, generation: Generation, seen: Transcript) -> None:
-        self._generation = generation
-        self._seen = seen
-        self._cancelled = False
-        self._before = signal.signal(signal.SIGINT, self._handle)
-
-    def restore(self) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _handle(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._cancelled or not self._seen.began:
-            raise KeyboardInterrupt
-        self._cancelled = True
-        # On a thread of its own: this one may hold the lock that sending needs.
-        threading.Thread(target=self._generation.cancel, daemon=True).start()
 
 
 def _print_result(flags: Flags, model: str, seen: Transcript) -> None:

@@ -55,6 +55,12 @@ class Waiting:
     def close(self) -> None:
         self._progress.close()
 
+    def __enter__(self) -> Waiting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 class StepWriter:
     """The reasoning, each step behind its number; lines after the first are drawn in."""
@@ -142,7 +148,10 @@ class View:
         elif isinstance(event, (Done, Failed)):
             self._end(event)
 
-    def close(self) -> None:
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Leave the terminal tidy, however it ended."""
         self._waiting.close()
 

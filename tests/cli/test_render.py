@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -29,10 +30,9 @@ END = Done(stop_reason="end")
 
 
 def draw(events: Iterable[Event], *, hide_thinking: bool = False, confidence: bool = False) -> None:
-    view = View("a-model", hide_thinking=hide_thinking, confidence=confidence)
-    for event in events:
-        view.show(event)
-    view.close()
+    with View("a-model", hide_thinking=hide_thinking, confidence=confidence) as view:
+        for event in events:
+            view.show(event)
 
 
 def on_pipes(streams: Put, events: Iterable[Event], **options: bool) -> tuple[str, str]:
@@ -141,18 +141,15 @@ def test_guessed_words_are_coloured(screen: Screen, streams: Put) -> None:
 
 def test_progress_goes_when_text_comes(screen: Screen, streams: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgemind.cli.progress.DELAY", 0.0)
-    import time
-
     stream = screen.stream()
     out = io.StringIO()
     streams(out, stream)
-    view = View("a-model", hide_thinking=False, confidence=False)
-    time.sleep(0.3)
-    view.show(PromptProgress(done=100, total=1000, cached=0))
-    time.sleep(0.3)
-    view.show(Answer(text="Yes"))
-    view.show(END)
-    view.close()
+    with View("a-model", hide_thinking=False, confidence=False) as view:
+        time.sleep(0.3)
+        view.show(PromptProgress(done=100, total=1000, cached=0))
+        time.sleep(0.3)
+        view.show(Answer(text="Yes"))
+        view.show(END)
     stream.close()
     shown = screen.text()
     assert "loading a-model" in shown
