@@ -9,7 +9,7 @@ from edgemind.distill.corpus import Phase
 from edgemind.distill.model import Shape
 from edgemind.distill.train import Recipe
 
-STEPS = 3200
+STEPS = 3600
 DECAY_SHARE = 0.5
 EASY_STEPS = 160
 """Easy levels come first."""

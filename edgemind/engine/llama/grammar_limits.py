@@ -14,6 +14,8 @@ from edgemind.errors import BadConstraint
 MAX_CHARACTERS = 256 * 1024
 MAX_NESTING = 2500
 """A string of at most 1,000 characters becomes 1,000 nested groups."""
+MAX_OPTIONAL = 400
+"""Items in a row that may all be left out; llama.cpp's time for a token grows with their third power."""
 MAX_RULES = 10_000
 MAX_PATHS = 1_000_000
 """Of first symbols; llama.cpp walks that many in 0.02 s."""
@@ -33,41 +35,52 @@ def check(gbnf: str) -> None:
         raise BadConstraint("The grammar contains a NUL character.")
     if len(gbnf) > MAX_CHARACTERS:
         raise BadConstraint(f"The grammar has {len(gbnf):,} characters; at most {MAX_CHARACTERS:,} are accepted.")
-    rules, deepest = _first_symbols(gbnf)
+    rules, deepest, longest = _first_symbols(gbnf)
     if len(rules) > MAX_RULES:
         raise BadConstraint(f"The grammar has {len(rules):,} rules; at most {MAX_RULES:,} are accepted.")
     if deepest > MAX_NESTING:
         raise BadConstraint(f"The grammar nests {deepest:,} groups; at most {MAX_NESTING:,} are accepted.")
+    if longest > MAX_OPTIONAL:
+        raise BadConstraint(f"The grammar has {longest:,} optional items in a row; at most {MAX_OPTIONAL} are accepted.")
     if _paths(rules) > MAX_PATHS:
         raise BadConstraint("The grammar is too ambiguous: too many ways lead to the first symbols of its rules.")
 
 
-def _first_symbols(gbnf: str) -> tuple[dict[str, list[str]], int]:
-    """For every rule the names it can begin with, one for each place, and the deepest nesting of groups."""
+def _first_symbols(gbnf: str) -> tuple[dict[str, list[str]], int, int]:
+    """For every rule the names it can begin with, one for each place; the deepest nesting; the most optional items."""
     tokens = [(match.lastgroup, match[0]) for match in _TOKEN.finditer(gbnf) if match.lastgroup]
     rules: dict[str, list[str]] = {}
     names: list[str] = []
-    groups: list[bool] = []
+    groups: list[tuple[bool, int]] = []
     first = before = True
-    deepest = 0
+    deepest = longest = row = 0
+    waiting = False
+    """Whether the last item may still turn out to be optional, with ``row`` before it."""
     for index, (kind, text) in enumerate(tokens):
         if kind == "name" and index + 1 < len(tokens) and tokens[index + 1][1] == "::=":
             names = rules.setdefault(text, [])
-            groups, first = [], True
-        elif kind == "name" or kind == "terminal":
+            groups, first, row, waiting = [], True, 0, False
+        elif kind == "name" or kind == "terminal" or text == "(":
+            row, waiting = 0 if waiting else row, True
+            if text == "(" and kind == "sign":
+                groups.append((first, row))
+                deepest = max(deepest, len(groups))
+                row, waiting = 0, False
+                continue
             if first and kind == "name":
                 names.append(text)
             before, first = first, False
-        elif text == "(":
-            groups.append(first)
-            deepest = max(deepest, len(groups))
         elif text == ")" and groups:
-            before, first = groups.pop(), False
+            before, row = groups.pop()
+            first, waiting = False, True
         elif text == "|":
-            first = groups[-1] if groups else True
+            first = groups[-1][0] if groups else True
+            row, waiting = 0, False
         elif text in "*?" or re.match(r"\{\s*0?\s*[,}]", text):
             first = before
-    return rules, deepest
+            row, waiting = row + waiting, False
+            longest = max(longest, row)
+    return rules, deepest, longest
 
 
 def _paths(rules: dict[str, list[str]]) -> int:
