@@ -141,12 +141,12 @@ last_step() {
             step = count (file ~ /\.(c|cc|cpp|cu|m|mm|metal)$/ ? " compiling " file : " linking")
         }
         /^ *(Collecting|Downloading|Building|Installing|Preparing|Created wheel)/ { step = $0; sub(/^ */, "", step) }
-        END { print step }' || true
+        END { print step ? step : "looking for packages" }' || true
 }
 
 explain_failure() {
     local kept="The whole output is in $log."
-    if grep -qE 'No CMAKE_C(XX)?_COMPILER could be found|is not able to compile|command .*(gcc|cc|clang).* failed: No such file' "$log"; then
+    if grep -qE 'No CMAKE_C(XX)?_COMPILER could be found|COMPILER not set|full path to an existing compiler|is not able to compile|command .*(gcc|cc|clang).* failed: No such file' "$log"; then
         die "llama.cpp cannot be compiled: no working C and C++ compiler was found." \
             "Debian, Ubuntu: sudo apt install build-essential" \
             "Fedora: sudo dnf install gcc-c++ make" \
