@@ -28,8 +28,6 @@ app = typer.Typer(
 run.register(app)
 doctor.register(app)
 bench.register(app)
-bench.register(app)
-
 
 ABOUT_DOWNLOADS = ("download", "list", "models", "pull", "recommend", "search")
 """What people type, and the built-in model names, to get a larger model."""
