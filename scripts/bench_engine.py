@@ -71,6 +71,9 @@ class Wrapper:
         eog = [token for token in range(self.llama.n_vocab()) if self._ends(token)]
         self.bias = dict.fromkeys(eog, -1e9)
 
+    def close(self) -> None:
+        self.llama.close()
+
     def _ends(self, token: int) -> bool:
         return bool(native.llama_vocab_is_eog(native.llama_model_get_vocab(self.llama.model), token))
 
@@ -92,6 +95,9 @@ class Ours:
         self.engine = Engine(LoadOptions(path=str(path), context=n_ctx, threads=threads, sequences=1))
         self.engine.wait_loaded()
         self.overhead: list[float] = []
+
+    def close(self) -> None:
+        self.engine.close()
 
     def decode_rate(self, tokens: list[int]) -> float:
         request = GenerateRequest(
@@ -160,6 +166,8 @@ def _report(path: Path, depths: list[int], rounds: int, threads: int) -> str:
             f"| {depth} | {on:.1f} | {off:.1f} | {wrapper:.1f} | {mine:.1f} "
             f"| {mine / max(on, off):.3f} | {mine / on:.3f} | {mine / wrapper:.3f} |"
         )
+    for peer in peers.values():
+        peer.close()
     assert isinstance(ours, Ours)
     lines += ["", f"Pipe, parser and events: {1000 * statistics.median(ours.overhead):.3f} ms a token."]
     return "\n".join(lines)

@@ -6,10 +6,9 @@ What a user gets, not what a kernel could do. The comparison with llama.cpp alon
 
 from __future__ import annotations
 
+import os
 import random
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -108,12 +107,9 @@ def measure(
             first_token_cold_seconds=cold,
             first_token_warm_seconds=warm,
             worker_peak_bytes=peak_memory(engine.pid),
-            parent_peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT,
+            parent_peak_bytes=peak_memory(os.getpid()),
             repeats=repeats,
         )
-
-
-_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def peak_memory(pid: int | None) -> int:

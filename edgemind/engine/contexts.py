@@ -22,6 +22,12 @@ GRANULE = 256
 SPLIT_CELLS = 512
 """From here on ggml's flash attention on the CPU gives each thread a part of the cells (``ops.cpp``, 0c1e57098)."""
 
+STAY_SMALL = 64
+"""A context stays in the small sizes where flash attention is the faster way while this many cells are free."""
+
+MOST_GROWTH = 4096
+"""Cells by which a large context grows at once; a small one doubles."""
+
 
 @dataclass
 class Slot:
@@ -165,7 +171,10 @@ class Contexts:
         needed = self.used + cells
         if needed <= self.size:
             return
-        wanted = max(needed + room, min(2 * self.size, needed + 4096))
+        wanted = max(needed + room, min(2 * self.size, needed + MOST_GROWTH))
+        small = _granules(needed + STAY_SMALL)
+        if self.plan.flash_for(small) and not self.plan.flash_for(_granules(wanted)):
+            wanted = small
         try:
             self._resize(min(_granules(wanted), _granules(self.ceiling)))
         except EdgemindError:

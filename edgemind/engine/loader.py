@@ -35,7 +35,7 @@ GPU_CELLS = 8192
 TINY_BYTES = 32 << 20
 """Weights below this are decoded by one thread: waiting for a second one takes longer than its half of the work."""
 
-FLASH_CELLS = 512
+FLASH_CELLS = 256
 """On CPU, flash attention up to this many cells and none beyond: measured in ``docs/benchmarks.md``."""
 
 

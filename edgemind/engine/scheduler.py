@@ -17,6 +17,7 @@ from edgemind.engine import llama
 from edgemind.engine.contexts import ContextFull, Contexts, Slot
 from edgemind.engine.events import Event, Failed, PromptProgress
 from edgemind.engine.live import LiveRequest
+from edgemind.engine.threads import preemptions
 from edgemind.errors import EdgemindError
 
 SHARED_CHUNK = 128
@@ -90,9 +91,9 @@ class Scheduler:
         if self._batch.n_tokens > 1 or not self.contexts.may_change_threads:
             return context.decode(self._batch)
         context.set_threads(governor.threads, governor.most)
-        began = time.perf_counter()
+        began, interrupted = time.perf_counter(), preemptions()
         result = context.decode(self._batch)
-        governor.note(time.perf_counter() - began)
+        governor.note(time.perf_counter() - began, preemptions() - interrupted)
         return result
 
     def fail_all(self, problem: EdgemindError) -> None:

@@ -2,8 +2,9 @@
 
 A decode meets at a barrier after every node of its graph, about a thousand times a token, and waits there for its
 slowest thread. On a quiet machine two threads give 1.37x of one; when something else holds a core, they gave 4.9
-tokens a second where one alone gave 29.6. So another count is tried for a few tokens now and then, and kept when
-it is clearly faster. The number of threads does not change what is computed, see ``docs/architecture.md``.
+tokens a second where one alone gave 29.6. So when the system takes the processor away from us, another count is tried
+for a few tokens now and then, and kept when it is clearly faster. The number of threads does not change what is
+computed, see ``docs/architecture.md``.
 Not for: the count to begin with (``models.hardware``).
 """
 
@@ -12,8 +13,16 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 SOON, LATE = 8, 256
 """Tokens until the next trial: few at the start and after a change, twice as many each time nothing changes."""
+
+PREEMPTED = 0.5
+"""Involuntary context switches per token from which the machine counts as busy: a quiet one has next to none."""
 
 PROBE_TOKENS = 3
 RECENT = 6
@@ -34,12 +43,13 @@ class ThreadGovernor:
         """For the next decode."""
         self._settled = most
         self._recent: deque[float] = deque(maxlen=RECENT)
+        self._switches: deque[int] = deque(maxlen=RECENT)
         self._trial: list[float] = []
         self._pause = self._until_trial = SOON
         self._turn = -1
 
-    def note(self, seconds: float) -> None:
-        """The decode with ``threads`` threads took so long."""
+    def note(self, seconds: float, preemptions: int) -> None:
+        """The decode with ``threads`` threads took so long, and the system interrupted it so often."""
         if self.most == 1:
             return
         if self.threads != self._settled:
@@ -48,8 +58,10 @@ class ThreadGovernor:
                 self._decide()
             return
         self._recent.append(seconds)
+        self._switches.append(preemptions)
         self._until_trial -= 1
-        if self._until_trial <= 0 and len(self._recent) == RECENT:
+        worth_it = self._settled < self.most or sum(self._switches) >= PREEMPTED * RECENT
+        if worth_it and self._until_trial <= 0 and len(self._recent) == RECENT:
             self.threads = self._candidate()
             self._trial = []
 
@@ -69,3 +81,8 @@ class ThreadGovernor:
             self._pause = min(2 * self._pause, LATE)
         self.threads = self._settled
         self._until_trial = self._pause
+
+
+def preemptions() -> int:
+    """How often the system took the processor away from this process so far; 0 where it does not say."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else 0
