@@ -1,7 +1,8 @@
 """A GBNF grammar, compiled for one vocabulary.
 
 llama.cpp ends the process when a grammar is fed a token that it forbids, and prints parse errors on standard error;
-this module is the guard rail for both.
+this module is the guard rail for both. It would also count a control token as the letters of its name, which are not
+shown; here control tokens are forbidden, unless the grammar itself names a token.
 Not for: when a grammar applies (``sampler``), JSON schemas (``json_schema``).
 """
 
@@ -12,6 +13,7 @@ import ctypes
 import os
 import re
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,9 +32,11 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 class Grammar(Handle):
     """What may be written, and how far one answer has got in it. ``fresh`` starts another answer."""
 
-    def __init__(self, model: Model, address: Any) -> None:
+    def __init__(self, model: Model, address: Any, unseen: npt.NDArray[np.bool_] | None) -> None:
         super().__init__(address, C.llama_sampler_free)
         self._model = model
+        self._unseen = unseen
+        """By token: whether it is one that is not shown, and so not allowed."""
         model.depends_on_me(self)
 
     @classmethod
@@ -49,14 +53,16 @@ class Grammar(Handle):
             said = re.search(r"error parsing grammar: ([^\n]{1,200})", printed[0] if printed else "")
             why = said[1] if said else reason(lines)
             raise BadConstraint(f"The grammar cannot be used: {why}.", "See llama.cpp's grammars/README.md for GBNF.")
-        return cls(model, address)
+        return cls(model, address, None if grammar_limits.names_tokens(gbnf) else _unseen(model))
 
     def fresh(self) -> Grammar:
         """The same grammar in the same state, to be advanced on its own."""
-        return Grammar(self._model, C.llama_sampler_clone(self.raw))
+        return Grammar(self._model, C.llama_sampler_clone(self.raw), self._unseen)
 
     def allows(self, token: int) -> bool:
         """Whether ``token`` may come next; an end-of-generation token only where the grammar may end."""
+        if self._unseen is not None and self._unseen[token]:
+            return False
         one = np.zeros(1, CANDIDATE)
         one["id"] = token
         C.llama_sampler_apply(self.raw, ctypes.byref(candidates(one)))
@@ -64,6 +70,8 @@ class Grammar(Handle):
 
     def filter(self, tokens: npt.NDArray[Any]) -> None:
         """Set the logit of every forbidden candidate to -inf, in place."""
+        if self._unseen is not None:
+            tokens["logit"][self._unseen[tokens["id"]]] = -np.inf
         C.llama_sampler_apply(self.raw, ctypes.byref(candidates(tokens)))
 
     def accept(self, token: int) -> None:
@@ -75,6 +83,21 @@ class Grammar(Handle):
         if not self.allows(token):
             raise BadConstraint(f"The grammar does not allow token {token} here.")
         C.llama_sampler_accept(self.raw, token)
+
+
+def _unseen(model: Model) -> npt.NDArray[np.bool_]:
+    """The control tokens, but for those that end an answer."""
+    if model in _UNSEEN:
+        return _UNSEEN[model]
+    vocab = model.vocab
+    control = (C.llama_vocab_is_control(vocab.raw, token) for token in range(model.n_vocab))
+    found = np.fromiter(control, np.bool_, model.n_vocab)
+    found[list(vocab.eog)] = False
+    _UNSEEN[model] = found
+    return found
+
+
+_UNSEEN: weakref.WeakKeyDictionary[Model, npt.NDArray[np.bool_]] = weakref.WeakKeyDictionary()
 
 
 def candidates(tokens: npt.NDArray[Any]) -> Any:

@@ -41,9 +41,16 @@ def check(gbnf: str) -> None:
     if deepest > MAX_NESTING:
         raise BadConstraint(f"The grammar nests {deepest:,} groups; at most {MAX_NESTING:,} are accepted.")
     if longest > MAX_OPTIONAL:
-        raise BadConstraint(f"The grammar has {longest:,} optional items in a row; at most {MAX_OPTIONAL} are accepted.")
+        raise BadConstraint(
+            f"The grammar has {longest:,} optional items in a row; at most {MAX_OPTIONAL} are accepted."
+        )
     if _paths(rules) > MAX_PATHS:
         raise BadConstraint("The grammar is too ambiguous: too many ways lead to the first symbols of its rules.")
+
+
+def names_tokens(gbnf: str) -> bool:
+    """Whether a grammar has tokens beside characters, such as ``<|im_start|>``."""
+    return any(match["terminal"] and match[0][0] in "<!" for match in _TOKEN.finditer(gbnf))
 
 
 def _first_symbols(gbnf: str) -> tuple[dict[str, list[str]], int, int]:

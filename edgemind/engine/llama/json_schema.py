@@ -71,7 +71,7 @@ class _Converter:
         root = self._inner(self._root)
         while self._pending:
             name, parts = self._pending.pop()
-            self._rules[name] = choice(*(self._shape(shape) for shape in self._reader.shapes(parts)))
+            self._rules[name] = choice(*(self._shape(shape) for shape in self._reader.shapes(parts) if shape.written))
         rules = gbnf.finishable(self._rules)
         if root.name not in rules:
             raise BadConstraint("The JSON schema allows nothing that could be written.")
@@ -130,8 +130,7 @@ class _Converter:
         """What stands between the quotes."""
         low, high = shape.length
         known = [FORMATS[name] for name in shape.formats if name in FORMATS]
-        if shape.patterns:
-            known = [node for _, node in shape.patterns]
+        known += [node for _, node in shape.patterns]
         if len(known) > 1:
             refuse(shape.pointer, "pattern" if shape.patterns else "format", "is combined with another one")
         if not known:
