@@ -230,7 +230,7 @@ def _class_of(ranges: Ranges, broad: bool) -> Node:
 def _width(node: Node) -> int:
     """How many places within repetitions one text can be at, at most, roughly."""
     if isinstance(node, Repeat):
-        return max(1, node.high - node.low if node.high is not None else 1) * _width(node.item)
+        return max(1, node.high - node.low if node.high is not None else 2) * _width(node.item)
     parts = getattr(node, "parts", ()) or getattr(node, "options", ())
     return max(1, sum(_width(part) - 1 for part in parts) + 1)
 
