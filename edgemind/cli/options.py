@@ -230,8 +230,10 @@ def _read_schema(file: Path) -> dict[str, Any]:
     text = _read_constraint(file, "schema")
     try:
         schema = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as problem:
-        where = f"line {problem.lineno}: {problem.msg}" if isinstance(problem, json.JSONDecodeError) else "too deep"
+    except (ValueError, RecursionError) as problem:
+        where = "it nests too deep" if isinstance(problem, RecursionError) else "a number is too long"
+        if isinstance(problem, json.JSONDecodeError):
+            where = f"line {problem.lineno}: {problem.msg}"
         raise BadConstraint(f"{clean_line(str(file))} is not valid JSON: {where}.", "Mend it there.") from problem
     if not isinstance(schema, dict):
         example = 'A schema is an object: {"type": "object", "properties": {...}}'
