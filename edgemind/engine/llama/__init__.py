@@ -6,6 +6,8 @@ with llama.cpp's own line in the message. All calls come from one thread, except
 Not for: what is decoded when (``scheduler``), prompts and text (``prompts``, ``live``).
 """
 
+from typing import Any
+
 from edgemind.engine.llama.bindings import (
     LOG_DEBUG,
     LOG_ERROR,
@@ -19,7 +21,6 @@ from edgemind.engine.llama.bindings import (
 from edgemind.engine.llama.confidence import confidence
 from edgemind.engine.llama.context import AbortFlag, Batch, Context, DecodeResult, KvType
 from edgemind.engine.llama.grammar import Grammar
-from edgemind.engine.llama.json_schema import schema_to_grammar
 from edgemind.engine.llama.model import Adapter, Model, Vocab
 from edgemind.engine.llama.sampler import ResolvedSampling, Sampler, resolve
 from edgemind.engine.llama.state import convert_state_flash
@@ -49,3 +50,10 @@ __all__ = [
     "set_log",
     "system",
 ]
+
+
+def schema_to_grammar(schema: Any) -> str:
+    """GBNF for a JSON schema: see ``json_schema``, which most workers never need to import."""
+    from edgemind.engine.llama import json_schema
+
+    return json_schema.schema_to_grammar(schema)
