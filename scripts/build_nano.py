@@ -21,7 +21,7 @@ import torch
 from edgemind.distill.card import CardFacts, table, write_card
 from edgemind.distill.evaluate import Outcome, declined, engine_generator, evaluate
 from edgemind.distill.export import About, write_gguf
-from edgemind.distill.nano import STEPS, nano_recipe
+from edgemind.distill.nano import STEPS, TRAINING_FAMILIES, nano_recipe
 from edgemind.distill.problems import ALL_FAMILIES
 from edgemind.distill.problems.language.unseen import FACT_QUESTIONS_UNSEEN
 from edgemind.distill.train import Run
@@ -76,7 +76,7 @@ def main() -> None:
                 print(f"\n{name}: {miss.problem.prompt}\n{miss.thought}\n-> {miss.answer}   ({miss.problem.result})")
         return
     torch.set_num_threads(options.threads)
-    run = Run(options.run_dir, nano_recipe(options.steps, options.seed), ALL_FAMILIES)
+    run = Run(options.run_dir, nano_recipe(options.steps, options.seed), TRAINING_FAMILIES)
     if options.export_only:
         export(run, options.out)
         return

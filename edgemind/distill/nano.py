@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from edgemind.distill.corpus import Phase
 from edgemind.distill.model import Shape
+from edgemind.distill.problems import ALL_FAMILIES
+from edgemind.distill.problems.numeric.counting import Counting, OneByOne
 from edgemind.distill.train import Recipe
 
-STEPS = 3600
+STEPS = 3700
 DECAY_SHARE = 0.5
 EASY_STEPS = 160
 """Easy levels come first."""
@@ -32,12 +34,38 @@ WEIGHTS = {
 """How often a family is drawn; the longer its steps and the wider its range, the more often."""
 
 
+FIRST_WEIGHTS = {
+    **{name: weight for name, weight in WEIGHTS.items() if name != "counting"},
+    "one_by_one": 1.8,
+    "counting": 0.0,
+}
+"""Lists are walked through first, and counted later."""
+LATER_STEPS = 1856
+LATER_WEIGHTS = {
+    **WEIGHTS,
+    "comparison": 1.7,
+    "counting": 2.6,
+    "word_problems": 2.3,
+    "greetings": 1.3,
+    "declining": 2.0,
+    "structured": 1.3,
+    "one_by_one": 0.0,
+}
+"""From here on what lagged comes more often."""
+TRAINING_FAMILIES = (*(OneByOne() if family.name == "counting" else family for family in ALL_FAMILIES), Counting())
+
+
 def nano_recipe(steps: int = STEPS, seed: int = 1) -> Recipe:
-    """The recipe for a run of ``steps`` steps: easy levels first, then all."""
+    """The recipe for a run of ``steps`` steps: easy levels first, then all, then more of what lags."""
     return Recipe(
         steps=steps,
         decay_steps=max(1, round(steps * DECAY_SHARE)),
-        phases=(Phase(0, 0.5, WEIGHTS, examples=48), Phase(EASY_STEPS, 1.2, WEIGHTS, examples=48)),
+        phases=(
+            Phase(0, 0.5, FIRST_WEIGHTS, examples=48),
+            Phase(EASY_STEPS, 1.2, FIRST_WEIGHTS, examples=48),
+            Phase(LATER_STEPS, 1.2, LATER_WEIGHTS, examples=48),
+        ),
+        tokenizer_phase=1,
         shape=Shape(layers=5),
         seed=seed,
     )

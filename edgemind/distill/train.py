@@ -44,6 +44,9 @@ class Recipe:
     eval_every: int = 640
     eval_count: int = 30
     compiled: bool = True
+    tokenizer_phase: int = -1
+    """The phase on whose mixture the tokenizer is trained."""
+
     def rate(self, step: int) -> float:
         """The share of the full learning rate at a step: warm-up, plateau, then a line to zero."""
         return min(1.0, (step + 1) / self.warmup, (self.steps - step) / self.decay_steps)
@@ -98,10 +101,12 @@ def write_atomically(path: Path, data: dict[str, Any]) -> None:
 
 
 def prepare_tokenizer(run: Path, recipe: Recipe, families: Sequence[Family]) -> Tokenizer:
-    """The run's tokenizer: already there, or trained on the last phase's mixture."""
+    """The run's tokenizer: already there, or trained on the mixture of one phase."""
     path = run / "tokenizer.json"
     if not path.exists():
-        texts = sample_texts(recipe.seed, families, replace(recipe.phases[-1], hardness=1.0), TOKENIZER_SAMPLE)
+        texts = sample_texts(
+            recipe.seed, families, replace(recipe.phases[recipe.tokenizer_phase], hardness=1.0), TOKENIZER_SAMPLE
+        )
         train_tokenizer(texts, recipe.shape.vocab).save(str(path))
     return load_tokenizer(path)
 

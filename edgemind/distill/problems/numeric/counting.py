@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 from edgemind.distill.problems.base import Problem
 from edgemind.distill.problems.numeric.checking import last_number
@@ -75,77 +76,124 @@ def listed(rng: random.Random, items: list[str]) -> str:
     return rng.choice((", ", ", ", ", ", ",", " ")).join(items)
 
 
-class Counting:
-    """Items of a list, occurrences of one, words of a sentence, even or odd numbers."""
+@dataclass(frozen=True)
+class Walk:
+    """A way through a list: what is said at each item, and what comes out."""
 
-    name = "counting"
-    description = "up to 12 items, occurrences, words of a short sentence, even or odd numbers"
+    key: str
+    prompt: str
+    head: list[str]
+    entries: list[str]
+    """One for each item."""
+    items: list[str]
+    separator: str
+    result: int
+    answer: str
+
+
+class OneByOne:
+    """Walks through a list item by item; the first exercise on the way to ``Counting``, never asked for later."""
+
+    name = "one_by_one"
+    description = "up to 12 items, one a line"
     levels = 2
+    longest = (6, 12)
 
     def sample(self, rng: random.Random, level: int) -> Problem:
-        """1: up to 6 items; 2: up to 12."""
-        count = rng.randint(2, 6 if level == 1 else 12)
-        kind = rng.choice((self.items, self.occurrences, self.occurrences, self.words, self.parity))
-        key, prompt, lines, result, answer = kind(rng, count)
-        return Problem(self.name, key, dress(rng, prompt), "\n".join(lines), answer, str(result), level)
-
-    @staticmethod
-    def items(rng: random.Random, count: int) -> tuple[str, str, list[str], int, str]:
-        """How long a list is."""
-        numeric = rng.random() < 0.4
-        pool = [str(rng.randint(0, 99)) for _ in range(count)]
-        items = pool if numeric else [rng.choice(NOUNS) for _ in range(count)]
-        lines = [f"{i}: {item}" for i, item in enumerate(items, 1)]
-        return (
-            "items:" + ":".join(items),
-            rng.choice(ITEMS).format(l=listed(rng, items)),
-            lines,
-            count,
-            f"There are {count} items.",
+        """1 and 2: up to ``longest`` items."""
+        count = rng.randint(2, self.longest[level - 1])
+        walk = rng.choice((items_of, occurrences, occurrences, words, parity))(rng, count)
+        return Problem(
+            self.name,
+            walk.key,
+            dress(rng, walk.prompt),
+            "\n".join(self.steps(walk)),
+            walk.answer,
+            str(walk.result),
+            level,
         )
 
-    @staticmethod
-    def occurrences(rng: random.Random, count: int) -> tuple[str, str, list[str], int, str]:
-        """How often one thing is in a list."""
-        if rng.random() < 0.5:
-            pool = [str(n) for n in rng.sample(range(10 if rng.random() < 0.6 else 100), 3)]
-        else:
-            pool = rng.sample(NOUNS, 3)
-        items = [rng.choice(pool) for _ in range(count)]
-        wanted = rng.choice(items) if rng.random() < 0.9 else rng.choice(pool)
-        lines, seen = [f"Look for {wanted}."], 0
-        for item in items:
-            seen += item == wanted
-            lines.append(f"{item}: yes, {seen}" if item == wanted else f"{item}: no")
-        answer = f"{wanted} occurs {seen} times." if seen != 1 else f"{wanted} occurs 1 time."
-        prompt = rng.choice(OCCURRENCES).format(x=wanted, l=listed(rng, items))
-        return f"occ:{wanted}:" + ":".join(items), prompt, lines, seen, answer
-
-    @staticmethod
-    def words(rng: random.Random, count: int) -> tuple[str, str, list[str], int, str]:
-        """How many words a sentence has."""
-        parts = [rng.choice(SUBJECTS), rng.choice(VERBS), rng.choice(OBJECTS), rng.choice(TAILS) if count > 4 else ""]
-        words = " ".join(p for p in parts if p).split()
-        text = " ".join(words)
-        sentence = text[:1].upper() + text[1:] + "." if rng.random() < 0.7 else text
-        lines = [f"{i}: {word}" for i, word in enumerate(words, 1)]
-        prompt = rng.choice(WORDS).format(s=sentence)
-        return "words:" + text, prompt, lines, len(words), f"There are {len(words)} words."
-
-    @staticmethod
-    def parity(rng: random.Random, count: int) -> tuple[str, str, list[str], int, str]:
-        """How many numbers of a list are even, or odd."""
-        values = [rng.randint(0, 9 if rng.random() < 0.4 else 99) for _ in range(count)]
-        wanted = rng.choice(("even", "odd"))
-        lines, seen = [f"Look for {wanted} numbers."], 0
-        for value in values:
-            word = "odd" if value % 2 else "even"
-            seen += word == wanted
-            lines.append(f"{value}: {word}, {seen}" if word == wanted else f"{value}: {word}")
-        prompt = rng.choice(PARITY).format(p=wanted, l=listed(rng, [str(v) for v in values]))
-        answer = f"There are {seen} {wanted} numbers." if seen != 1 else f"There is 1 {wanted} number."
-        return f"{wanted}:" + ":".join(map(str, values)), prompt, lines, seen, answer
+    def steps(self, walk: Walk) -> list[str]:
+        """The lines of the thought."""
+        return walk.head + walk.entries
 
     def check(self, problem: Problem, answer: str) -> bool:
         """The last number is the count (a counted number may be named before it)."""
         return last_number(answer) == problem.result
+
+
+class Counting(OneByOne):
+    """Items of a list, occurrences of one, words of a sentence, even or odd numbers.
+
+    Each step takes the first item off and writes down what is left, so that a small model need not remember where in
+    a list full of equal items it is.
+    """
+
+    name = "counting"
+    description = "lists of up to 8 items: how many, how often one occurs, even or odd numbers; words of a sentence"
+    longest = (5, 8)
+
+    def steps(self, walk: Walk) -> list[str]:
+        left = [walk.separator.join(walk.items[i:]) or "none" for i in range(1, len(walk.items) + 1)]
+        return walk.head + [f"{entry}. Rest: {rest}" for entry, rest in zip(walk.entries, left, strict=True)]
+
+
+def items_of(rng: random.Random, count: int) -> Walk:
+    """How long a list is."""
+    numeric = rng.random() < 0.4
+    pool = [str(rng.randint(0, 99)) for _ in range(count)]
+    items = pool if numeric else [rng.choice(NOUNS) for _ in range(count)]
+    entries = [f"{i}: {item}" for i, item in enumerate(items, 1)]
+    prompt = rng.choice(ITEMS).format(l=listed(rng, items))
+    return Walk("items:" + ":".join(items), prompt, [], entries, items, ", ", count, f"There are {count} items.")
+
+
+def occurrences(rng: random.Random, count: int) -> Walk:
+    """How often one thing is in a list."""
+    if rng.random() < 0.5:
+        pool = [str(n) for n in rng.sample(range(10 if rng.random() < 0.6 else 100), 3)]
+    else:
+        pool = rng.sample(NOUNS, 3)
+    items = [rng.choice(pool) for _ in range(count)]
+    wanted = rng.choice(items) if rng.random() < 0.9 else rng.choice(pool)
+    entries, seen = [], 0
+    for item in items:
+        seen += item == wanted
+        entries.append(f"{item}: yes, {seen}" if item == wanted else f"{item}: no")
+    answer = f"{wanted} occurs {seen} times." if seen != 1 else f"{wanted} occurs 1 time."
+    prompt = rng.choice(OCCURRENCES).format(x=wanted, l=listed(rng, items))
+    return Walk(f"occ:{wanted}:" + ":".join(items), prompt, [f"Look for {wanted}."], entries, items, ", ", seen, answer)
+
+
+def words(rng: random.Random, count: int) -> Walk:
+    """How many words a sentence has."""
+    parts = [rng.choice(SUBJECTS), rng.choice(VERBS), rng.choice(OBJECTS), rng.choice(TAILS) if count > 4 else ""]
+    items = " ".join(p for p in parts if p).split()
+    text = " ".join(items)
+    sentence = text[:1].upper() + text[1:] + "." if rng.random() < 0.7 else text
+    entries = [f"{i}: {word}" for i, word in enumerate(items, 1)]
+    prompt = rng.choice(WORDS).format(s=sentence)
+    return Walk("words:" + text, prompt, [], entries, items, " ", len(items), f"There are {len(items)} words.")
+
+
+def parity(rng: random.Random, count: int) -> Walk:
+    """How many numbers of a list are even, or odd."""
+    values = [rng.randint(0, 9 if rng.random() < 0.4 else 99) for _ in range(count)]
+    wanted = rng.choice(("even", "odd"))
+    entries, seen = [], 0
+    for value in values:
+        word = "odd" if value % 2 else "even"
+        seen += word == wanted
+        entries.append(f"{value}: {word}, {seen}" if word == wanted else f"{value}: {word}")
+    prompt = rng.choice(PARITY).format(p=wanted, l=listed(rng, [str(v) for v in values]))
+    answer = f"There are {seen} {wanted} numbers." if seen != 1 else f"There is 1 {wanted} number."
+    return Walk(
+        f"{wanted}:" + ":".join(map(str, values)),
+        prompt,
+        [f"Look for {wanted} numbers."],
+        entries,
+        [str(v) for v in values],
+        ", ",
+        seen,
+        answer,
+    )
