@@ -104,7 +104,12 @@ def test_every_default_ignorable_of_this_python_is_caught() -> None:
 
 
 def test_cleaning_is_fast_enough_for_any_stream() -> None:
+    """Processor time, and the best of five: the machine may be busy with other things."""
     text = "an ordinary line of text, as models write them\n" * 100_000
-    started = time.perf_counter()
-    clean(text)
-    assert len(text) / (time.perf_counter() - started) > 50e6
+
+    def seconds() -> float:
+        started = time.process_time()
+        clean(text)
+        return time.process_time() - started
+
+    assert len(text) / min(seconds() for _ in range(5)) > 50e6
