@@ -76,7 +76,8 @@ class LiveRequest:
         self._clock = clock
         self._utf8 = Utf8Stream()
         self._format = FORMATS["none"] if prompt.raw else voice.format
-        self._parser = ReasoningParser(self._format, prompt.inside)
+        self._inside = prompt.inside and bool(self._format.spans)
+        self._parser = ReasoningParser(self._format, self._inside)
         self._splitter = StepSplitter()
         self._stops = StopStrings(request.stop)
         self._events: list[Event] = []
@@ -106,7 +107,7 @@ class LiveRequest:
         self.cached = cached
         for token in self.tokens:
             self._sampler.accept(token)
-        if self._parser.state == "answer" or not self._format.spans:
+        if not self._inside:
             self._arm()
 
     def sample(self, context: llama.Context, index: int) -> None:

@@ -129,12 +129,10 @@ def test_completions_split_into_thought_and_answer() -> None:
 
 
 def test_the_export_loads_and_tokenizes_alike(tmp_path: Path) -> None:
-    llama_cpp = pytest.importorskip("llama_cpp")
+    llama = pytest.importorskip("edgemind.engine.llama")
     run = start(tmp_path / "run")
     path = tmp_path / "tiny.gguf"
     write_gguf(path, run.model, run.tokenizer, About("tiny", "a test", {"seed": 1, "commit": "none"}))
-    loaded = llama_cpp.Llama(str(path), n_ctx=256, n_threads=1, verbose=False)
     text = "".join((render_prompt("Add 48, and 9.11×3 ÷ 2?\n\n  x"), render_completion("Ones: 8", "It is 5.")))
-    ids = loaded.tokenize(text.encode(), add_bos=True, special=True)
-    assert ids == run.tokenizer.encode(text).ids
-    loaded.close()
+    with llama.Model.open(str(path)) as model:
+        assert model.vocab.tokenize(text, add_special=True, parse_special=True) == run.tokenizer.encode(text).ids

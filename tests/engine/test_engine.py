@@ -162,6 +162,15 @@ def test_grammar(engine: Engine) -> None:
     assert text_of(events, Answer) in ("yes", "no")
 
 
+@pytest.mark.parametrize("thinking", ["off", "on", "auto"])
+def test_grammar_under_every_thinking_policy(engine: Engine, thinking: str) -> None:
+    events, done = finish(
+        engine.generate(ask("Tell me something", grammar='root ::= "yes" | "no"', thinking=thinking, max_tokens=300))
+    )
+    assert text_of(events, Answer) in ("yes", "no")
+    assert (done.stats.thinking_tokens > 0) == (thinking != "off")
+
+
 @pytest.mark.parametrize("grammar", ["root ::= undefined", "no rule at all", 'notroot ::= "x"', ""])
 def test_bad_grammar(engine: Engine, grammar: str) -> None:
     last = list(engine.generate(ask("Hi", grammar=grammar)))[-1]
