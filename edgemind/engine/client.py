@@ -11,6 +11,7 @@ import itertools
 import os
 import queue
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -39,6 +40,31 @@ def _absolute(options: LoadOptions) -> LoadOptions:
 def error_from(failed: Failed) -> EdgemindError:
     """The exception that a ``Failed`` event stands for."""
     return all_kinds().get(failed.kind, EdgemindError)(failed.message, failed.hint)
+
+
+class _Loading:
+    """The one result of one loading, for any number of threads that wait for it."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._result: ModelInfo | EdgemindError | None = None
+
+    @property
+    def over(self) -> bool:
+        return self._over.is_set()
+
+    def end(self, result: ModelInfo | EdgemindError) -> None:
+        """Only the first result counts."""
+        if not self._over.is_set():
+            self._result = result
+            self._over.set()
+
+    def wait(self) -> ModelInfo:
+        self._over.wait()
+        assert self._result is not None
+        if isinstance(self._result, EdgemindError):
+            raise self._result
+        return self._result
 
 
 class Generation:
@@ -91,8 +117,7 @@ class Engine:
         self._lock = threading.RLock()
         self._worker: WorkerProcess | None = None
         self._inboxes: dict[int, queue.SimpleQueue[protocol.Reply]] = {}
-        self._loaded: queue.SimpleQueue[ModelInfo | EdgemindError] = queue.SimpleQueue()
-        self._load_result: ModelInfo | EdgemindError | None = None
+        self._loading = _Loading()
 
     @property
     def pid(self) -> int | None:
@@ -109,23 +134,21 @@ class Engine:
             if self._worker:
                 return
             self.info = None
-            self._load_result = None
-            self._loaded = queue.SimpleQueue()
+            self._loading = _Loading()
             self._worker = WorkerProcess(self._receive, self._died)
             self._worker.send(protocol.Load(options=self.options))
 
     def wait_loaded(self) -> ModelInfo:
-        """Wait until the model is loaded.
+        """Wait until the model is loaded; starts the worker if nothing has been started yet.
 
         Raises:
             EdgemindError: of the kind that says why it could not be loaded.
         """
-        self.start()
-        if self._load_result is None:
-            self._load_result = self._loaded.get()
-        if isinstance(self._load_result, EdgemindError):
-            raise self._load_result
-        return self._load_result
+        with self._lock:
+            if self._worker is None and not self._loading.over:
+                self.start()
+            loading = self._loading
+        return loading.wait()
 
     def generate(self, request: GenerateRequest) -> Generation:
         """Ask for an answer. A worker that has died is started again."""
@@ -149,11 +172,12 @@ class Engine:
             worker.send(command)
 
     def close(self) -> None:
-        """End the worker: politely, then for good. Safe to call twice."""
+        """End the worker: politely, then for good. What still waits for it is told. Safe to call twice."""
         with self._lock:
             worker, self._worker = self._worker, None
         if worker:
             worker.close()
+            self._abandon(WorkerDied("The engine was closed.", "Start it again."))
 
     def __enter__(self) -> Engine:
         self.start()
@@ -164,13 +188,16 @@ class Engine:
 
     def _request(self, command: Callable[[int], protocol.Command]) -> tuple[int, queue.SimpleQueue[protocol.Reply]]:
         inbox: queue.SimpleQueue[protocol.Reply] = queue.SimpleQueue()
+        number = next(self._ids)
+        line = protocol.dump(command(number))
         with self._lock:
-            number = next(self._ids)
-            self._inboxes[number] = inbox
-            if self._worker is None:
-                self._inboxes.pop(number)
-                inbox.put(Failed(kind=WorkerDied.kind, message="The engine stopped.", hint="Run the command again."))
-        self.send(command(number))
+            worker = self._worker
+            if worker:
+                self._inboxes[number] = inbox
+        if worker:
+            worker.write(line)
+        else:
+            inbox.put(Failed(kind=WorkerDied.kind, message="The engine stopped.", hint="Run the command again."))
         return number, inbox
 
     def _receive(self, worker: WorkerProcess, number: int, reply: protocol.Reply) -> None:
@@ -189,15 +216,15 @@ class Engine:
         if number == protocol.LOAD_ID:
             if isinstance(reply, Failed):
                 worker.close()
-            if self._on_event and isinstance(reply, Loading | Loaded | Failed):
-                self._on_event(reply)
+            if isinstance(reply, Loading | Loaded | Failed):
+                self._tell(reply)
 
     def _note_load(self, reply: protocol.Reply) -> None:
         if isinstance(reply, Loaded):
             self.info = reply.info
-            self._loaded.put(reply.info)
+            self._loading.end(reply.info)
         elif isinstance(reply, Failed):
-            self._loaded.put(error_from(reply))
+            self._loading.end(error_from(reply))
             self._inboxes.clear()
             self._worker = None
 
@@ -206,14 +233,25 @@ class Engine:
             if worker is not self._worker:
                 return
             self._worker = None
-            orphans, self._inboxes = self._inboxes, {}
-            if self.info is None:
-                self._loaded.put(problem)
+        self._tell(self._abandon(problem))
+
+    def _abandon(self, problem: WorkerDied) -> Failed:
+        """Tell every request that waits, and whoever waits for the model, that the worker is gone."""
         failed = Failed(kind=problem.kind, message=problem.message, hint=problem.hint)
+        with self._lock:
+            orphans, self._inboxes = self._inboxes, {}
+            self._loading.end(problem)
         for inbox in orphans.values():
             inbox.put(failed)
+        return failed
+
+    def _tell(self, event: Loading | Loaded | Failed) -> None:
+        """An error of the listener's is the listener's: it must not end the thread that reads the worker."""
         if self._on_event:
-            self._on_event(failed)
+            try:
+                self._on_event(event)
+            except Exception as problem:
+                warnings.warn(f"on_event failed: {problem!r}", RuntimeWarning, stacklevel=2)
 
 
 def probe_build() -> protocol.Build:

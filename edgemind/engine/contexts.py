@@ -25,6 +25,9 @@ SPLIT_CELLS = 512
 STAY_SMALL = 64
 """A context stays in the small sizes where flash attention is the faster way while this many cells are free."""
 
+SHORTER = "Ask for less with a smaller --context or --max-tokens, or close other programs."
+"""What to do when there is no room."""
+
 MOST_GROWTH = 4096
 """Cells by which a large context grows at once; a small one doubles."""
 
@@ -165,7 +168,8 @@ class Contexts:
             idle = [slot for slot in self.slots if not slot.busy and slot.tokens]
             if not idle:
                 raise ContextFull(
-                    f"The context is full: {self.used} of {self.ceiling} tokens are used and {cells} more are needed."
+                    f"The context is full: {self.used} of {self.ceiling} tokens are used and {cells} more are needed.",
+                    SHORTER,
                 )
             self.clear(min(idle, key=lambda slot: slot.last_used))
         needed = self.used + cells
@@ -175,18 +179,21 @@ class Contexts:
         small = _granules(needed + STAY_SMALL)
         if self.plan.flash_for(small) and not self.plan.flash_for(_granules(wanted)):
             wanted = small
+        wanted = min(_granules(wanted), _granules(self.ceiling))
         try:
-            self._resize(min(_granules(wanted), _granules(self.ceiling)))
+            self._resize(wanted)
         except EdgemindError:
-            if _granules(needed) >= _granules(wanted):
+            if _granules(needed) < wanted:
+                self._resize(_granules(needed))
+            else:
+                self.ceiling = max(self.size, GRANULE)
                 raise
-            self._resize(_granules(needed))
 
     def _resize(self, n_ctx: int) -> None:
         """Open a context of ``n_ctx`` cells and move every sequence into it.
 
         Raises:
-            ContextFull: it cannot be allocated; the old size is restored and becomes the ceiling.
+            ContextFull: it cannot be allocated; the old size is restored.
         """
         flash = self.plan.flash_for(n_ctx)
         previous, old_flash = self.size, self._flash
@@ -197,13 +204,16 @@ class Contexts:
         try:
             self._open(n_ctx, flash)
         except EdgemindError as problem:
-            self.ceiling = previous
             if not previous:
                 raise
-            self._open(previous, old_flash)
-            flash = old_flash
-            self._restore(states, old_flash, flash)
-            raise ContextFull(f"The context cannot grow to {n_ctx} tokens: {problem.message}") from problem
+            try:
+                self._open(previous, old_flash)
+            except EdgemindError:
+                for slot in self.slots:
+                    slot.tokens.clear()
+                raise
+            self._restore(states, old_flash, old_flash)
+            raise ContextFull(f"The context cannot grow to {n_ctx} tokens: {problem.message}", SHORTER) from problem
         self._restore(states, old_flash, flash)
 
     def _open(self, n_ctx: int, flash: bool) -> None:

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Role = Literal["system", "user", "assistant"]
 ThinkingPolicy = Literal["auto", "on", "off"]
-StopReason = Literal["end", "stop_string", "max_tokens", "context_full", "cancelled", "worker_died"]
+StopReason = Literal["end", "stop_string", "max_tokens", "context_full", "cancelled"]
 
 
 class Frozen(BaseModel):
     """Immutable, and an unknown key is an error: both ends of the pipe are the same version."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class Message(Frozen):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from edgemind.engine import llama
+from edgemind.engine.certainty import Certainty
 from edgemind.engine.events import (
     Answer,
     ContextTrimmed,
@@ -88,9 +88,11 @@ class LiveRequest:
         """Answer tokens whose text is still held back."""
         self._unthought_tokens = 0
         """The same for the thought."""
-        self._said = False
-        self._unsaid: list[TokenConfidence] = []
+        self._answer_tokens = 0
+        self._certainty = Certainty(trims=bool(self._format.spans))
         self._budget_spent = False
+        self._closed = False
+        """The worker has ended the thought: by the budget, or because the model stopped inside it."""
         self._began = self._first_token = self._last_token = self._thought_at = clock()
 
     @property
@@ -105,6 +107,7 @@ class LiveRequest:
     def start(self, cached: int) -> None:
         self.started = True
         self.cached = cached
+        self._began = self._clock()
         for token in self.tokens:
             self._sampler.accept(token)
         if not self._inside:
@@ -119,12 +122,13 @@ class LiveRequest:
         self.tokens.append(token)
         self.written += 1
         self._last_token = now
-        if self._voice.vocab.is_eog(token) and not self.request.ignore_end:
-            self.finish("end")
-            return
         thinking = self._parser.state == "thinking"
-        measure = partial(self._measure, context, index, token) if self.request.confidence else None
-        self._say(self._utf8.feed(self._piece(token)), now, tokens=1, measure=measure)
+        if self._voice.vocab.is_eog(token) and not self.request.ignore_end:
+            self._end(thinking, now)
+            return
+        if self.request.confidence and not thinking:
+            self._certainty.note(self._piece(token), self._measure(context, index, token))
+        self._say(self._utf8.feed(self._piece(token)), now, tokens=1)
         if self.finished:
             return
         if self.written >= (self.request.max_tokens or 1 << 30):
@@ -133,7 +137,7 @@ class LiveRequest:
             self._close_thought(now)
         elif self._grammar and not self._armed and self._parser.state == "answer":
             if thinking:
-                self._force(self._format.after_close, now)
+                self._force("", self._format.after_close, now)
             self._arm()
 
     def finish(self, reason: StopReason) -> None:
@@ -164,7 +168,7 @@ class LiveRequest:
             prompt_tokens=self.prompt_length,
             cached_tokens=self.cached,
             thinking_tokens=self._thinking_tokens,
-            answer_tokens=self.written - self._thinking_tokens,
+            answer_tokens=self._answer_tokens,
             prefill_seconds=prefill_seconds,
             decode_seconds=decode_seconds,
             prefill_rate=fresh / prefill_seconds if prefill_seconds > 0 else 0.0,
@@ -192,22 +196,40 @@ class LiveRequest:
         budget = self.request.thinking_budget
         return budget is not None and self._thinking_tokens >= budget
 
+    def _end(self, thinking: bool, now: float) -> None:
+        """The model ends. Inside a thought that is no answer yet: the thought is closed, once, and it goes on."""
+        if thinking and not self._closed:
+            self.tokens.pop()
+            self._closed = True
+            self._force("", self._parser.force_close, now)
+            self._arm()
+        else:
+            self.finish("end")
+
     def _close_thought(self, now: float) -> None:
         """Write the closing sentence and the closing tag in the model's stead."""
-        self._budget_spent = True
+        self._budget_spent = self._closed = True
         sentence = self.request.thinking_close
         sentence = CLOSING_SENTENCE if sentence is None else sentence
-        self._force(("\n" + sentence if sentence else "") + self._parser.force_close, now)
+        self._force("\n" + sentence if sentence else "", self._parser.force_close, now)
         self._arm()
 
-    def _force(self, text: str, now: float) -> None:
-        """Append text as if the model had written it; the scheduler decodes it in one batch."""
-        tokens = self._voice.vocab.tokenize(text, add_special=False, parse_special=True)
+    def _force(self, text: str, tag: str, now: float) -> None:
+        """Append text as if the model had written it; the scheduler decodes it in one batch.
+
+        What does not fit ``max_tokens`` is not written: the answer ends there.
+        """
+        vocab = self._voice.vocab
+        tokens = vocab.tokenize(text, add_special=False, parse_special=False) if text else []
+        tokens += vocab.tokenize(tag, add_special=False, parse_special=True) if tag else []
+        if len(tokens) >= self.may_write:
+            self.finish("max_tokens")
+            return
         for token in tokens:
             self._sampler.accept(token)
         self.tokens += tokens
         self.written += len(tokens)
-        self._say(text, now, tokens=len(tokens), forced=True)
+        self._say(self._utf8.finish() + text + tag, now, tokens=len(tokens), forced=True)
 
     def _arm(self) -> None:
         """The grammar holds from the next token on."""
@@ -225,24 +247,18 @@ class LiveRequest:
             alternatives=tuple((self._piece(other).decode("utf-8", "replace"), p) for other, p in others),
         )
 
-    def _say(
-        self,
-        text: str,
-        now: float,
-        tokens: int,
-        forced: bool = False,
-        measure: Callable[[], TokenConfidence] | None = None,
-    ) -> None:
+    def _say(self, text: str, now: float, tokens: int, forced: bool = False) -> None:
         before = self._parser.state
         pieces = self._parser.feed(text)
         if "thinking" in (before, self._parser.state):
             self._thinking_tokens += tokens
             self._unthought_tokens += tokens
         else:
+            self._answer_tokens += tokens
             self._unsaid_tokens += tokens
-            if measure and (pieces or self._said):
-                self._unsaid.append(measure())
         self._speak(pieces, now, forced)
+        if self._parser.state == "thinking":
+            self._certainty.forget()
 
     def _speak(self, pieces: list[Piece], now: float, forced: bool = False) -> None:
         for piece in pieces:
@@ -255,6 +271,9 @@ class LiveRequest:
             if safe:
                 self._answer(safe)
             if stopped:
+                rest = self._certainty.cut()
+                if rest:
+                    self._events.append(Answer(text="", tokens=0, confidence=rest))
                 self.finish("stop_string")
 
     def _think(self, text: str, now: float, forced: bool) -> None:
@@ -272,7 +291,5 @@ class LiveRequest:
 
     def _answer(self, text: str) -> None:
         self._end_thought()
-        self._said = True
-        self._events.append(Answer(text=text, tokens=self._unsaid_tokens, confidence=tuple(self._unsaid)))
+        self._events.append(Answer(text=text, tokens=self._unsaid_tokens, confidence=self._certainty.take(text)))
         self._unsaid_tokens = 0
-        self._unsaid.clear()

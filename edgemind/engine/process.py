@@ -6,7 +6,6 @@ Not for: what the lines mean to a request (``client``), the inside of the worker
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -27,24 +26,18 @@ GRACE = 2.0
 """Seconds a worker has to leave by itself before it is killed."""
 
 DEATHS = {
-    signal.SIGKILL: (
+    "SIGKILL": (
         "The engine was killed, most likely because memory ran out",
         "Try a smaller model, or a smaller --context.",
     ),
-    signal.SIGABRT: (
-        "llama.cpp gave up on this model",
-        "Check the model with `edgemind doctor`; a damaged file has to be fetched again.",
-    ),
-    signal.SIGSEGV: (
-        "The engine crashed on this model",
-        "A damaged file has to be fetched again.",
-    ),
-}
-if hasattr(signal, "SIGBUS"):
-    DEATHS[signal.SIGBUS] = (
+    "SIGABRT": ("llama.cpp gave up on this model", "A damaged file has to be fetched again."),
+    "SIGSEGV": ("The engine crashed on this model", "A damaged file has to be fetched again."),
+    "SIGBUS": (
         "The model file was cut short, or its disk went away, while it was being read",
         "Check the disk and fetch the model again.",
-    )
+    ),
+}
+"""What a signal means here, and what to do; not every system has each of them."""
 
 
 class WorkerProcess:
@@ -66,15 +59,20 @@ class WorkerProcess:
         self._write_lock = threading.Lock()
         self._complaints: deque[str] = deque(maxlen=STDERR_LINES)
         argv = jail.sandbox_command([sys.executable, "-u", "-m", "edgemind.engine.worker"])
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=jail.scrubbed_environment({"EDGEMIND_PARENT": str(os.getpid())}),
-            cwd=sys.prefix,
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=jail.scrubbed_environment(),
+                cwd=sys.prefix,
+                start_new_session=True,
+            )
+        except OSError as problem:
+            raise WorkerDied(
+                f"The engine cannot be started: {problem.strerror or problem}.", "Close other programs, then try again."
+            ) from problem
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -90,18 +88,25 @@ class WorkerProcess:
 
     def send(self, command: protocol.Command) -> None:
         """Write one command; a worker that is gone is reported by its reader, not here."""
+        self.write(protocol.dump(command))
+
+    def write(self, line: bytes) -> None:
+        """Write one line."""
         assert self._process.stdin is not None
-        line = command.model_dump_json(exclude_defaults=False).encode() + b"\n"
-        with self._write_lock, contextlib.suppress(BrokenPipeError, ValueError):
+        with self._write_lock, contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
     def close(self) -> None:
         """End the worker: closing its input asks it to leave; then it is killed. No report of death follows."""
         self._closing = True
-        with self._write_lock, contextlib.suppress(BrokenPipeError):
-            if self._process.stdin:
-                self._process.stdin.close()
+        if self._write_lock.acquire(timeout=GRACE):
+            with contextlib.suppress(OSError):
+                if self._process.stdin:
+                    self._process.stdin.close()
+            self._write_lock.release()
+        else:  # another thread is stuck in a write to a worker that does not read
+            self._process.kill()
         try:
             self._process.wait(GRACE)
         except subprocess.TimeoutExpired:
@@ -122,11 +127,12 @@ class WorkerProcess:
             while line := stream.readline(protocol.MAX_LINE):
                 try:
                     envelope = protocol.Envelope.model_validate_json(line)
-                except ValidationError as problem:
-                    broken = f"The engine wrote a line that is no event: {problem.errors()[0]['msg']}"
+                    self._on_reply(self, envelope.id, envelope.event)
+                except Exception as problem:
+                    why = problem.errors()[0]["msg"] if isinstance(problem, ValidationError) else repr(problem)
+                    broken = f"The engine wrote a line that cannot be used: {why}."
                     self._process.kill()
                     break
-                self._on_reply(self, envelope.id, envelope.event)
         code = self._process.wait()
         self._listener.join(GRACE)
         if not self._closing:
@@ -144,10 +150,7 @@ class WorkerProcess:
         if broken:
             return WorkerDied(broken, "Run the command again.")
         if code < 0:
-            number = -code
-            message, hint = DEATHS.get(
-                signal.Signals(number) if number in set(signal.Signals) else signal.SIGKILL,
-                (f"The engine was ended by signal {number}", "Run the command again."),
-            )
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+            message, hint = DEATHS.get(name, (f"The engine was ended by signal {name}", "Run the command again."))
             return WorkerDied(f"{message}{because}.", hint)
         return WorkerDied(f"The engine stopped with exit code {code}{because}.", "Run the command again.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edgemind.engine import llama
 from edgemind.engine.events import ContextTrimmed, GenerateRequest, Message
@@ -20,6 +21,12 @@ from edgemind.errors import BadInput, PromptTooLong, UsageError
 
 ANSWER_ROOM = 256
 """Tokens kept free for the answer when a conversation is fitted into the context."""
+
+STRIDE = 4
+"""Turns that go at once from a long conversation."""
+
+FRAME_SHARE = 0.9
+"""How much of the measured tokens that a template puts around a message is taken for granted."""
 
 SENTINEL = "\ue000{}\ue001"
 """Stands in the rendered text for a piece of content that must not be read as control tokens."""
@@ -66,30 +73,42 @@ class PromptBuilder:
             tokens = list(request.tokens or ())
         if not tokens:
             raise BadInput("The prompt is empty.", 'Try: edgemind run "What is 48 + 37?"')
+        unknown = next((token for token in tokens if not 0 <= token < len(self._vocab)), None)
+        if unknown is not None:
+            raise BadInput(f"There is no token {unknown}: this vocabulary has {len(self._vocab):,}.", "Leave it out.")
         self._check(len(tokens), limit, request)
         return Prompt(tokens, inside=False, raw=True)
 
     def count(self, messages: Sequence[Message]) -> int:
         """Tokens of a conversation rendered for an answer."""
-        return len(self._render(messages, GenerateRequest(messages=tuple(messages)))[0])
+        safe, hidden, _ = self._hide_controls(messages)
+        return len(self._render(safe, hidden, GenerateRequest(messages=tuple(messages)))[0])
 
     def _fit(self, messages: list[Message], request: GenerateRequest, limit: int) -> Prompt:
+        """Drop as few oldest turns as will do; of a long conversation in strides, so that the beginning that stays,
+        and with it the cache, is the same for a few turns."""
         room = min(request.max_tokens or ANSWER_ROOM, ANSWER_ROOM, limit // 4)
-        tokens, inside = self._render(messages, request)
-        before, dropped = len(tokens), 0
-        while len(tokens) + room > limit:
-            oldest = _oldest_turn(messages)
-            if oldest is None:
-                self._check(len(tokens), limit, request)
-                break
-            messages = messages[: oldest.start] + messages[oldest.stop :]
-            dropped += 1
-            tokens, inside = self._render(messages, request)
+        safe, hidden, sizes = self._hide_controls(messages)
+        turns = _turns(safe)
+        dropped, frame = 0, 0.0
+        left = sum(sizes)
+        while True:
+            kept = _without(safe, turns[:dropped])
+            if left + frame * len(kept) + room <= limit or dropped == len(turns):
+                tokens, inside = self._render(kept, hidden, request)
+                if len(tokens) + room <= limit or dropped == len(turns):
+                    break
+                frame = FRAME_SHARE * (len(tokens) - left) / len(kept)
+            goal = dropped + 1 if dropped < STRIDE else dropped + STRIDE
+            for turn in turns[dropped:goal]:
+                left -= sum(sizes[turn])
+            dropped = min(goal, len(turns))
+        self._check(len(tokens), limit, request)
         trimmed = None
         if dropped:
             trimmed = ContextTrimmed(
                 dropped_turns=dropped,
-                dropped_tokens=before - len(tokens),
+                dropped_tokens=sum(sizes) - left,
                 kept_tokens=len(tokens),
                 context_limit=limit,
             )
@@ -104,11 +123,12 @@ class PromptBuilder:
                 "Shorten the prompt, split it, or use a model or --context with more room.",
             )
 
-    def _render(self, messages: Sequence[Message], request: GenerateRequest) -> tuple[list[int], bool]:
+    def _render(
+        self, safe: Sequence[Message], hidden: Sequence[str], request: GenerateRequest
+    ) -> tuple[list[int], bool]:
         thinking = None if request.thinking == "auto" else request.thinking == "on"
         if request.thinking_budget == 0:
             thinking = False
-        safe, hidden = self._hide_controls(messages)
         try:
             text = self._template.render(safe, thinking=thinking, switch=self._detection.switch)
         except TemplateError as problem:
@@ -135,20 +155,30 @@ class PromptBuilder:
         constrained = request.grammar is not None or request.json_schema is not None
         return thinking is True or (constrained and self._detection.evidence == "template")
 
-    def _hide_controls(self, messages: Sequence[Message]) -> tuple[list[Message], list[str]]:
-        """Replace what would be read as control tokens inside contents by numbered sentinels."""
+    def _hide_controls(self, messages: Sequence[Message]) -> tuple[list[Message], list[str], list[int]]:
+        """Replace what would be read as control tokens in contents and thoughts by numbered sentinels.
+
+        Returns:
+            The safe messages, what the sentinels stand for, and the tokens of each message's content.
+        """
         hidden: list[str] = []
-        safe = []
+        safe, sizes = [], []
         for message in messages:
-            text = message.content.replace("\ue000", "\ufffd").replace("\ue001", "\ufffd")
-            tokens = self._vocab.tokenize(text, add_special=False, parse_special=True)
-            controls = {self._vocab.text(token) for token in set(tokens) if self._vocab.is_control(token)}
-            for control in sorted(controls, key=len, reverse=True):
-                while control and control in text:
-                    text = text.replace(control, SENTINEL.format(len(hidden)))
-                    hidden.append(control)
-            safe.append(message.model_copy(update={"content": text}))
-        return safe, hidden
+            content, size = self._hide(message.content, hidden)
+            reasoning = self._hide(message.reasoning, hidden)[0] if message.reasoning else message.reasoning
+            safe.append(message.model_copy(update={"content": content, "reasoning": reasoning}))
+            sizes.append(size)
+        return safe, hidden, sizes
+
+    def _hide(self, text: str, hidden: list[str]) -> tuple[str, int]:
+        text = text.replace("\ue000", "\ufffd").replace("\ue001", "\ufffd")
+        tokens = self._vocab.tokenize(text, add_special=False, parse_special=True)
+        controls = {self._vocab.text(token) for token in set(tokens) if self._vocab.is_control(token)}
+        for control in sorted(filter(None, controls), key=len, reverse=True):
+            if control in text:
+                text = text.replace(control, SENTINEL.format(len(hidden)))
+                hidden.append(control)
+        return text, len(tokens)
 
     def _tokens(self, text: str, hidden: Sequence[str]) -> list[int]:
         """Tokenize a rendered template; hidden contents are tokenized as plain text."""
@@ -166,10 +196,17 @@ class PromptBuilder:
         return tokens
 
 
-def _oldest_turn(messages: Sequence[Message]) -> slice | None:
-    """The oldest turn that may go: everything from the first message after the system prompt up to the next
-    user message. None when only the last turn is left."""
+def _turns(messages: Sequence[Message]) -> list[slice]:
+    """The turns that may go, oldest first: each from one user message up to the next. The last is not among them."""
     start = next((i for i, message in enumerate(messages) if message.role != "system"), len(messages))
-    following = (i for i in range(start + 1, len(messages)) if messages[i].role == "user")
-    stop = next(following, None)
-    return None if stop is None else slice(start, stop)
+    bounds = [start, *(i for i in range(start + 1, len(messages)) if messages[i].role == "user")]
+    return [slice(first, second) for first, second in pairwise(bounds)]
+
+
+def _without(messages: Sequence[Message], turns: Sequence[slice]) -> list[Message]:
+    """The messages without these neighbouring turns; a system message among them stays."""
+    if not turns:
+        return list(messages)
+    start, stop = turns[0].start, turns[-1].stop
+    system = [message for message in messages[start:stop] if message.role == "system"]
+    return [*messages[:start], *system, *messages[stop:]]

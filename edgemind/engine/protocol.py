@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from edgemind.engine.events import Done, Event, Failed, Frozen, GenerateRequest, LoadOptions, Message
+from edgemind.errors import BadInput
 
 MAX_LINE = 256 * 1024 * 1024
 """Bytes; a longer line from the other end is a broken peer, not a message."""
@@ -103,6 +105,21 @@ class Envelope(Frozen):
 
 commands: TypeAdapter[Command] = TypeAdapter(Command)
 replies: TypeAdapter[Reply] = TypeAdapter(Reply)
+
+
+def dump(command: Command) -> bytes:
+    """One line for the worker.
+
+    Raises:
+        BadInput: a text that is no Unicode, such as half of a surrogate pair.
+    """
+    try:
+        return command.model_dump_json(exclude_defaults=False).encode() + b"\n"
+    except (PydanticSerializationError, UnicodeEncodeError, RecursionError) as problem:
+        why = "it nests too deep" if isinstance(problem, RecursionError) else "it is no valid Unicode text"
+        raise BadInput(
+            f"Something in this request cannot be sent to the engine: {why}.", "Mend that text."
+        ) from problem
 
 
 def encode(reply_id: int, reply: Reply) -> bytes:

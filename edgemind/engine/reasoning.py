@@ -23,6 +23,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from edgemind.engine.code_context import CodeContext
 from edgemind.engine.reasoning_formats import (
     FORMATS,
     Detection,
@@ -56,6 +57,9 @@ _HEADER_MARKS = ("<|start|>", "<|channel|>", "<|constrain|>")
 _END_MARKS = ("<|end|>", "<|return|>", "<|call|>")
 _HEADER_LIMIT = 256
 """A harmony header is a role, a channel and perhaps a recipient; anything longer is no header."""
+_RECIPIENT = re.compile(r"to=[^\s<]{0,200}\s{0,8}")
+"""How the rest of a header begins when the prompt ended in ``<|start|>assistant``. A control token has to follow, or it
+is an answer that happens to begin with these letters."""
 
 
 @dataclass(frozen=True)
@@ -64,60 +68,6 @@ class Piece:
 
     kind: Kind
     text: str
-
-
-class CodeContext:
-    """Where an answer stands in Markdown: in a code fence, in a code span, at the start of a line.
-
-    A code span ends at the end of its line even when it was not closed, so one stray backtick cannot hide a tag
-    for longer. Runs of backticks may be cut anywhere.
-    """
-
-    _PARTS = re.compile(r"`+|~+|\n|[^`~\n]+")
-
-    def __init__(self) -> None:
-        self.line_start = True
-        self._fence = ""
-        self._span = 0
-        self._run = ""
-        self._run_at_start = False
-
-    def feed(self, text: str) -> None:
-        for match in self._PARTS.finditer(text):
-            part = match.group()
-            if part[0] in "`~":
-                if self._run and self._run[0] == part[0]:
-                    self._run += part if len(self._run) < 100 else ""
-                else:
-                    self._end_run()
-                    self._run, self._run_at_start = part[:100], self.line_start
-                    self.line_start = False
-                continue
-            self._end_run()
-            if part == "\n":
-                self.line_start, self._span = True, 0
-            elif self.line_start and not part.isspace():
-                self.line_start = False
-
-    def in_code(self) -> bool:
-        """Whether a tag that starts here would be inside code."""
-        self._end_run()
-        return bool(self._fence or self._span)
-
-    def _end_run(self) -> None:
-        run, self._run = self._run, ""
-        if not run:
-            return
-        if self._fence:
-            if run[0] == self._fence[0] and len(run) >= len(self._fence):
-                self._fence = ""
-        elif self._span:
-            if run[0] == "`" and len(run) == self._span:
-                self._span = 0
-        elif self._run_at_start and len(run) >= 3:
-            self._fence = run
-        elif run[0] == "`":
-            self._span = len(run)
 
 
 class ReasoningParser:
@@ -193,19 +143,20 @@ class ReasoningParser:
         buffer = buffer.lstrip()
         if not buffer:
             return None
-        starts = self._starts()
-        if not final and _is_beginning(buffer, starts):
+        starts = (*self._marks, "to=") if self._fmt.channels else self._marks
+        mark = _first_of(buffer, starts)
+        waits = _is_beginning(buffer, starts)
+        if mark == "to=" and (recipient := _RECIPIENT.match(buffer)):
+            rest, follows = buffer[recipient.end() :], (*_HEADER_MARKS, "<|message|>")
+            waits = _is_beginning(rest, follows)
+            mark = mark if _first_of(rest, follows) else None
+        if waits and not final:
             self._held = buffer
             return None
-        mark = _first_of(buffer, starts)
         if mark is None:
             self._state = "answer"
             return buffer
         return self._take_mark(mark, buffer[len(mark) :])
-
-    def _starts(self) -> tuple[str, ...]:
-        """The marks that may stand before the first visible character."""
-        return (*self._marks, "to=") if self._fmt.channels else self._marks
 
     def _thinking(self, buffer: str, final: bool) -> str | None:
         if self._thought_empty:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgemind.engine import llama
-from edgemind.engine.contexts import ContextFull, Contexts, Slot
+from edgemind.engine.contexts import SHORTER, ContextFull, Contexts, Slot
 from edgemind.engine.events import Event, Failed, PromptProgress
 from edgemind.engine.live import LiveRequest
 from edgemind.engine.threads import preemptions
@@ -80,7 +80,7 @@ class Scheduler:
             for share in shares:
                 self.contexts.rewind(share.seat.slot)
             if result is llama.DecodeResult.NO_SLOT:
-                self._yield_cells(ContextFull("llama.cpp found no room in the context for the next tokens."))
+                self._yield_cells(ContextFull("llama.cpp found no room in the context for the next tokens.", SHORTER))
             return
         for share in shares:
             self._advance(share)
@@ -119,9 +119,14 @@ class Scheduler:
         while self.waiting and len(self.seats) < len(self.contexts.slots) and not self._crowded:
             request = self.waiting.popleft()
             slot, cached = self.contexts.acquire(request.tokens)
-            self.seats.append(Seat(request, slot))
+            seat = Seat(request, slot)
+            self.seats.append(seat)
             if not request.started:
-                request.start(cached)
+                try:
+                    request.start(cached)
+                except EdgemindError as problem:
+                    self._expel(seat, problem)
+                    continue
                 if request.trimmed:
                     self._emit(request, request.trimmed)
                 self._emit(request, PromptProgress(done=cached, total=request.prompt_length, cached=cached))
@@ -221,6 +226,8 @@ class Scheduler:
         request.close()
 
     def _fail(self, request: LiveRequest, problem: EdgemindError) -> None:
+        for event in request.take_events():
+            self._emit(request, event)
         self._emit(request, Failed(kind=problem.kind, message=problem.message, hint=problem.hint))
         request.close()
 

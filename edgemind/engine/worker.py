@@ -70,6 +70,9 @@ class Worker:
         self._jail: jail.Report | None = None
         self._early: set[tuple[str, int]] = set()
         """Cancels and answer-nows that came before their request was admitted."""
+        self._newest = 0
+        """The largest id admitted: what is said of an older one that does not live comes too late."""
+        self._lock = threading.Lock()
 
     def run(self) -> None:
         """Serve until the parent closes our input. The jail is armed before there is a second thread."""
@@ -117,10 +120,13 @@ class Worker:
         timer.start()
 
     def _urge(self, command: protocol.Cancel | protocol.AnswerNow) -> None:
-        live = self._live.get(command.id)
+        with self._lock:
+            live = self._live.get(command.id)
+            if live is None and command.id > self._newest:
+                self._early.add((command.type, command.id))
         if live is None:
-            self._early.add((command.type, command.id))
-        elif isinstance(command, protocol.AnswerNow):
+            return
+        if isinstance(command, protocol.AnswerNow):
             live.answer_now = True
         else:
             live.cancelled = True
@@ -168,9 +174,12 @@ class Worker:
     def _admit(self, command: protocol.Generate, model: LoadedModel) -> None:
         assert self._scheduler is not None
         live = model.live(command.id, command.request)
-        live.cancelled = ("cancel", command.id) in self._early
-        live.answer_now = ("answer_now", command.id) in self._early
-        self._live[command.id] = live
+        with self._lock:
+            live.cancelled = ("cancel", command.id) in self._early
+            live.answer_now = ("answer_now", command.id) in self._early
+            self._early -= {("cancel", command.id), ("answer_now", command.id)}
+            self._live[command.id] = live
+            self._newest = command.id
         self._scheduler.add(live)
 
     def _step(self, scheduler: Scheduler | None) -> None:
@@ -184,7 +193,6 @@ class Worker:
         self._outbox.put(number, event)
         if isinstance(event, protocol.LAST_WORDS):
             self._live.pop(number, None)
-            self._early -= {("cancel", number), ("answer_now", number)}
 
 
 def _files(command: protocol.Command) -> list[Path]:

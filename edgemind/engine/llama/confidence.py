@@ -15,6 +15,8 @@ def confidence(logits: npt.NDArray[np.float32], token: int, top: int) -> tuple[f
     Args:
         logits: one row, ``[vocab]``.
     """
+    if not np.isfinite(logits[token]):  # a damaged model
+        return 0.0, 0.0, []
     shifted = logits - logits.max()
     weights = np.exp(shifted)
     total = float(weights.sum())
