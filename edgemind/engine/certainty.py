@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 
 from edgemind.engine.events import TokenConfidence
+from edgemind.engine.stops import Utf8Stream
 
 
 class Certainty:
@@ -23,7 +24,7 @@ class Certainty:
         self._trims = trims
         self._at_start = True
         self._waiting: deque[TokenConfidence] = deque()
-        self._bytes = b""
+        self._utf8 = Utf8Stream()
         self._part: TokenConfidence | None = None
         """What is known of a character that is not complete yet."""
         self._said = 0
@@ -31,7 +32,7 @@ class Certainty:
 
     def note(self, piece: bytes, measure: TokenConfidence) -> None:
         """One more token. The tokens of one character become one measure: probabilities times, entropies plus."""
-        self._bytes += piece
+        text = self._utf8.feed(piece)
         if self._part:
             measure = measure.model_copy(
                 update={
@@ -40,17 +41,14 @@ class Certainty:
                     "alternatives": self._part.alternatives,
                 }
             )
-        text = self._bytes.decode("utf-8", "ignore")
-        if not text and len(self._bytes) < 4:
-            self._part = measure
-            return
-        self._waiting.append(measure.model_copy(update={"text": self._bytes.decode("utf-8", "replace")}))
-        self._bytes, self._part = b"", None
+        self._part = measure if not text and self._utf8.pending else None
+        if text:
+            self._waiting.append(measure.model_copy(update={"text": text}))
 
     def forget(self) -> None:
         """What came since the last text was no answer but a tag."""
         self._waiting.clear()
-        self._bytes, self._part, self._said, self._at_start = b"", None, 0, True
+        self._utf8, self._part, self._said, self._at_start = Utf8Stream(), None, 0, True
 
     def take(self, text: str) -> tuple[TokenConfidence, ...]:
         """The measures of the tokens that are wholly said with ``text``."""

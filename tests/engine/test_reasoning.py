@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from edgemind.engine.code_context import CodeContext
 from edgemind.engine.reasoning import (
     FORMATS,
-    CodeContext,
     Piece,
     ReasoningParser,
     closed_empty,
@@ -88,6 +88,13 @@ TRANSCRIPTS = [
         "",
     ),
     ("channel", False, " to=functions.f<|channel|>commentary<|message|>{}", "{}", ""),
+    ("channel", False, "to=python <|constrain|>code<|message|>1+1", "1+1", ""),
+    ("channel", False, "to=5 apples ok", "", "to=5 apples ok"),
+    ("channel", False, "to=", "", "to="),
+    ("channel", False, "to=5", "", "to=5"),
+    ("channel", False, "to=a<b", "", "to=a<b"),
+    ("channel", False, "to=5<|return|>", "", "to=5"),
+    ("channel", False, "to=" + "x" * 250, "", "to=" + "x" * 250),
     ("channel", True, "goes on<|end|><|start|>assistant<|channel|>final<|message|>Four.", "goes on", "Four."),
     ("channel", False, "Four, after a prefilled header.", "", "Four, after a prefilled header."),
     ("channel", False, "<|channel|>analysis<|message|>cut o", "cut o", ""),
@@ -183,6 +190,12 @@ def test_between_two_harmony_messages_nothing_is_settled() -> None:
     assert parser.state == "before"
     parser.feed("<|channel|>final<|message|>")
     assert parser.state == "answer"
+
+
+def test_an_answer_that_looks_like_a_harmony_header_does_not_wait_for_its_end() -> None:
+    parser = ReasoningParser(FORMATS["channel"], False)
+    assert parser.feed("to=5 ") == []
+    assert parser.feed("a") == [Piece("answer", "to=5 a")]
 
 
 def test_the_forced_close_matches_the_tag_that_is_open() -> None:
