@@ -63,6 +63,8 @@ class Settings(BaseModel):
     flash_attention: Literal["auto", "on", "off"] = "auto"
     thinking: Literal["auto", "on", "off"] = "auto"
     thinking_budget: int | None = Field(default=None, ge=0)
+    thinking_close: str | None = None
+    """The sentence with which a spent budget closes the thought."""
 
 
 def load_settings(file: Path | None = None) -> Settings:

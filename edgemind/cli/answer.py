@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from edgemind.cli import console, options, prompt
 from edgemind.cli.confidence import summary
+from edgemind.cli.failure import INTERRUPTED, error_object
 from edgemind.cli.interrupt import Interrupt
-from edgemind.errors import EXIT_INTERRUPTED, EdgemindError, NotOffline
+from edgemind.errors import EXIT_INTERRUPTED, NotOffline
 from edgemind.models import names
 
 if TYPE_CHECKING:
@@ -51,16 +52,21 @@ def answer(flags: Flags) -> int:
         from edgemind.cli.result import Transcript
 
         seen = Transcript(started=started)
-        with engine.generate(request) as generation, _view(flags, model.name) as view:
-            for event in _introduced(engine, generation):
-                interrupt.check()
-                seen.add(event)
-                if seen.began:
-                    interrupt.keep(generation.cancel)
-                view.show(event)
+        try:
+            with engine.generate(request) as generation, _view(flags, model.name) as view:
+                for event in _introduced(engine, generation):
+                    interrupt.check()
+                    seen.add(event)
+                    if seen.began:
+                        interrupt.keep(generation.cancel)
+                    view.show(event)
+        except KeyboardInterrupt:
+            if seen.began:
+                _print_failure(flags, model.name, seen, INTERRUPTED)
+            raise
     if seen.failed:
         problem = error_from(seen.failed)
-        _print_failure(flags, model.name, seen, problem)
+        _print_failure(flags, model.name, seen, error_object(problem))
         raise problem
     _print_result(flags, model.name, seen)
     return EXIT_INTERRUPTED if seen.done and seen.done.stop_reason == "cancelled" else 0
@@ -96,11 +102,14 @@ def _print_result(flags: Flags, model: str, seen: Transcript) -> None:
         console.err(_stats(flags, model, seen))
 
 
-def _print_failure(flags: Flags, model: str, seen: Transcript, problem: EdgemindError) -> None:
+def _print_failure(flags: Flags, model: str, seen: Transcript, error: dict[str, str]) -> None:
     if flags.json:
         from edgemind.cli.result import as_failure
 
-        console.out_json(as_failure(model, seen, problem, hide_thinking=flags.hide_thinking))
+        seen.end()
+        reason = {"worker_died": "worker_died", "interrupted": "cancelled"}.get(error["kind"])
+        shown = {"confidence": flags.confidence, "hide_thinking": flags.hide_thinking}
+        console.out_json(as_failure(model, seen, error, reason, **shown))
 
 
 def _stats(flags: Flags, model: str, seen: Transcript) -> str:

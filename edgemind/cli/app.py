@@ -7,12 +7,13 @@ import difflib
 import os
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from edgemind import __version__
 from edgemind.cli import bench, console, doctor, run
+from edgemind.cli.failure import failure_object, interrupted_object
 from edgemind.errors import EXIT_CLOSED_OUTPUT, EXIT_INTERRUPTED, EdgemindError, OutOfMemory, UsageError
 from edgemind.models.names import FETCH
 
@@ -61,7 +62,7 @@ def main() -> int:
     except EdgemindError as problem:
         return _reported(problem, arguments)
     except KeyboardInterrupt:
-        code = EXIT_INTERRUPTED
+        return _interrupted(arguments)
     except BrokenPipeError:
         code = EXIT_CLOSED_OUTPUT
     except OSError as problem:
@@ -129,21 +130,28 @@ def _bug(problem: Exception) -> EdgemindError:
     what = " ".join(f"{type(problem).__name__}: {problem}".split())
     return EdgemindError(
         f"Something went wrong that should not have: {what}",
-        "Please report it as a bug, with what EDGEMIND_DEBUG=1 shows when set for the same command.",
+        "Please report it as a bug, with what EDGEMIND_DEBUG=1 shows for the same command; leave out what is private, "
+        "it may hold words of your prompt.",
     )
 
 
 def _reported(problem: EdgemindError, arguments: list[str]) -> int:
     """Tell the user; under ``--json`` a program too, unless the command has printed its object already."""
-    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    if "--json" in flags and not console.wrote_json():
-        with contextlib.suppress(EdgemindError, OSError):
-            console.out_json(failure_object(problem))
+    _tell_program(failure_object(problem), arguments)
     report(problem)
     console.forget_unwritten()
     return problem.exit_code
 
 
-def failure_object(problem: EdgemindError) -> dict[str, object]:
-    """What ``--json`` prints instead of an answer."""
-    return {"error": {"kind": problem.kind, "message": problem.message, "hint": problem.hint}}
+def _interrupted(arguments: list[str]) -> int:
+    """Ctrl-C is no news to who pressed it; a program is told."""
+    _tell_program(interrupted_object(), arguments)
+    console.forget_unwritten()
+    return EXIT_INTERRUPTED
+
+
+def _tell_program(value: dict[str, Any], arguments: list[str]) -> None:
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if "--json" in flags and not console.wrote_json():
+        with contextlib.suppress(EdgemindError, OSError):
+            console.out_json(value)

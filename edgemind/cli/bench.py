@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgemind.cli import console
+from edgemind.cli import console, options
 from edgemind.errors import UsageError
+from edgemind.terminal import clean_line
 
 if TYPE_CHECKING:
     from edgemind.engine.bench import BenchReport
@@ -37,13 +38,20 @@ def bench(
     repeat: Annotated[int, typer.Option("--repeat", min=1, max=50, help="Measure this often; medians count.")] = 3,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the engine.")] = None,
     flash_attention: Annotated[str, typer.Option("--flash-attention", help="auto, on or off.")] = "auto",
+    kv_type: Annotated[str, typer.Option("--kv-type", help="f16, q8_0 (with flash attention) or f32.")] = "f16",
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure prefill and decode speed, time to first token and memory."""
     if model and random_weights:
         raise UsageError("--model and --random-weights exclude each other.", "Give one of the two.")
-    if flash_attention not in ("auto", "on", "off"):
-        raise UsageError(f"--flash-attention takes auto, on or off, not {flash_attention!r}.", "edgemind bench --help")
+    if kv_type == "q8_0" and flash_attention == "off":
+        raise UsageError("--kv-type q8_0 needs flash attention.", "Leave out --flash-attention off.")
+    if depth and max(depth) > options.LARGEST[int]:
+        raise UsageError(f"--depth is at most {options.LARGEST[int]:,}.", "edgemind bench --help")
+
+    from edgemind.privacy import jail
+
+    jail.arm("ui")
     with ExitStack() as stack:
         if random_weights:
             path = _built(random_weights, Path(stack.enter_context(tempfile.TemporaryDirectory())))
@@ -51,7 +59,8 @@ def bench(
             from edgemind.models.names import resolve
 
             path = resolve(model).path
-        report = _measured(path, depth, repeat, threads, flash_attention)
+        opened = {"path": options.sendable(str(path)), "threads": threads, **options.cache(kv_type, flash_attention)}
+        report = _measured(opened, depth, repeat)
     if json_output:
         console.out_json(as_object(report))
     else:
@@ -67,14 +76,14 @@ def _built(shape: str, folder: Path) -> Path:
     return path
 
 
-def _measured(path: Path, asked: list[int] | None, repeats: int, threads: int | None, flash: Any) -> BenchReport:
+def _measured(opened: dict[str, Any], asked: list[int] | None, repeats: int) -> BenchReport:
     from edgemind.engine.bench import DECODE_TOKENS, PREFILL_TOKENS, measure
     from edgemind.engine.events import LoadOptions
 
     depths = asked or list(DEPTHS)
     room = max(256, max(depths) + 1 + PREFILL_TOKENS + DECODE_TOKENS)
-    options = LoadOptions(path=str(path), context=room, sequences=1, threads=threads, flash_attention=flash)
-    return measure(options, depths, repeats=repeats, only_fitting=not asked, tell=lambda line: console.err(f"{line}\n"))
+    load = options.validated(LoadOptions, {**opened, "context": room, "sequences": 1}, "bench")
+    return measure(load, depths, repeats=repeats, only_fitting=not asked, tell=lambda line: console.err(f"{line}\n"))
 
 
 def as_object(report: BenchReport) -> dict[str, Any]:
@@ -86,6 +95,7 @@ def as_object(report: BenchReport) -> dict[str, Any]:
         "size_bytes": report.model.size_bytes,
         "threads": report.model.threads,
         "gpu_layers": report.model.gpu_layers,
+        "notes": list(report.model.notes),
         "repeats": report.repeats,
         "load_seconds": report.load_seconds,
         "first_token_cold_seconds": report.first_token_cold_seconds,
@@ -97,11 +107,12 @@ def as_object(report: BenchReport) -> dict[str, Any]:
 
 
 def as_table(report: BenchReport) -> str:
-    """The report for a person."""
+    """The report for a person; the names come from the model's file."""
     info = report.model
     lines = [
-        f"{info.name}: {info.architecture}, {info.parameters / 1e6:,.1f} M parameters, "
+        f"{clean_line(info.name)}: {clean_line(info.architecture)}, {info.parameters / 1e6:,.1f} M parameters, "
         f"{info.size_bytes / 2**20:,.0f} MiB, {info.threads} threads, {info.gpu_layers} layers on a GPU",
+        *(f"({clean_line(note)})" for note in info.notes),
         "",
         f"{'depth':>8}  {'prefill tok/s':>14}  {'decode tok/s':>13}  {'ms per event':>13}",
     ]

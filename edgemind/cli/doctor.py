@@ -42,7 +42,7 @@ def doctor(
     """Show what was found on this machine, and who keeps the network shut."""
     if prove_offline:
         return _prove(json_output)
-    found = examine()
+    found = examine(_shut_in())
     if json_output:
         console.out_json(found)
     else:
@@ -52,7 +52,22 @@ def doctor(
     return 0
 
 
-def examine() -> dict[str, Any]:
+def _shut_in() -> str | None:
+    """Shut the network for this process too, as ``run`` does; what is in the way, if something is.
+
+    Not before ``--prove-offline``, which needs a namespace: the jail forbids making one.
+    """
+    from edgemind.errors import NotOffline
+    from edgemind.privacy import jail
+
+    try:
+        jail.arm("ui")
+    except NotOffline as problem:
+        return problem.message
+    return None
+
+
+def examine(in_the_way: str | None = None) -> dict[str, Any]:
     """Everything that ``doctor`` shows, as plain values. Bytes are bytes."""
     from edgemind.models import builtin, hardware, names
     from edgemind.privacy import jail, landlock
@@ -81,6 +96,7 @@ def examine() -> dict[str, Any]:
             "strength": strength.value,
             "phrase": strength.phrase,
             "why_not": None if strength is jail.Strength.KERNEL else jail.why_not(),
+            "in_the_way": in_the_way,
             "landlock_abi": landlock.abi() if sys.platform.startswith("linux") else None,
         },
         "store": {
@@ -110,6 +126,7 @@ def as_text(found: dict[str, Any]) -> str:
         *_llama_rows(found["llama_cpp"]),
         ("offline", offline["phrase"]),
         *([("", f"because: {offline['why_not']}")] if offline["why_not"] else []),
+        *([("", f"but not for this command: {offline['in_the_way']}")] if offline["in_the_way"] else []),
         ("landlock", f"{landlock} (the worker's view of the file system)"),
         ("built-in", f"{built_in['name']}: {built_in['path'] or 'missing from this installation'}"),
         ("models", f"{', '.join(store['installed']) or 'none'} in {store['models']}"),

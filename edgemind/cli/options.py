@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgemind.cli import prompt
-from edgemind.errors import BadConstraint, UsageError
+from edgemind.errors import BadConstraint, ModelUnusable, UsageError
 from edgemind.terminal import clean_line
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ SAMPLING_FLAGS = (
 )
 """Flags that are fields of ``events.Sampling``, by name."""
 
+LARGEST: dict[type, float] = {int: 2**31 - 1, float: 3.4e38}
+"""What llama.cpp's numbers hold. A seed may be larger."""
+
+MAX_DEPTH = 128
+"""Of a JSON schema: what crosses the pipe to the worker may nest about 200 deep, and no schema of use comes near."""
+
 
 @dataclass(frozen=True)
 class Flags:
@@ -45,6 +52,7 @@ class Flags:
     no_think: bool
     hide_thinking: bool
     thinking_budget: int | None
+    thinking_close: str | None
     max_tokens: int | None
     stop: list[str] | None
     schema: Path | None
@@ -56,6 +64,7 @@ class Flags:
     context: int | None
     threads: int | None
     gpu_layers: int | None
+    kv_type: str | None
     lora: list[str] | None
     logit_bias: list[str] | None
     temperature: float | None
@@ -91,10 +100,16 @@ class Flags:
             raise UsageError("--schema and --grammar contradict each other.", one_of_two)
         if self.no_think and self.thinking_budget:
             raise UsageError("--no-think leaves nothing for --thinking-budget to limit.", one_of_two)
+        if self.no_think and self.thinking_close is not None:
+            raise UsageError("--no-think leaves no thought for --thinking-close to close.", one_of_two)
+        if self.think and self.thinking_budget == 0:
+            raise UsageError(
+                "--think and --thinking-budget 0 contradict each other.", "Leave --think out, or allow some tokens."
+            )
+        for name, value in vars(self).items():
+            _check_number(name, value)
         if not (self.prompt or self.file or prompt.standard_input_has_text()):
             raise UsageError("There is no prompt.", prompt.EXAMPLE)
-        if self.model is not None:
-            prompt.argument(self.model, "--model")
 
 
 def load_options(flags: Flags, settings: Settings, model: ModelFile) -> LoadOptions:
@@ -102,7 +117,7 @@ def load_options(flags: Flags, settings: Settings, model: ModelFile) -> LoadOpti
 
     Raises:
         UsageError: a flag is out of its range.
-        ModelNotFound, ModelUnusable: an adapter is not there.
+        ModelNotFound, ModelUnusable: an adapter is not there, or a path cannot be sent to the worker.
         BadConfig: the catalog is not valid.
     """
     from edgemind.engine.events import LoadOptions, Sampling
@@ -110,17 +125,41 @@ def load_options(flags: Flags, settings: Settings, model: ModelFile) -> LoadOpti
 
     entry = model.entry
     values: dict[str, Any] = {
-        "path": str(model.path),
+        "path": sendable(str(model.path)),
         "context": _first(flags.context, settings.context),
         "sequences": 1,
         "threads": _first(flags.threads, settings.threads),
         "gpu_layers": _first(flags.gpu_layers, settings.gpu_layers),
-        "flash_attention": settings.flash_attention,
+        **cache(flags.kv_type, settings.flash_attention),
         "adapters": tuple(adapter(given) for given in flags.lora or ()),
         "reasoning_format": entry.reasoning if entry else None,
         "sampling": Sampling(**_own_sampling(model, catalog)),
     }
-    return _validated(LoadOptions, values)
+    return validated(LoadOptions, values)
+
+
+def cache(kv_type: str | None, flash_attention: str) -> dict[str, str]:
+    """How keys and values are kept; ``q8_0`` needs flash attention."""
+    if kv_type == "q8_0" and flash_attention in ("auto", "off"):
+        flash_attention = "on"
+    return {"kv_type": kv_type or "f16", "flash_attention": flash_attention}
+
+
+def sendable(path: str) -> str:
+    """A path that can be written as UTF-8, also when it is made absolute.
+
+    Raises:
+        ModelUnusable: it holds other bytes, and what crosses the pipe to the worker is UTF-8.
+    """
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError as problem:
+        shown = os.path.abspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        raise ModelUnusable(
+            f"The path {clean_line(shown)} holds bytes that are not UTF-8 text.",
+            "Rename it, or make a link with a plain name: ln -s PATH model.gguf",
+        ) from problem
+    return path
 
 
 def request(flags: Flags, settings: Settings, model: ModelFile, text: str) -> GenerateRequest:
@@ -136,19 +175,23 @@ def request(flags: Flags, settings: Settings, model: ModelFile, text: str) -> Ge
     if flags.system:
         messages.insert(0, Message(role="system", content=prompt.argument(flags.system, "--system")))
     preferred = model.entry.thinking if model.entry and settings.thinking == "auto" else settings.thinking
-    budget = _first(flags.thinking_budget, settings.thinking_budget)
+    budget = _budget(flags, settings)
+    if flags.thinking_close is not None and budget is None:
+        raise UsageError("--thinking-close needs a budget that can be spent.", "Add --thinking-budget TOKENS.")
+    close = settings.thinking_close if flags.thinking_close is None else flags.thinking_close
     values: dict[str, Any] = {
         "messages": tuple(messages),
         "sampling": sampling(flags),
         "stop": tuple(prompt.argument(stop, "--stop") for stop in flags.stop or () if stop),
         "max_tokens": flags.max_tokens,
         "thinking": "on" if flags.think else "off" if flags.no_think else preferred,
-        "thinking_budget": None if flags.no_think else budget,
+        "thinking_budget": budget,
+        "thinking_close": close if close is None else prompt.argument(close, "--thinking-close"),
         "grammar": _read_constraint(flags.grammar, "grammar") if flags.grammar else None,
         "json_schema": _read_schema(flags.schema) if flags.schema else None,
         "confidence": flags.confidence,
     }
-    return _validated(GenerateRequest, values)
+    return validated(GenerateRequest, values)
 
 
 def sampling(flags: Flags) -> Sampling:
@@ -157,7 +200,7 @@ def sampling(flags: Flags) -> Sampling:
 
     values = {name: getattr(flags, name) for name in SAMPLING_FLAGS}
     values["logit_bias"] = dict(map(_bias, flags.logit_bias)) if flags.logit_bias else None
-    return _validated(Sampling, values)
+    return validated(Sampling, values)
 
 
 def adapter(given: str) -> tuple[str, float]:
@@ -167,17 +210,33 @@ def adapter(given: str) -> tuple[str, float]:
         ModelNotFound, ModelUnusable: there is no such file.
         UsageError: the scale is no number.
     """
-    import os
-
     from edgemind.models.opening import open_regular
 
     path, colon, scale = given.rpartition(":")
     number = _number(scale) if colon else None
     if number is None:
         path, number = given, 1.0
-    prompt.argument(path, "--lora")
     os.close(open_regular(path))
-    return path, number
+    return sendable(path), number
+
+
+def _budget(flags: Flags, settings: Settings) -> int | None:
+    """A budget of 0 in the settings means no reasoning by default; ``--think`` asks for some."""
+    if flags.no_think:
+        return None
+    if flags.thinking_budget is None and flags.think:
+        return settings.thinking_budget or None
+    return _first(flags.thinking_budget, settings.thinking_budget)
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{flag} has to be a finite number, not {value}.", "edgemind run --help")
+    if abs(value) > LARGEST[type(value)] and name != "seed":
+        raise UsageError(f"{flag} is at most {LARGEST[type(value)]:g}.", "edgemind run --help")
 
 
 def _first(given: int | None, otherwise: int | None) -> int | None:
@@ -210,7 +269,7 @@ def _number(text: str) -> float | None:
 
 
 def _read_constraint(file: Path, what: str) -> str:
-    shown = clean_line(str(file).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    shown = _shown(file)
     hint = f"Look at the file that --{'schema' if what == 'schema' else 'grammar'} names."
     try:
         if not file.is_file():
@@ -228,21 +287,47 @@ def _read_constraint(file: Path, what: str) -> str:
 
 def _read_schema(file: Path) -> dict[str, Any]:
     text = _read_constraint(file, "schema")
+    shown = _shown(file)
     try:
         schema = json.loads(text)
+        json.dumps(schema, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as problem:
-        where = "it nests too deep" if isinstance(problem, RecursionError) else "a number is too long"
+        where = "it nests too deep" if isinstance(problem, RecursionError) else "a number is too long, or none"
         if isinstance(problem, json.JSONDecodeError):
             where = f"line {problem.lineno}: {problem.msg}"
-        raise BadConstraint(f"{clean_line(str(file))} is not valid JSON: {where}.", "Mend it there.") from problem
+        elif isinstance(problem, UnicodeEncodeError):
+            where = f"it holds half a character, \\u{ord(problem.object[problem.start]):04x}"
+        raise BadConstraint(f"{shown} is not valid JSON: {where}.", "Mend it there.") from problem
     if not isinstance(schema, dict):
         example = 'A schema is an object: {"type": "object", "properties": {...}}'
-        raise BadConstraint(f"{clean_line(str(file))} is JSON, but no JSON schema.", example)
+        raise BadConstraint(f"{shown} is JSON, but no JSON schema.", example)
+    if _is_deeper(schema, MAX_DEPTH):
+        raise BadConstraint(f"The schema {shown} nests more than {MAX_DEPTH} deep.", 'Use "$defs" and "$ref" in it.')
     return schema
 
 
-def _validated(kind: type[Asked], values: dict[str, Any]) -> Asked:
-    """A request model; a value out of its range becomes a sentence about its flag."""
+def _is_deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    return bool(level)
+
+
+def _shown(file: Path) -> str:
+    return clean_line(str(file).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def validated(kind: type[Asked], values: dict[str, Any], command: str = "run") -> Asked:
+    """A request model; a value out of its range becomes a sentence about its flag.
+
+    Raises:
+        UsageError: that sentence.
+    """
     from pydantic import ValidationError
 
     try:
@@ -251,4 +336,5 @@ def _validated(kind: type[Asked], values: dict[str, Any]) -> Asked:
         first = problem.errors()[0]
         flag = str(first["loc"][0]).replace("_", "-")
         wanted = first["msg"].removeprefix("Input should be ")
-        raise UsageError(f"--{flag} has to be {wanted}, not {first['input']}.", "edgemind run --help") from problem
+        shown = clean_line(str(first["input"]))[:80]
+        raise UsageError(f"--{flag} has to be {wanted}, not {shown}.", f"edgemind {command} --help") from problem

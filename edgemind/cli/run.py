@@ -40,6 +40,9 @@ def run(
     thinking_budget: Annotated[
         int | None, typer.Option(metavar="TOKENS", help="Most tokens of reasoning; then the model has to answer.")
     ] = None,
+    thinking_close: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What is written into a thought whose budget is spent.")
+    ] = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", "-n", metavar="TOKENS", help="Most tokens, reasoning included.")
     ] = None,
@@ -68,6 +71,9 @@ def run(
     threads: Annotated[int | None, typer.Option(help="Threads of the engine.")] = None,
     gpu_layers: Annotated[
         int | None, typer.Option(help="Layers on the GPU; chosen by free memory if not given.")
+    ] = None,
+    kv_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Numbers of the context: f16, q8_0 (half the memory) or f32.")
     ] = None,
     lora: Annotated[
         list[str] | None, typer.Option(metavar="PATH[:SCALE]", help="A LoRA adapter; several times.")

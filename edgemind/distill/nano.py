@@ -52,6 +52,16 @@ LATER_WEIGHTS = {
     "one_by_one": 0.0,
 }
 """From here on what lagged comes more often."""
+LAST_STEPS = 2784
+LAST_WEIGHTS = {
+    **LATER_WEIGHTS,
+    "subtraction": 1.9,
+    "multiplication": 1.8,
+    "python_functions": 1.7,
+    "greetings": 3.0,
+    "declining": 2.4,
+}
+"""What needs many different words comes more often while the rate falls."""
 TRAINING_FAMILIES = (*(OneByOne() if family.name == "counting" else family for family in ALL_FAMILIES), Counting())
 
 
@@ -64,6 +74,7 @@ def nano_recipe(steps: int = STEPS, seed: int = 1) -> Recipe:
             Phase(0, 0.5, FIRST_WEIGHTS, examples=48),
             Phase(EASY_STEPS, 1.2, FIRST_WEIGHTS, examples=48),
             Phase(LATER_STEPS, 1.2, LATER_WEIGHTS, examples=48),
+            Phase(LAST_STEPS, 1.2, LAST_WEIGHTS, examples=52),
         ),
         tokenizer_phase=1,
         shape=Shape(layers=5),

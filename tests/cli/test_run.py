@@ -100,6 +100,7 @@ def test_the_json_object(edgemind: Command) -> None:
     assert ran.out.isascii()
     assert ran.out.count("\n") == 1
     seen = json.loads(ran.out)
+    assert seen.pop("notes", ["a note"])
     assert list(seen) == ["model", "answer", "reasoning", "steps", "confidence", "stop_reason", "stats"]
     assert seen["model"] == builtin.NAME
     assert seen["stop_reason"] == "end"
@@ -151,6 +152,9 @@ def test_the_same_seed_gives_the_same_text(edgemind: Command) -> None:
 def test_a_thinking_budget_closes_the_thought(edgemind: Command) -> None:
     seen = json.loads(edgemind("run", *ONE_THREAD, "--json", "--thinking-budget", "4", QUESTION).out)
     assert seen["stats"]["budget_spent"]
+    more = ("--thinking-close", "That will do.")
+    seen = json.loads(edgemind("run", *ONE_THREAD, "--json", "--thinking-budget", "4", *more, QUESTION).out)
+    assert seen["reasoning"].endswith("That will do.")
     assert seen["answer"].strip()
 
 
@@ -234,6 +238,42 @@ def test_ctrl_c_before_any_text(edgemind: Command) -> None:
     assert is_gone(workers[0])
 
 
+def test_ctrl_c_before_any_text_is_told_to_a_program(edgemind: Command) -> None:
+    process = edgemind.start(
+        "run", "--json", "hi", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not psutil.Process(process.pid).children():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"")
+    seen = json.loads(out)
+    assert seen["error"]["kind"] == "interrupted"
+    assert set(seen["error"]) == {"kind", "message", "hint"}
+    assert seen["stop_reason"] == "cancelled"
+
+
+def test_a_killed_worker_leaves_an_object_with_what_it_had_said(edgemind: Command, endless: tuple[str, ...]) -> None:
+    flags = [flag for flag in endless if flag != "--hide-thinking"]
+    process = edgemind.start(
+        "run", *flags, "--json", "--confidence", QUESTION, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=-3
+    )
+    while not (workers := psutil.Process(process.pid).children()):
+        time.sleep(0.05)
+    time.sleep(1.5)
+    workers[0].kill()
+    out, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 7
+    seen = json.loads(out)
+    assert (seen["error"]["kind"], seen["stop_reason"]) == ("worker_died", "worker_died")
+    if not seen["answer"]:
+        pytest.skip("the machine is too busy: there was no text yet")
+    assert [step["text"] for step in seen["steps"]]
+    assert seen["stats"]["answer_tokens"] > 0
+    assert seen["stats"]["thinking_tokens"] == sum(step["tokens"] for step in seen["steps"])
+    assert "".join(token["text"] for token in seen["confidence"]).startswith("a ")
+
+
 def test_a_reader_that_goes_away_ends_the_worker(running: tuple[subprocess.Popen[bytes], psutil.Process]) -> None:
     process, worker = running
     assert process.stdout is not None
@@ -268,6 +308,8 @@ FILES = {
     "cut.gguf": b"",  # filled in with the head of the built-in model
     "bad.json": b'{"type":',
     "list.json": b"[1]",
+    "half.json": b'{"const":"\\ud800"}',
+    "deep.json": b'{"items":' * 300 + b"{}" + b"}" * 300,
     "bad.gbnf": b"root ::= nowhere",
     "picture.png": b"\x89PNG\r\n\x1a\n\0\0",
 }
@@ -302,6 +344,13 @@ BAD_INPUT = [
     (2, "-n 0 hi"),
     (2, "--mirostat 3 hi"),
     (2, "--logit-bias x=1 hi"),
+    (2, "--dry-multiplier inf hi"),
+    (2, "--top-k 99999999999 hi"),
+    (2, "--kv-type q4 hi"),
+    (2, "--think --thinking-budget 0 hi"),
+    (9, "--schema half.json hi"),
+    (9, "--schema deep.json hi"),
+    (4, os.fsdecode(b"-m caf\xe9.gguf hi")),
     (2, "--seed -1 hi"),
     (10, os.fsdecode(b"caf\xe9")),
 ]
@@ -313,6 +362,7 @@ def test_bad_input_is_one_sentence_and_a_next_step(
 ) -> None:
     for name, data in FILES.items():
         (tmp_path / name).write_bytes(data)
+    (tmp_path / os.fsdecode(b"caf\xe9.gguf")).write_bytes(builtin.path().read_bytes())
     (tmp_path / "cut.gguf").write_bytes(builtin.path().read_bytes()[:100_000])
     monkeypatch.chdir(tmp_path)
     ran = edgemind("run", "--json", *arguments.split())

@@ -123,7 +123,7 @@ def test_a_full_disk_is_told(edgemind: Command) -> None:
 def test_a_bug_is_one_sentence_and_a_traceback_only_on_request(edgemind: Command, tmp_path: Path) -> None:
     code = (
         "import sys, edgemind.cli.doctor as d\n"
-        "def broken(): raise RuntimeError('a\\nbug')\n"
+        "def broken(*_): raise RuntimeError('a\\nbug')\n"
         "d.examine = broken\n"
         "sys.argv = ['edgemind', 'doctor', '--json']\n"
         "from edgemind.cli import main; sys.exit(main())"
@@ -139,5 +139,6 @@ def test_a_bug_is_one_sentence_and_a_traceback_only_on_request(edgemind: Command
         assert done.returncode == 1
         assert "Something went wrong that should not have: RuntimeError: a bug\n" in done.stderr
         assert "report it" in done.stderr
+        assert "leave out what is private" in done.stderr
         assert ("Traceback" in done.stderr) == (debug == "1")
         assert json.loads(done.stdout)["error"]["kind"] == "error"
