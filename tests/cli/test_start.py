@@ -142,3 +142,16 @@ def test_a_bug_is_one_sentence_and_a_traceback_only_on_request(edgemind: Command
         assert "leave out what is private" in done.stderr
         assert ("Traceback" in done.stderr) == (debug == "1")
         assert json.loads(done.stdout)["error"]["kind"] == "error"
+
+
+@pytest.mark.parametrize("command", ["doctor", "bench --depth 8 --repeat 1 --threads 1", "run -n 1 hi"])
+def test_every_command_shuts_its_own_process_in(edgemind: Command, command: str) -> None:
+    code = (
+        f"import sys; sys.argv = ['edgemind', *{command.split()!r}]\n"
+        "from edgemind.cli import main; main()\n"
+        "from edgemind.privacy import jail; print(jail.armed().profile, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=TIMEOUT, env=edgemind.environment()
+    )
+    assert done.stderr.splitlines()[-1] == "ui"
