@@ -39,7 +39,7 @@ def paths() -> Paths:
     """The platform's folders, or those below ``EDGEMIND_HOME`` when it is set."""
     home = os.environ.get("EDGEMIND_HOME")
     if home:
-        root = Path(home).expanduser().absolute()
+        root = Path(os.path.expanduser(home)).absolute()
         return Paths(root / "data", root / "config", root / "cache")
     import platformdirs
 
@@ -79,7 +79,8 @@ def load_settings(file: Path | None = None) -> Settings:
     except FileNotFoundError:
         return Settings()
     except (OSError, UnicodeDecodeError) as problem:
-        raise BadConfig(f"Cannot read the settings file {file}: {problem}", f"Mend or remove {file}.") from problem
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+        raise BadConfig(f"Cannot read the settings file {file}: {reason}.", f"Mend or remove {file}.") from problem
     try:
         return Settings.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:

@@ -105,6 +105,8 @@ def _check_command(arguments: list[str]) -> None:
     names = [info.name for info in app.registered_commands if info.name]
     if name.startswith("-") or name in names:
         return
+    if name in ("help", "version"):
+        raise UsageError(f"There is no command {name!r}, there is a flag.", f"edgemind --{name}")
     if name in ABOUT_DOWNLOADS:
         raise UsageError("This version downloads no models by itself.", f"With a browser, {FETCH}")
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)

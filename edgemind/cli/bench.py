@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgemind.cli import console, options
-from edgemind.errors import UsageError
+from edgemind.errors import PromptTooLong, UsageError
 from edgemind.terminal import clean_line
 
 if TYPE_CHECKING:
     from edgemind.engine.bench import BenchReport
 
 DEPTHS = (0, 512, 2048)
+DEEPEST = 1 << 30
 
 
 def register(app: typer.Typer) -> None:
@@ -46,8 +47,8 @@ def bench(
         raise UsageError("--model and --random-weights exclude each other.", "Give one of the two.")
     if kv_type == "q8_0" and flash_attention == "off":
         raise UsageError("--kv-type q8_0 needs flash attention.", "Leave out --flash-attention off.")
-    if depth and max(depth) > options.LARGEST[int]:
-        raise UsageError(f"--depth is at most {options.LARGEST[int]:,}.", "edgemind bench --help")
+    if depth and max(depth) > DEEPEST:
+        raise UsageError(f"--depth is at most {DEEPEST:,}.", "edgemind bench --help")
 
     from edgemind.privacy import jail
 
@@ -60,7 +61,10 @@ def bench(
 
             path = resolve(model).path
         opened = {"path": options.sendable(str(path)), "threads": threads, **options.cache(kv_type, flash_attention)}
-        report = _measured(opened, depth, repeat)
+        try:
+            report = _measured(opened, depth, repeat)
+        except PromptTooLong as problem:
+            raise PromptTooLong(problem.message, "Give a smaller --depth, or a model with a longer context.") from None
     if json_output:
         console.out_json(as_object(report))
     else:

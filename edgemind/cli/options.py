@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgemind.cli import prompt
-from edgemind.errors import BadConstraint, ModelUnusable, UsageError
+from edgemind.errors import BadConstraint, BadInput, ModelUnusable, UsageError
 from edgemind.terminal import clean_line
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SAMPLING_FLAGS = (
 )
 """Flags that are fields of ``events.Sampling``, by name."""
 
-LARGEST: dict[type, float] = {int: 2**31 - 1, float: 3.4e38}
+LARGEST = {int: "2147483647", float: "3.4e38"}
 """What llama.cpp's numbers hold. A seed may be larger."""
 
 MAX_DEPTH = 128
@@ -235,8 +235,9 @@ def _check_number(name: str, value: object) -> None:
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{flag} has to be a finite number, not {value}.", "edgemind run --help")
-    if abs(value) > LARGEST[type(value)] and name != "seed":
-        raise UsageError(f"{flag} is at most {LARGEST[type(value)]:g}.", "edgemind run --help")
+    largest = LARGEST[type(value)]
+    if abs(value) > float(largest) and name != "seed":
+        raise UsageError(f"{flag} is at most {largest}.", "edgemind run --help")
 
 
 def _first(given: int | None, otherwise: int | None) -> int | None:
@@ -269,20 +270,10 @@ def _number(text: str) -> float | None:
 
 
 def _read_constraint(file: Path, what: str) -> str:
-    shown = _shown(file)
-    hint = f"Look at the file that --{'schema' if what == 'schema' else 'grammar'} names."
     try:
-        if not file.is_file():
-            raise BadConstraint(f"There is no {what} file {shown}.", hint)
-        with file.open("rb") as stream:
-            data = stream.read(prompt.MAX_BYTES + 1)
-        text = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
-        raise BadConstraint(f"The {what} file {shown} cannot be read: {reason}.", hint) from problem
-    if len(data) > prompt.MAX_BYTES:
-        raise BadConstraint(f"The {what} file {shown} is longer than {prompt.MAX_BYTES // 2**20} MiB.", hint)
-    return text
+        return prompt.attachment(str(file)).text
+    except BadInput as problem:
+        raise BadConstraint(problem.message, f"Look at the file that --{what} names.") from problem
 
 
 def _read_schema(file: Path) -> dict[str, Any]:

@@ -5,8 +5,10 @@ Nothing is ever written where standard error is no terminal. Not for: anything t
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+import unicodedata
 
 from edgemind.cli import console
 from edgemind.terminal import clean_line
@@ -63,6 +65,23 @@ class Progress:
             with self._lock:
                 if self._text:
                     wheel = self._frames[frame % len(self._frames)]
-                    console.err_raw(f"{ERASE}{console.DIM}{wheel} {clean_line(self._text)}{console.RESET}")
+                    console.err_raw(f"{ERASE}{console.DIM}{wheel} {fitting(self._text, _columns() - 3)}{console.RESET}")
                     self._drawn = True
             frame += 1
+
+
+def fitting(text: str, columns: int) -> str:
+    """As much of the text as fits on the line: one that wraps cannot be taken away again."""
+    shown = clean_line(text)
+    for index, character in enumerate(shown):
+        columns -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if columns < 0:
+            return shown[:index]
+    return shown
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80

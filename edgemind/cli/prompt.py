@@ -111,9 +111,10 @@ def attachment(path: str) -> Attachment:
             finally:
                 os.close(descriptor)
     except FileNotFoundError as problem:
-        raise BadInput(
-            f"There is no file {shown}.", f"Look for it: ls {clean_line(os.path.dirname(path) or '.')}"
-        ) from problem
+        look = f"Look for it: ls {clean_line(os.path.dirname(path) or '.')}"
+        if path == "-":
+            look = "Standard input needs no -f: what is piped in is appended to the prompt."
+        raise BadInput(f"There is no file {shown}.", look) from problem
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)
         raise BadInput(f"{shown} cannot be read: {reason}.", hint) from problem

@@ -47,6 +47,12 @@ def test_a_name_from_a_file_does_not_act_on_the_terminal() -> None:
     assert as_object(report("x"))["notes"] == ["a note\x1b[2J"]
 
 
+def test_a_depth_beyond_the_context(edgemind: Command) -> None:
+    ran = edgemind("bench", "--depth", "100000", "--threads", "1")
+    assert ran.code == 6
+    assert "smaller --depth" in ran.err
+
+
 @pytest.mark.parametrize("more", [(), ("--kv-type", "q8_0"), ("--kv-type", "f32")])
 def test_a_measurement(edgemind: Command, more: tuple[str, ...]) -> None:
     ran = edgemind(*QUICK, *more, "--json")

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,13 @@ def test_a_schema_that_cannot_be_sent(tmp_path: Path, text: str, said: str) -> N
     with pytest.raises(BadConstraint) as caught:
         options._read_schema(file)
     assert said in caught.value.message
+
+
+def test_a_schema_may_come_from_a_command(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_text, args=('{"type":"integer"}',), daemon=True).start()
+    assert options._read_schema(pipe) == {"type": "integer"}
 
 
 def test_the_deepest_schema_crosses_the_pipe(tmp_path: Path) -> None:

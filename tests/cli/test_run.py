@@ -331,6 +331,7 @@ BAD_INPUT = [
     (9, "--grammar none.gbnf hi"),
     (10, "-f picture.png hi"),
     (10, "-f none hi"),
+    (10, "-f - hi"),
     (10, "-f . hi"),
     (3, "--lora ./none.gguf hi"),
     (4, "--lora empty.gguf:0.5 hi"),
@@ -388,6 +389,10 @@ def test_settings_are_used_and_mended(edgemind: Command) -> None:
     settings.write_text('thinking = "off"\nthreads = 1\n')
     assert json.loads(edgemind("run", "--json", QUESTION).out)["reasoning"] == ""
     assert json.loads(edgemind("run", "--json", "--think", QUESTION).out)["reasoning"]
+    settings.write_bytes(b"\xff")
+    ran = edgemind("run", QUESTION)
+    assert ran.code == 11
+    assert "not UTF-8 text." in ran.err
     settings.write_text("thraeds = 1\n")
     ran = edgemind("run", QUESTION)
     assert ran.code == 11

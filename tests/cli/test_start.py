@@ -58,6 +58,13 @@ def test_a_mistyped_command_names_the_nearest(edgemind: Command, typed: str, mea
     assert not ran.out
 
 
+@pytest.mark.parametrize("name", ["help", "version"])
+def test_what_is_a_flag_is_not_a_command(edgemind: Command, name: str) -> None:
+    ran = edgemind(name)
+    assert ran.code == 2
+    assert f"edgemind --{name}" in ran.err
+
+
 def test_a_prompt_in_place_of_a_command_shows_the_way(edgemind: Command) -> None:
     ran = edgemind("What is 2 + 2?")
     assert ran.code == 2
