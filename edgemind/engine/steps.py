@@ -9,7 +9,8 @@ Where a step begins (the first rule that fits decides; each needs only text that
 4. A new line begins a step, since models trained on one step a line, and lists of equations, are read that way.
    It continues the step when the line above ends in ``,`` ``:`` or an operator, when it starts with an operator
    or a closing bracket, or when it is the rest of a wrapped line: it starts in lower case, and the line above has at
-   least 40 characters and did not end a sentence. ``wait``, ``hmm`` and their like begin a step in lower case too.
+   least 40 characters and did not end a sentence. A label (``word: ``), ``wait``, ``hmm`` and their like begin a
+   step in lower case too.
 5. Within a line a step begins at a sentence that starts with a turning word (Wait, But, So, Alternatively, ...) once
    the current step has more than 200 characters.
 
@@ -49,6 +50,8 @@ _CONTINUES_ABOVE = "=)]}≤≥≈→⇒,;"
 _SENTENCE_END = re.compile(r"[.!?。！？…\n]")
 _ITEM = re.compile(r"(?:\d{1,3}[.)]|[-*+•])\s")
 _MAYBE_ITEM = re.compile(r"\d{1,3}[.)]?|[-*+•]")
+_LABEL = re.compile(r"[a-z]{1,12}: ")
+_MAYBE_LABEL = re.compile(r"[a-z]{1,12}:?")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})([^`]*)$")
 _LINE_KEPT = 400
 """Characters of a line that are kept to recognise fences and math; longer lines are neither."""
@@ -277,6 +280,10 @@ class StepSplitter:
             return True
         first = rest[0]
         if first.islower() and self._last not in _ENDS and self._above >= WRAPPED_LINE:
+            if _LABEL.match(rest):
+                return True
+            if not final and _MAYBE_LABEL.fullmatch(rest):
+                return None
             turning = _begins_with_word(rest + (" " if final else ""), _UNMISTAKABLE, capital=False)
             return turning if turning is not None or not final else False
         return not (self._last and self._last in _CONTINUES_BELOW) and first not in _CONTINUES_ABOVE
@@ -295,10 +302,9 @@ class StepSplitter:
         step.text.append(text)
         step.length += len(text)
         step.visible = step.visible or not text.isspace()
-        if len(self._line) < _LINE_KEPT and text != "\n":
-            self._line = (self._line + text)[:_LINE_KEPT]
-        elif text != "\n" and not text.isspace():
-            self._line = self._line[: _LINE_KEPT - 1] + text.rstrip()[-1]
+        if text != "\n":
+            line = self._line + text
+            self._line = line if len(line) <= _LINE_KEPT else line[: _LINE_KEPT - 1] + line.rstrip()[-1:]
         if self._pieces and self._pieces[-1][0] == index:
             self._pieces[-1][1].append(text)
         else:

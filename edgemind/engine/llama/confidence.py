@@ -15,11 +15,11 @@ def confidence(logits: npt.NDArray[np.float32], token: int, top: int) -> tuple[f
     Args:
         logits: one row, ``[vocab]``.
     """
-    if not np.isfinite(logits[token]):  # a damaged model
-        return 0.0, 0.0, []
     shifted = logits - logits.max()
     weights = np.exp(shifted)
     total = float(weights.sum())
+    if not np.isfinite(total):  # a damaged model
+        return 0.0, 0.0, []
     np.maximum(shifted, np.float32(-1e30), out=shifted)
     entropy = float(np.log(total)) - float(np.multiply(weights, shifted, out=shifted).sum()) / total
     alternatives: list[tuple[int, float]] = []
