@@ -8,7 +8,7 @@ from edgemind.errors import EdgemindError
 
 INTERRUPTED = {
     "kind": "interrupted",
-    "message": "Ctrl-C came before the answer was there.",
+    "message": "Ctrl-C came before the answer was complete.",
     "hint": "Run the command again.",
 }
 
