@@ -253,27 +253,6 @@ def test_ctrl_c_before_any_text_is_told_to_a_program(edgemind: Command) -> None:
     assert seen["stop_reason"] == "cancelled"
 
 
-def test_a_killed_worker_leaves_an_object_with_what_it_had_said(edgemind: Command, endless: tuple[str, ...]) -> None:
-    flags = [flag for flag in endless if flag != "--hide-thinking"]
-    process = edgemind.start(
-        "run", *flags, "--json", "--confidence", QUESTION, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=-3
-    )
-    while not (workers := psutil.Process(process.pid).children()):
-        time.sleep(0.05)
-    time.sleep(1.5)
-    workers[0].kill()
-    out, _ = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 7
-    seen = json.loads(out)
-    assert (seen["error"]["kind"], seen["stop_reason"]) == ("worker_died", "worker_died")
-    if not seen["answer"]:
-        pytest.skip("the machine is too busy: there was no text yet")
-    assert [step["text"] for step in seen["steps"]]
-    assert seen["stats"]["answer_tokens"] > 0
-    assert seen["stats"]["thinking_tokens"] == sum(step["tokens"] for step in seen["steps"])
-    assert "".join(token["text"] for token in seen["confidence"]).startswith("a ")
-
-
 def test_a_reader_that_goes_away_ends_the_worker(running: tuple[subprocess.Popen[bytes], psutil.Process]) -> None:
     process, worker = running
     assert process.stdout is not None
