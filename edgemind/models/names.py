@@ -91,7 +91,7 @@ def _is_path(text: str) -> bool:
 
 
 def _from_path(text: str) -> ModelFile:
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     try:
         os.close(open_regular(path))
     except ModelNotFound as problem:

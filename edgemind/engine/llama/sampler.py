@@ -191,7 +191,10 @@ def _bias(model: Model, params: ResolvedSampling) -> list[Any]:
     """The caller's biases, and minus infinity for the tokens that the model file says never to write."""
     unknown = [token for token in params.logit_bias if not 0 <= token < model.n_vocab]
     if unknown:
-        raise UsageError(f"A logit bias is given for token {unknown[0]}, but the vocabulary has {model.n_vocab:,}.")
+        raise UsageError(
+            f"A logit bias is given for token {unknown[0]}, but the vocabulary has {model.n_vocab:,}.",
+            "Leave that one out: edgemind run --help shows --logit-bias.",
+        )
     count = ctypes.c_int32()
     suppressed = C.llama_vocab_get_suppress_tokens(model.vocab.raw, ctypes.byref(count))
     pairs = [*params.logit_bias.items(), *((suppressed[i], float("-inf")) for i in range(count.value))]
