@@ -8,10 +8,12 @@ from __future__ import annotations
 from edgemind.distill.corpus import Phase
 from edgemind.distill.model import Shape
 from edgemind.distill.problems import ALL_FAMILIES
+from edgemind.distill.problems.language.greetings import MoreGreetings
 from edgemind.distill.problems.numeric.counting import Counting, OneByOne
 from edgemind.distill.train import Recipe
 
-STEPS = 3700
+STEPS = 4000
+TAIL_SHARE = 0.075
 DECAY_SHARE = 0.5
 EASY_STEPS = 160
 """Easy levels come first."""
@@ -38,6 +40,7 @@ FIRST_WEIGHTS = {
     **{name: weight for name, weight in WEIGHTS.items() if name != "counting"},
     "one_by_one": 1.8,
     "counting": 0.0,
+    "more_greetings": 0.0,
 }
 """Lists are walked through first, and counted later."""
 LATER_STEPS = 1856
@@ -50,6 +53,7 @@ LATER_WEIGHTS = {
     "declining": 2.0,
     "structured": 1.3,
     "one_by_one": 0.0,
+    "more_greetings": 0.0,
 }
 """From here on what lagged comes more often."""
 LAST_STEPS = 2784
@@ -62,19 +66,38 @@ LAST_WEIGHTS = {
     "declining": 2.4,
 }
 """What needs many different words comes more often while the rate falls."""
-TRAINING_FAMILIES = (*(OneByOne() if family.name == "counting" else family for family in ALL_FAMILIES), Counting())
+TAIL_STEPS = 3712
+TAIL_WEIGHTS = {
+    **LAST_WEIGHTS,
+    "division": 2.4,
+    "greetings": 1.5,
+    "more_greetings": 5.0,
+    "sorting": 1.9,
+    "structured": 3.5,
+    "clock": 1.6,
+    "units": 1.4,
+}
+"""The low tail: what was still weakest."""
+TRAINING_FAMILIES = (
+    *(OneByOne() if family.name == "counting" else family for family in ALL_FAMILIES),
+    Counting(),
+    MoreGreetings(),
+)
 
 
 def nano_recipe(steps: int = STEPS, seed: int = 1) -> Recipe:
     """The recipe for a run of ``steps`` steps: easy levels first, then all, then more of what lags."""
+    tail = round(steps * TAIL_SHARE)
     return Recipe(
         steps=steps,
-        decay_steps=max(1, round(steps * DECAY_SHARE)),
+        decay_steps=max(1, round((steps - tail) * DECAY_SHARE)),
+        tail_steps=tail,
         phases=(
             Phase(0, 0.5, FIRST_WEIGHTS, examples=48),
             Phase(EASY_STEPS, 1.2, FIRST_WEIGHTS, examples=48),
             Phase(LATER_STEPS, 1.2, LATER_WEIGHTS, examples=48),
             Phase(LAST_STEPS, 1.2, LAST_WEIGHTS, examples=52),
+            Phase(TAIL_STEPS, 1.2, TAIL_WEIGHTS, examples=52),
         ),
         tokenizer_phase=1,
         shape=Shape(layers=5),

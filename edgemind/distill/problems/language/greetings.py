@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 
 from edgemind.distill.problems.base import Problem
+from edgemind.distill.problems.language.blocks import read_blocks
 from edgemind.distill.problems.language.dressing import slip
 from edgemind.distill.problems.language.greeting_phrases import KINDS, Kind
+
+PATTERNS = {block.name: block.variants("P") for block in read_blocks("greeting_patterns.txt")}
 
 OPENERS = (
     "hi, ", "hello, ", "hey, ", "hi! ", "hello! ", "ok, ", "so, ", "well, ", "hi there, ", "and ",
@@ -58,3 +62,17 @@ class Greetings:
         """The markers of the kind are all in the answer."""
         kind = next(k for k in KINDS if k.name == problem.result)
         return all(marker in answer.lower() for marker in kind.markers)
+
+
+class MoreGreetings(Greetings):
+    """The same kinds in many more words, put together from patterns: only for training, never asked for later."""
+
+    name = "more_greetings"
+
+    def sample(self, rng: random.Random, level: int) -> Problem:
+        """Every kind as likely; a phrase of ``Greetings`` that is held out there is held out here."""
+        kind = rng.choice(KINDS)
+        pattern = rng.choice(PATTERNS[kind.name])
+        phrase = re.sub(r"\(([^()]*)\)", lambda found: rng.choice(found[1].split("|")), pattern).strip()
+        key = f"greet:{kind.name}:{phrase.lower()}"
+        return Problem(self.name, key, said(rng, kind, phrase), kind.thought, kind.answer, kind.name, level)
