@@ -12,8 +12,9 @@ from edgemind.distill.problems.language.greetings import MoreGreetings
 from edgemind.distill.problems.numeric.counting import Counting, OneByOne
 from edgemind.distill.train import Recipe
 
-STEPS = 4000
-TAIL_SHARE = 0.075
+STEPS = 4128
+TAILS = ((300, 0.15), (128, 0.08))
+"""Steps and learning rate of what follows the main run, of ``STEPS`` in all."""
 DECAY_SHARE = 0.5
 EASY_STEPS = 160
 """Easy levels come first."""
@@ -78,6 +79,9 @@ TAIL_WEIGHTS = {
     "units": 1.4,
 }
 """The low tail: what was still weakest."""
+END_STEPS = 4000
+END_WEIGHTS = {**TAIL_WEIGHTS, "declining": 10.0, "more_greetings": 3.5, "structured": 2.0, "python_functions": 1.4}
+"""The last word is to decline."""
 TRAINING_FAMILIES = (
     *(OneByOne() if family.name == "counting" else family for family in ALL_FAMILIES),
     Counting(),
@@ -87,17 +91,18 @@ TRAINING_FAMILIES = (
 
 def nano_recipe(steps: int = STEPS, seed: int = 1) -> Recipe:
     """The recipe for a run of ``steps`` steps: easy levels first, then all, then more of what lags."""
-    tail = round(steps * TAIL_SHARE)
+    tails = tuple((max(1, round(steps * length / STEPS)), rate) for length, rate in TAILS)
     return Recipe(
         steps=steps,
-        decay_steps=max(1, round((steps - tail) * DECAY_SHARE)),
-        tail_steps=tail,
+        decay_steps=max(1, round((steps - sum(length for length, _ in tails)) * DECAY_SHARE)),
+        tails=tails,
         phases=(
             Phase(0, 0.5, FIRST_WEIGHTS, examples=48),
             Phase(EASY_STEPS, 1.2, FIRST_WEIGHTS, examples=48),
             Phase(LATER_STEPS, 1.2, LATER_WEIGHTS, examples=48),
             Phase(LAST_STEPS, 1.2, LAST_WEIGHTS, examples=52),
             Phase(TAIL_STEPS, 1.2, TAIL_WEIGHTS, examples=52),
+            Phase(END_STEPS, 1.2, END_WEIGHTS, examples=52),
         ),
         tokenizer_phase=1,
         shape=Shape(layers=5),

@@ -37,9 +37,8 @@ class Recipe:
     shape: Shape = field(default_factory=Shape)
     seed: int = 1
     warmup: int = 100
-    tail_steps: int = 0
-    """Steps after the rate has fallen to zero that begin again, low, at ``tail_rate`` and fall once more."""
-    tail_rate: float = 0.15
+    tails: tuple[tuple[int, float], ...] = ()
+    """Stretches after the rate has fallen to zero, ``(steps, rate)``: each begins low, at its rate, and falls again."""
     muon_rate: float = 0.006
     adam_rate: float = 0.003
     weight_decay: float = 0.02
@@ -51,11 +50,13 @@ class Recipe:
     """The phase on whose mixture the tokenizer is trained."""
 
     def rate(self, step: int) -> float:
-        """The share of the full learning rate at a step: warm-up, plateau, a line to zero, and a low tail."""
-        main = self.steps - self.tail_steps
-        if step >= main:
-            return self.tail_rate * (self.steps - step) / self.tail_steps
-        return min(1.0, (step + 1) / self.warmup, (main - step) / self.decay_steps)
+        """The share of the full learning rate at a step: warm-up, plateau, a line to zero, and the tails."""
+        left = self.steps - step
+        for steps, rate in reversed(self.tails):
+            if left <= steps:
+                return rate * left / steps
+            left -= steps
+        return min(1.0, (step + 1) / self.warmup, left / self.decay_steps)
 
     def phase(self, step: int) -> Phase:
         """The phase that governs a step."""
