@@ -17,7 +17,6 @@ from edgemind.engine import llama
 from edgemind.engine.contexts import SHORTER, ContextFull, Contexts, Slot
 from edgemind.engine.events import Event, Failed, PromptProgress
 from edgemind.engine.live import LiveRequest
-from edgemind.engine.threads import preemptions
 from edgemind.errors import EdgemindError
 
 SHARED_CHUNK = 128
@@ -91,9 +90,9 @@ class Scheduler:
         if self._batch.n_tokens > 1 or not self.contexts.may_change_threads:
             return context.decode(self._batch)
         context.set_threads(governor.threads, governor.most)
-        began, interrupted = time.perf_counter(), preemptions()
+        began, used = time.perf_counter(), time.process_time()
         result = context.decode(self._batch)
-        governor.note(time.perf_counter() - began, preemptions() - interrupted)
+        governor.note(time.perf_counter() - began, time.process_time() - used)
         return result
 
     def fail_all(self, problem: EdgemindError) -> None:

@@ -13,16 +13,12 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
-
 SOON, LATE = 8, 256
 """Tokens until the next trial: few at the start and after a change, twice as many each time nothing changes."""
 
-PREEMPTED = 0.5
-"""Involuntary context switches per token from which the machine counts as busy: a quiet one has next to none."""
+UNDISTURBED = 0.93
+"""Share of its threads' time that this process has the processor for; with less, something else is running. On a
+quiet machine threads that wait at a barrier spin, so the share is close to 1."""
 
 PROBE_TOKENS = 3
 RECENT = 6
@@ -43,13 +39,13 @@ class ThreadGovernor:
         """For the next decode."""
         self._settled = most
         self._recent: deque[float] = deque(maxlen=RECENT)
-        self._switches: deque[int] = deque(maxlen=RECENT)
+        self._processor: deque[float] = deque(maxlen=RECENT)
         self._trial: list[float] = []
         self._pause = self._until_trial = SOON
         self._turn = -1
 
-    def note(self, seconds: float, preemptions: int) -> None:
-        """The decode with ``threads`` threads took so long, and the system interrupted it so often."""
+    def note(self, seconds: float, processor_seconds: float) -> None:
+        """The decode with ``threads`` threads took so long, and had so much processor time, of all threads together."""
         if self.most == 1:
             return
         if self.threads != self._settled:
@@ -58,9 +54,10 @@ class ThreadGovernor:
                 self._decide()
             return
         self._recent.append(seconds)
-        self._switches.append(preemptions)
+        self._processor.append(processor_seconds)
         self._until_trial -= 1
-        worth_it = self._settled < self.most or sum(self._switches) >= PREEMPTED * RECENT
+        share = sum(self._processor) / (sum(self._recent) * self._settled or 1)
+        worth_it = self._settled < self.most or share < UNDISTURBED
         if worth_it and self._until_trial <= 0 and len(self._recent) == RECENT:
             self.threads = self._candidate()
             self._trial = []
@@ -76,13 +73,9 @@ class ThreadGovernor:
         if median(self._trial) < GAIN * median(self._recent):
             self._settled = self.threads
             self._recent.clear()
+            self._processor.clear()
             self._pause = SOON
         else:
             self._pause = min(2 * self._pause, LATE)
         self.threads = self._settled
         self._until_trial = self._pause
-
-
-def preemptions() -> int:
-    """How often the system took the processor away from this process so far; 0 where it does not say."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else 0

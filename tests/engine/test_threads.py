@@ -13,7 +13,8 @@ def run(governor: ThreadGovernor, seconds: Callable[[int], float], tokens: int) 
     used = []
     for _ in range(tokens):
         used.append(governor.threads)
-        governor.note(seconds(governor.threads), 0 if seconds is quiet else 3)
+        took = seconds(governor.threads)
+        governor.note(took, took * governor.threads * (0.99 if seconds is quiet else 0.6))
     return used
 
 
