@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from edgemind.distill.problems.base import Family, Problem, sample_split, split_of
-from edgemind.distill.problems.language import LANGUAGE_FAMILIES, LANGUAGE_WEIGHTS
+from edgemind.distill.problems.language import LANGUAGE_FAMILIES
 from edgemind.distill.problems.language.declining import TEXTS, reserved_key, templates
 from edgemind.distill.problems.language.greeting_phrases import KINDS
 from edgemind.distill.problems.language.python_check import harmless, passes
@@ -38,8 +38,13 @@ def shown(code: str) -> str:
     return f"```python\n{code}\n```\n"
 
 
-def test_weights_name_the_families() -> None:
-    assert set(LANGUAGE_WEIGHTS) == set(BY_NAME)
+def test_every_phase_of_the_recipe_names_known_families() -> None:
+    pytest.importorskip("torch")
+    from edgemind.distill.nano import TRAINING_FAMILIES, nano_recipe
+
+    names = {family.name for family in TRAINING_FAMILIES}
+    assert set(BY_NAME) <= names
+    assert all(set(phase.weights) <= names for phase in nano_recipe().phases)
 
 
 @every_family

@@ -16,12 +16,3 @@ LANGUAGE_FAMILIES: tuple[Family, ...] = (
     Structured(),
     Declining(),
 )
-
-LANGUAGE_WEIGHTS: dict[str, float] = {
-    "word_problems": 2.2,
-    "python_functions": 1.6,
-    "greetings": 0.6,
-    "declining": 2.6,
-    "structured": 0.5,
-}
-"""How often a family is drawn, against 1 for a numeric family."""
