@@ -99,6 +99,41 @@ class BadConfig(EdgemindError):
     kind = "bad_config"
 
 
+class NetworkProblem(EdgemindError):
+    """The hub cannot be reached, does not answer, or answers with an error of its own."""
+
+    exit_code = 12
+    kind = "network"
+
+
+class AccessDenied(EdgemindError):
+    """A model that asks for an accepted licence or a token; a token that the hub does not take."""
+
+    exit_code = 13
+    kind = "access_denied"
+
+
+class Damaged(EdgemindError):
+    """Bytes that are not those their hash promises, in a download, in the store or on a stick."""
+
+    exit_code = 14
+    kind = "damaged"
+
+
+class NoRoom(EdgemindError):
+    """The disk is full, or would be; the message has the numbers."""
+
+    exit_code = 15
+    kind = "no_room"
+
+
+class StoreProblem(EdgemindError):
+    """The model store cannot be used as asked: read-only, locked, written by a newer version, or a disk error."""
+
+    exit_code = 16
+    kind = "store"
+
+
 EXIT_INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT; the partial answer has been printed."""
 

@@ -65,6 +65,10 @@ class Settings(BaseModel):
     thinking_budget: int | None = Field(default=None, ge=0)
     thinking_close: str | None = None
     """The sentence with which a spent budget closes the thought."""
+    aliases: dict[str, str] = {}
+    """Other names for models: ``edgemind alias``."""
+    stores: tuple[str, ...] = ()
+    """Shared folders of models that are only read: ``edgemind store add``."""
 
 
 def load_settings(file: Path | None = None) -> Settings:
