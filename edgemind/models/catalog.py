@@ -9,11 +9,12 @@ import functools
 import re
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from edgemind.errors import BadConfig
+from edgemind.models.catalog_schema import CatalogEntry, CatalogFile, SamplingDefaults, Shape, Use
 from edgemind.models.header import Header
 from edgemind.settings import paths
 
@@ -22,66 +23,18 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-Use = Literal["chat", "reasoning", "code", "math", "multilingual", "demo"]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SamplingDefaults(_Strict):
-    """A model's own sampling. Fields and ranges are those of ``engine.events.Sampling``; unset means llama.cpp's."""
-
-    temperature: float | None = Field(default=None, ge=0, le=100)
-    top_k: int | None = Field(default=None, ge=0)
-    top_p: float | None = Field(default=None, ge=0, le=1)
-    min_p: float | None = Field(default=None, ge=0, le=1)
-    typical_p: float | None = Field(default=None, ge=0, le=1)
-    repeat_penalty: float | None = Field(default=None, gt=0, le=10)
-    presence_penalty: float | None = Field(default=None, ge=-10, le=10)
-    frequency_penalty: float | None = Field(default=None, ge=-10, le=10)
-    penalty_last_n: int | None = Field(default=None, ge=-1)
-    xtc_probability: float | None = Field(default=None, ge=0, le=1)
-    xtc_threshold: float | None = Field(default=None, ge=0, le=1)
-    mirostat: Literal[0, 1, 2] | None = None
-    mirostat_tau: float | None = Field(default=None, gt=0)
-    mirostat_eta: float | None = Field(default=None, gt=0)
-
-    def given(self) -> dict[str, Any]:
-        """The fields that are set, as keyword arguments for ``engine.events.Sampling``."""
-        return self.model_dump(exclude_none=True)
-
-
-class CatalogEntry(_Strict):
-    """One ``[[model]]`` of ``models.toml``."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
-    description: str = Field(min_length=1, max_length=200)
-    repository: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
-    """Of GGUF files on the hub, ``owner/name``."""
-    files: dict[str, str] = {}
-    """File name in the repository per quantization."""
-    default_quantization: str | None = None
-    parameters: int = Field(gt=0)
-    context: int = Field(ge=256)
-    """Tokens the model was trained for."""
-    licence: str = Field(min_length=1)
-    use: tuple[Use, ...] = ()
-    match: tuple[str, ...] = ()
-    """Other values of ``general.name``, or file names, by which a GGUF file is known to be this model."""
-    reasoning: str | None = None
-    """Overrides what template and vocabulary say; see ``engine.reasoning.FORMATS``."""
-    thinking: Literal["auto", "on", "off"] = "auto"
-    sampling: SamplingDefaults = SamplingDefaults()
-    good_at: tuple[str, ...] = ()
-    bad_at: tuple[str, ...] = ()
-    verified: bool = False
-    """Whether every fact here was checked against the publisher's own pages."""
-
-    def file(self, quantization: str | None = None) -> str | None:
-        """The file name of this quantization, or of the default one."""
-        wanted = quantization or self.default_quantization or next(iter(self.files), "")
-        return next((file for quant, file in self.files.items() if quant.lower() == wanted.lower()), None)
+__all__ = [
+    "CatalogEntry",
+    "CatalogFile",
+    "SamplingDefaults",
+    "Shape",
+    "Use",
+    "for_file",
+    "load",
+    "sampling_for",
+    "sampling_in_file",
+    "shipped_file",
+]
 
 
 def load() -> dict[str, CatalogEntry]:

@@ -60,7 +60,7 @@ def test_what_ships_is_valid_and_says_what_it_is(user: Path) -> None:
         assert entry.name == builtin.NAME or (entry.repository and entry.file()), entry.name
         assert entry.good_at, entry.name
         assert entry.bad_at, entry.name
-        assert all(file.endswith(".gguf") for file in entry.files.values())
+        assert all(path.endswith(".gguf") for file in entry.files.values() for path in file.paths)
 
 
 def test_sampling_fields_are_those_of_the_engine() -> None:
