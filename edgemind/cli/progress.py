@@ -65,7 +65,8 @@ class Progress:
             with self._lock:
                 if self._text:
                     wheel = self._frames[frame % len(self._frames)]
-                    console.err_raw(f"{ERASE}{console.DIM}{wheel} {fitting(self._text, _columns() - 3)}{console.RESET}")
+                    text = fitting(self._text, terminal_columns() - 3)
+                    console.err_raw(f"{ERASE}{console.DIM}{wheel} {text}{console.RESET}")
                     self._drawn = True
             frame += 1
 
@@ -80,7 +81,8 @@ def fitting(text: str, columns: int) -> str:
     return shown
 
 
-def _columns() -> int:
+def terminal_columns() -> int:
+    """Of standard error; 80 when it is no terminal."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except (OSError, ValueError):
