@@ -9,6 +9,7 @@ Not for: tensor data (llama.cpp reads it in the worker), writing (the ``gguf`` p
 from __future__ import annotations
 
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from edgemind.models.impostors import looks_like
 from edgemind.models.opening import open_regular, read_at, shown
 from edgemind.models.sizes import human_bytes
 
-__all__ = ["ArrayInfo", "Header", "Tensor", "read_array", "read_header"]
+__all__ = ["ArrayInfo", "Header", "Tensor", "read_array", "read_header", "read_partial"]
 
 MAX_KEYS = 65_536
 MAX_TENSORS = 65_536
@@ -37,7 +38,9 @@ SMALL_ARRAY = 1024
 """Number arrays up to this length (one number per layer, say) are read at once; longer ones wait for ``array``."""
 SMALL_STRINGS = 64
 
-_FIRST_READ = 4 << 20
+_READ = 1 << 20
+"""The buffer grows by this: fresh memory costs more than the reading."""
+_AT_ONCE = 64
 _ARRAY = 9
 _SCALARS: dict[int, struct.Struct] = {
     0: struct.Struct("<B"),
@@ -54,6 +57,14 @@ _SCALARS: dict[int, struct.Struct] = {
 }
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
+_SHORT_STRINGS = re.compile(
+    b"(?s:%b){%d}" % (b"|".join(b"%b\\x00{7}.{%d}" % (re.escape(bytes([n])), n) for n in range(64)), _AT_ONCE)
+)
+"""So many strings of under 64 bytes, each after its length: over a vocabulary in half of the time."""
+
+
+class _Unfinished(Exception):
+    """The header goes on past the bytes that are there so far."""
 
 
 def read_header(path: str | os.PathLike[str], *, arrays: bool = False) -> Header:
@@ -67,12 +78,44 @@ def read_header(path: str | os.PathLike[str], *, arrays: bool = False) -> Header
         ModelNotFound: there is no such file.
         ModelUnusable: it is not a GGUF file that llama.cpp could load; the message says why in one sentence.
     """
+    return _read(path, None, None, shown(path), arrays)
+
+
+def read_partial(
+    path: str | os.PathLike[str], full_size: int, *, have: int | None = None, name: str | None = None
+) -> Header | None:
+    """The header of a file that so far holds only its first bytes, such as a download under way.
+
+    Cheap enough to be asked again as the file grows: at 1, 4, 16 and 64 MiB, say. The checks are those of
+    ``read_header`` for a file of ``full_size`` bytes.
+
+    Args:
+        full_size: bytes that the file will have.
+        have: how many of its first bytes are there; all that the file holds now, unless given.
+        name: what messages call the file; its path, unless given.
+
+    Returns:
+        The header, or ``None`` when it goes on past what is there.
+
+    Raises:
+        ModelNotFound: there is no such file.
+        ModelUnusable: what is there already shows that this will be no GGUF file that llama.cpp could load.
+    """
+    try:
+        return _read(path, full_size, have, name or shown(path), arrays=False)
+    except _Unfinished:
+        return None
+
+
+def _read(path: str | os.PathLike[str], full_size: int | None, have: int | None, name: str, arrays: bool) -> Header:
     fd = open_regular(path)
     try:
-        size = os.fstat(fd).st_size
-        return _Reader(Path(os.fspath(path)), fd, size).header(arrays)
+        there = os.fstat(fd).st_size
+        size = there if full_size is None else full_size
+        have = min(size, there if have is None else min(have, there))
+        return _Reader(Path(os.fspath(path)), name, fd, size, have).header(arrays)
     except OSError as problem:
-        raise ModelUnusable(f"{shown(path)} cannot be read: {problem.strerror}.") from problem
+        raise ModelUnusable(f"{name} cannot be read: {problem.strerror}.") from problem
     finally:
         os.close(fd)
 
@@ -123,10 +166,12 @@ def _elements(data: bytes | bytearray, pos: int, info: ArrayInfo) -> tuple[Scala
 class _Reader:
     """One pass over a header. ``buffer`` holds the file's first bytes and grows as the header asks for more."""
 
-    def __init__(self, path: Path, fd: int, size: int) -> None:
+    def __init__(self, path: Path, name: str, fd: int, size: int, have: int) -> None:
         self.path = path
+        self.name = name
         self.fd = fd
         self.size = size
+        self.have = have
         self.buffer = bytearray()
         self.pos = 0
         self.alignment = 32
@@ -135,11 +180,11 @@ class _Reader:
 
     def header(self, arrays: bool) -> Header:
         if self.size == 0:
-            raise ModelUnusable(f"{shown(self.path)} is empty (0 bytes).", "Download it again.")
+            raise ModelUnusable(f"{self.name} is empty (0 bytes).", "Download it again.")
         self._load(min(self.size, 512))
         if self.buffer[:4] != b"GGUF":
             what, hint = looks_like(bytes(self.buffer[:512]), self.size)
-            raise ModelUnusable(f"{shown(self.path)} is not a GGUF file: {what}.", hint)
+            raise ModelUnusable(f"{self.name} is not a GGUF file: {what}.", hint)
         self.pos = 4
         version = self._version()
         n_tensors, n_keys = self._u64(), self._u64()
@@ -164,7 +209,7 @@ class _Reader:
 
     def _version(self) -> int:
         version = self._u32()
-        name = shown(self.path)
+        name = self.name
         if version and version & 0xFFFF == 0:
             raise ModelUnusable(
                 f"{name} is a big-endian GGUF file, written for another kind of processor.",
@@ -227,17 +272,16 @@ class _Reader:
 
     def _skip_strings(self, count: int) -> None:
         """Step over ``count`` strings: the hot loop, some 300,000 rounds for a vocabulary with its merges."""
-        length_at, buffer, pos, done = _U64.unpack_from, self.buffer, self.pos, 0
-        while done < count:
-            try:
-                for index in range(done, count):
-                    done = index
-                    pos += 8 + length_at(buffer, pos)[0]
-                done = count
-            except (struct.error, OverflowError):
-                self._load(pos + 8)
-        self._load(pos)
-        self.pos = pos
+        short, buffer = _SHORT_STRINGS.match, self.buffer
+        while count:
+            many = short(buffer, self.pos) if count >= _AT_ONCE else None
+            if many:
+                self.pos = many.end()
+                count -= _AT_ONCE
+                continue
+            for _ in range(min(count, _AT_ONCE)):
+                self._take(self._u64())
+            count -= min(count, _AT_ONCE)
 
     def _tensor(self) -> tuple[str, tuple[int, ...], GgmlType, int, int]:
         """One row of the tensor table: name, shape, type, offset in the data, bytes."""
@@ -255,7 +299,7 @@ class _Reader:
         kind = TYPES.get(number)
         if kind is None:
             raise ModelUnusable(
-                f"{shown(self.path)} holds the tensor {_quoted(name)} of type {number}, which EdgeMind does not know.",
+                f"{self.name} holds the tensor {_quoted(name)} of type {number}, which EdgeMind does not know.",
                 "Update EdgeMind, or get another quantization of this model.",
             )
         if (shape[0] if shape else 1) % kind.block:
@@ -283,14 +327,14 @@ class _Reader:
             if described > 1 << 46:
                 raise self._damaged("its header describes more than any disk holds")
             raise ModelUnusable(
-                f"{shown(self.path)} is {human_bytes(self.size)} but its header describes "
+                f"{self.name} is {human_bytes(self.size)} but its header describes "
                 f"{human_bytes(described)}: the download was cut.",
                 "Download it again.",
             )
         return tuple(tensors)
 
     def _damaged(self, why: str) -> ModelUnusable:
-        return ModelUnusable(f"{shown(self.path)} is damaged: {why}.", "Download it again.")
+        return ModelUnusable(f"{self.name} is damaged: {why}.", "Download it again.")
 
     def _check_count(self, count: int, most: int, width: int, what: str) -> None:
         """``count`` things of at least ``width`` bytes each must fit what is left of the file."""
@@ -298,22 +342,23 @@ class _Reader:
             raise self._damaged(f"it claims {count:,} {what} and has {human_bytes(self.size - self.pos)} left for them")
 
     def _load(self, end: int) -> None:
-        """Have the file's first ``end`` bytes in the buffer; read ahead, twice as far each time."""
+        """Have the file's first ``end`` bytes in the buffer; read ahead."""
         have = len(self.buffer)
         if end <= have:
             return
         if end > self.size:
             raise ModelUnusable(
-                f"{shown(self.path)} is damaged or cut short: its header goes on past its end "
-                f"({human_bytes(self.size)}).",
+                f"{self.name} is damaged or cut short: its header goes on past its end ({human_bytes(self.size)}).",
                 "Download it again.",
             )
         if end > MAX_HEADER:
             raise self._damaged(f"its header is longer than {human_bytes(MAX_HEADER)}")
-        want = min(self.size, MAX_HEADER, max(end, 2 * have, _FIRST_READ if have else 512))
+        if end > self.have:
+            raise _Unfinished
+        want = min(self.have, MAX_HEADER, max(end, have + (_READ if have else 512)))
         self.buffer += read_at(self.fd, want - have, have)
         if len(self.buffer) < end:
-            raise ModelUnusable(f"{shown(self.path)} became shorter while it was being read.")
+            raise ModelUnusable(f"{self.name} became shorter while it was being read.")
 
     def _take(self, count: int) -> int:
         """Move past ``count`` bytes; the position where they start."""
