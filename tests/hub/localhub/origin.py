@@ -116,7 +116,7 @@ class Origin(socketserver.ThreadingTCPServer):
         self._open: set[socket.socket] = set()
         self._slots = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         super().__init__(("127.0.0.1", port), handler)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property

@@ -49,7 +49,7 @@ class Entry:
     content: Content
     lfs: bool
     lies: dict[str, Any] = field(default_factory=dict)
-    """``sha256``, ``size``, ``blob_id``, ``pointer_size`` are said in the listing, ``etag``, ``linked_size`` in headers."""
+    """``sha256``, ``size``, ``blob_id``, ``pointer_size`` in the listing, ``etag``, ``linked_size`` in headers."""
 
     @property
     def etag(self) -> str:
