@@ -30,6 +30,8 @@ from edgemind.engine.events import (
 from edgemind.engine.process import WorkerProcess
 from edgemind.errors import EdgemindError, WorkerDied, all_kinds
 
+Word = TypeVar("Word", protocol.Counted, protocol.Tokenized, protocol.Scored, protocol.Build)
+
 
 def _absolute(options: LoadOptions) -> LoadOptions:
     """The worker has a folder of its own: paths that are relative to ours are made absolute."""
@@ -79,7 +81,7 @@ class Generation:
     def __iter__(self) -> Iterator[Event]:
         while not self._ended:
             event = self._inbox.get()
-            if isinstance(event, protocol.Counted | protocol.Build):
+            if isinstance(event, protocol.Counted | protocol.Tokenized | protocol.Scored | protocol.Build):
                 continue
             self._ended = isinstance(event, Done | Failed)
             yield event
@@ -161,9 +163,17 @@ class Engine:
         Raises:
             EdgemindError: the template cannot render it, or the worker died.
         """
+        return self.ask(lambda number: protocol.Count(id=number, messages=tuple(messages)), protocol.Counted).tokens
+
+    def ask(self, command: Callable[[int], protocol.Command], kind: type[Word]) -> Word:
+        """Send the command with a number of its own and wait for its one reply.
+
+        Raises:
+            EdgemindError: what the worker says is wrong with it, or the worker died.
+        """
         self.start()
-        _, inbox = self._request(lambda number: protocol.Count(id=number, messages=tuple(messages)))
-        return _last_word(inbox, protocol.Counted).tokens
+        _, inbox = self._request(command)
+        return _last_word(inbox, kind)
 
     def send(self, command: protocol.Command) -> None:
         """Write one command; a worker that has just died is noticed by its reader."""
@@ -271,9 +281,6 @@ def probe_build() -> protocol.Build:
         return _last_word(inbox, protocol.Build)
     finally:
         worker.close()
-
-
-Word = TypeVar("Word", protocol.Counted, protocol.Build)
 
 
 def _last_word(inbox: queue.SimpleQueue[protocol.Reply], kind: type[Word]) -> Word:

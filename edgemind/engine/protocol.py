@@ -53,6 +53,34 @@ class Count(Frozen):
     messages: tuple[Message, ...]
 
 
+class Tokenize(Frozen):
+    """The token ids of each text."""
+
+    type: Literal["tokenize"] = "tokenize"
+    id: int
+    texts: tuple[str, ...]
+    add_special: bool = False
+    """Put the start (and end) token there if the model is configured so."""
+    parse_special: bool = True
+    """Read ``<|im_start|>`` and the like as control tokens rather than as text."""
+
+
+class Score(Frozen):
+    """The logits after each of these tokens, or the loss of a target after each."""
+
+    type: Literal["score"] = "score"
+    id: int
+    tokens: tuple[int, ...] = Field(min_length=1)
+    start: int = Field(default=0, ge=0)
+    """Position of the first; 0 begins a new text, another one goes on where the last piece ended."""
+    room: int = Field(default=0, ge=0)
+    """Tokens of the whole text, so that the first piece opens a context for all."""
+    half: bool = False
+    """Rows in float16."""
+    targets: tuple[int, ...] = ()
+    """As many as tokens: answer with their losses in place of rows."""
+
+
 class Probe(Frozen):
     """What llama.cpp was built with and which devices it sees; no model needed."""
 
@@ -60,8 +88,11 @@ class Probe(Frozen):
     id: int
 
 
+Request = Generate | Count | Tokenize | Score
+"""Commands that need a loaded model and end with one of ``LAST_WORDS``."""
+
 Command = Annotated[
-    Load | Generate | Cancel | AnswerNow | Count | Probe,
+    Load | Generate | Cancel | AnswerNow | Count | Tokenize | Score | Probe,
     Field(discriminator="type"),
 ]
 
@@ -69,6 +100,24 @@ Command = Annotated[
 class Counted(Frozen):
     type: Literal["counted"] = "counted"
     tokens: int
+
+
+class Tokenized(Frozen):
+    """The answer to ``Tokenize``."""
+
+    type: Literal["tokenized"] = "tokenized"
+    tokens: tuple[tuple[int, ...], ...]
+
+
+class Scored(Frozen):
+    """The answer to ``Score``."""
+
+    type: Literal["scored"] = "scored"
+    vocabulary: int
+    rows: str = ""
+    """Base64 of ``[tokens, vocabulary]`` little-endian floats."""
+    losses: tuple[float, ...] = ()
+    """Negative log-probabilities of the targets, in nats."""
 
 
 class Device(Frozen):
@@ -89,10 +138,10 @@ class Build(Frozen):
     devices: tuple[Device, ...]
 
 
-Reply = Annotated[Event | Counted | Build, Field(discriminator="type")]
+Reply = Annotated[Event | Counted | Tokenized | Scored | Build, Field(discriminator="type")]
 
 
-LAST_WORDS = (Done, Failed, Counted, Build)
+LAST_WORDS = (Done, Failed, Counted, Tokenized, Scored, Build)
 """After one of these nothing more comes for a request."""
 
 

@@ -23,6 +23,7 @@ from edgemind.engine.events import Event, Failed, Loaded, Loading, LoadOptions
 from edgemind.engine.live import LiveRequest
 from edgemind.engine.loader import LoadedModel, load
 from edgemind.engine.scheduler import Scheduler
+from edgemind.engine.scorer import Scorer
 from edgemind.errors import EdgemindError
 from edgemind.privacy import jail
 
@@ -66,6 +67,7 @@ class Worker:
         self._inbox: queue.SimpleQueue[protocol.Command | None] = queue.SimpleQueue()
         self._model: LoadedModel | None = None
         self._scheduler: Scheduler | None = None
+        self._scorer: Scorer | None = None
         self._live: dict[int, LiveRequest] = {}
         self._jail: jail.Report | None = None
         self._early: set[tuple[str, int]] = set()
@@ -138,16 +140,25 @@ class Worker:
             self._load(command.options)
         elif isinstance(command, protocol.Probe):
             self._outbox.say(command.id, build())
-        elif isinstance(command, protocol.Count | protocol.Generate):
+        elif not isinstance(command, protocol.Cancel | protocol.AnswerNow):
             try:
                 if self._model is None:
                     raise EdgemindError("The engine was asked before a model was loaded.")
-                if isinstance(command, protocol.Count):
-                    self._outbox.say(command.id, protocol.Counted(tokens=self._model.count(command.messages)))
-                else:
-                    self._admit(command, self._model)
+                self._serve(command, self._model)
             except EdgemindError as problem:
                 self._outbox.say(command.id, failed(problem))
+
+    def _serve(self, command: protocol.Request, model: LoadedModel) -> None:
+        """What a loaded model is asked for."""
+        if isinstance(command, protocol.Count):
+            self._outbox.say(command.id, protocol.Counted(tokens=model.count(command.messages)))
+        elif isinstance(command, protocol.Tokenize):
+            self._outbox.say(command.id, tokenized(command, model.contexts.model.vocab))
+        elif isinstance(command, protocol.Score):
+            self._scorer = self._scorer or Scorer(model.contexts)
+            self._outbox.say(command.id, self._scorer.score(command))
+        else:
+            self._admit(command, model)
 
     def _load(self, options: LoadOptions) -> None:
         told = 0.0
@@ -205,6 +216,12 @@ def _files(command: protocol.Command) -> list[Path]:
 
 def failed(problem: EdgemindError) -> Failed:
     return Failed(kind=problem.kind, message=problem.message, hint=problem.hint)
+
+
+def tokenized(command: protocol.Tokenize, vocab: llama.Vocab) -> protocol.Tokenized:
+    """Each text in tokens."""
+    options = {"add_special": command.add_special, "parse_special": command.parse_special}
+    return protocol.Tokenized(tokens=tuple(tuple(vocab.tokenize(text, **options)) for text in command.texts))
 
 
 def build() -> protocol.Build:

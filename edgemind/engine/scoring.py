@@ -1,0 +1,97 @@
+"""What a model thinks of a text: the logits at every position, or the loss of every token, asked of the jailed worker.
+
+Rows come in pieces that fit into memory, so a text may be as long as the context. For exact comparisons open the engine
+with ``kv_type="f32"`` and ``flash_attention="off"``.
+Not for: generating (``client``); the arithmetic inside the worker (``scorer``).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from edgemind.engine import protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgemind.engine.client import Engine
+
+PIECE_BYTES = 48 << 20
+"""Of one answer's rows."""
+
+PIECE_LOSSES = 2048
+"""Tokens of one answer when only losses are wanted."""
+
+
+def tokenize(
+    engine: Engine, texts: Sequence[str], *, add_special: bool = False, parse_special: bool = True
+) -> list[list[int]]:
+    """Token ids of each text, as llama.cpp sees them.
+
+    Args:
+        add_special: put the start (and end) token there if the model is configured so.
+        parse_special: read ``<|im_start|>`` and the like as control tokens rather than as text.
+
+    Raises:
+        EdgemindError: the model could not be loaded, or the worker died.
+    """
+    reply = engine.ask(
+        lambda number: protocol.Tokenize(
+            id=number, texts=tuple(texts), add_special=add_special, parse_special=parse_special
+        ),
+        protocol.Tokenized,
+    )
+    return [list(tokens) for tokens in reply.tokens]
+
+
+def logits(engine: Engine, tokens: Sequence[int], *, half: bool = False) -> Iterator[NDArray[np.float32]]:
+    """The logits after each token, in order, in pieces ``[some tokens, vocabulary]``.
+
+    Args:
+        half: send them as float16, for half of the traffic.
+
+    Raises:
+        UsageError: a token that the vocabulary does not have.
+        OutOfMemory, EdgemindError: the context does not fit, or the worker died.
+    """
+    import numpy as np
+
+    size = 2 if half else 4
+    at_once = max(1, PIECE_BYTES // (size * engine.wait_loaded().vocabulary))
+    for start in range(0, len(tokens), at_once):
+        piece = tuple(tokens[start : start + at_once])
+        reply = _score(engine, piece, start, len(tokens), half=half)
+        rows = np.frombuffer(base64.b64decode(reply.rows), "<f2" if half else "<f4")
+        yield rows.reshape(len(piece), reply.vocabulary).astype(np.float32, copy=False)
+
+
+def losses(engine: Engine, tokens: Sequence[int]) -> list[float]:
+    """Negative log-probability, in nats, of every token but the first given those before it: one less than tokens.
+
+    Raises:
+        UsageError, OutOfMemory, EdgemindError: as ``logits``.
+    """
+    found: list[float] = []
+    given, targets = tokens[:-1], tokens[1:]
+    for start in range(0, len(given), PIECE_LOSSES):
+        end = start + PIECE_LOSSES
+        found += _score(engine, tuple(given[start:end]), start, len(given), targets=tuple(targets[start:end])).losses
+    return found
+
+
+def _score(
+    engine: Engine,
+    tokens: tuple[int, ...],
+    start: int,
+    room: int,
+    *,
+    half: bool = False,
+    targets: tuple[int, ...] = (),
+) -> protocol.Scored:
+    return engine.ask(
+        lambda number: protocol.Score(id=number, tokens=tokens, start=start, room=room, half=half, targets=targets),
+        protocol.Scored,
+    )
