@@ -111,7 +111,7 @@ def available() -> Strength:
     return Strength.NONE
 
 
-def arm(profile: Profile, readable: Sequence[Path] = ()) -> Report:
+def arm(profile: Profile, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> Report:
     """Shut the network for every thread of this process and everything that it starts. Cannot be undone.
 
     Call it first thing: before threads, before untrusted bytes; ``serve`` after ``bind`` and ``listen``, ``ui`` after
@@ -121,6 +121,7 @@ def arm(profile: Profile, readable: Sequence[Path] = ()) -> Report:
     Args:
         profile: ``ui``, ``worker`` or ``serve``.
         readable: the files and folders that a worker may read besides the interpreter and the system's libraries.
+        writable: the existing files, no folders, that a worker may write; none for one that only runs a model.
 
     Raises:
         NotOffline: an open descriptor leads to a network, or this kernel can enforce and yet arming failed. The process
@@ -134,7 +135,7 @@ def arm(profile: Profile, readable: Sequence[Path] = ()) -> Report:
     arch = seccomp.host_arch()
     lacking = seccomp.missing(arch)
     if lacking is None and arch is not None:
-        level, notes = _arm_linux(profile, arch, readable)
+        level, notes = _arm_linux(profile, arch, readable, writable)
         report = Report(profile, Strength.KERNEL, level, notes, time.perf_counter() - started)
     elif sys.platform == "darwin" and _network_is_denied():
         report = Report(profile, Strength.SANDBOX, None, (), time.perf_counter() - started)
@@ -150,12 +151,14 @@ def arm(profile: Profile, readable: Sequence[Path] = ()) -> Report:
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 
 
-def _arm_linux(profile: Profile, arch: seccomp.Arch, readable: Sequence[Path]) -> tuple[int | None, tuple[str, ...]]:
+def _arm_linux(
+    profile: Profile, arch: seccomp.Arch, readable: Sequence[Path], writable: Sequence[Path]
+) -> tuple[int | None, tuple[str, ...]]:
     _refuse_open_ways_out(profile)
     try:
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _close_memory(profile)
-        level, notes = _arm_landlock(profile, readable)
+        level, notes = _arm_landlock(profile, readable, writable)
         seccomp.install(profile, arch)
     except OSError as error:
         raise NotOffline(
@@ -181,13 +184,15 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
 
 
-def _arm_landlock(profile: Profile, readable: Sequence[Path]) -> tuple[int | None, tuple[str, ...]]:
+def _arm_landlock(
+    profile: Profile, readable: Sequence[Path], writable: Sequence[Path]
+) -> tuple[int | None, tuple[str, ...]]:
     guards = "files are not closed to the worker" if profile == "worker" else "memory of other processes is not closed"
     level = landlock.abi()
     if level is None:
         return None, (f"no Landlock in this kernel ({os.strerror(ctypes.get_errno())}): {guards}",)
     try:
-        whole = landlock.restrict_worker(readable) if profile == "worker" else landlock.restrict_family()
+        whole = landlock.restrict_worker(readable, writable) if profile == "worker" else landlock.restrict_family()
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP):
             raise

@@ -1,4 +1,5 @@
-"""Landlock: the worker sees its model, its interpreter and the system's libraries, read-only, and no other file.
+"""Landlock: the worker sees its model, its interpreter and the system's libraries, read-only, and no other file;
+one that makes a file may write exactly that file.
 
 Rules hang on inodes, so a link placed later leads nowhere new. Not for: the network as such (``seccomp`` holds that;
 the TCP rules here are a second lock). Source: ``landlock(7)`` and ``Documentation/userspace-api/landlock.rst``.
@@ -32,6 +33,7 @@ _NET_TCP = 0b11  # bind, connect
 _SCOPES = 0b11  # abstract UNIX sockets, signals
 
 READ = READ_FILE | READ_DIR
+WRITE = WRITE_FILE | TRUNCATE
 DEVICE = READ | WRITE_FILE | IOCTL_DEV
 
 _SYSTEM = (
@@ -89,8 +91,11 @@ def abi() -> int | None:
     return version if version > 0 else None
 
 
-def worker_rules(readable: Sequence[Path]) -> list[tuple[str, int]]:
-    """Paths and rights of the worker: ``readable``, this interpreter, the system's libraries, a GPU if there is one."""
+def worker_rules(readable: Sequence[Path], writable: Sequence[Path] = ()) -> list[tuple[str, int]]:
+    """Paths and rights of the worker: ``readable``, this interpreter, the system's libraries, a GPU if there is one.
+
+    ``writable`` are single files that exist; a folder there would open everything below it, so it gives nothing.
+    """
     rules = [(path, READ) for path in (*_interpreter(), *_SYSTEM)]
     rules.append(("/dev/null", READ_FILE | WRITE_FILE))
     devices = sorted(found for pattern in _GPU_DEVICES for found in glob.glob(pattern))
@@ -98,6 +103,7 @@ def worker_rules(readable: Sequence[Path]) -> list[tuple[str, int]]:
         rules += [(path, DEVICE) for path in devices]
         rules += [(found, READ) for pattern in _GPU_FILES for found in glob.glob(pattern)]
     rules += [(str(path), READ) for path in readable]
+    rules += [(str(path), WRITE) for path in writable if path.is_file()]
     return rules
 
 
@@ -114,8 +120,10 @@ def _interpreter() -> list[str]:
     return kept
 
 
-def restrict_worker(readable: Sequence[Path]) -> bool:
+def restrict_worker(readable: Sequence[Path], writable: Sequence[Path] = ()) -> bool:
     """Close every file but the worker's own to this thread and what it starts. Cannot be undone.
+
+    The files of ``writable`` may be written and cut, nothing may be made, moved or removed.
 
     Also denies TCP bind and connect (ABI 4), ioctls on other devices (5), signals and abstract sockets to processes
     outside (6). Needs no_new_privs set.
@@ -129,7 +137,7 @@ def restrict_worker(readable: Sequence[Path]) -> bool:
     version = _version()
     handled = _FIRST_ABI
     handled |= (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0) | (IOCTL_DEV if version >= 5 else 0)
-    return _restrict(version, handled, worker_rules(readable), scopes=_SCOPES)
+    return _restrict(version, handled, worker_rules(readable, writable), scopes=_SCOPES)
 
 
 def restrict_family() -> bool:

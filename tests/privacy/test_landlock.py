@@ -128,6 +128,50 @@ print(json.dumps({"open": str([k for k, v in tried.items() if v not in ("EACCES"
     assert sorted(path.name for path in files.iterdir()) == ["blobs", "detour", "model", "second", "secret"]
 
 
+def test_only_the_files_named_for_it_are_written(child: Child, files: Path) -> None:
+    """A file with a name, one without, and a folder, which opens nothing."""
+    (files / "made").write_text("old")
+    (files / "folder").mkdir()
+    (files / "folder" / "inside").write_text("inside")
+    answers = run(
+        child,
+        files,
+        """
+unnamed = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+as_path = Path(f"/proc/self/fd/{unnamed}")
+jail.arm("worker", [model], [folder / "made", as_path, folder / "folder"])
+done = {
+    "named": answer((folder / "made").write_text, "new"),
+    "unnamed": answer(as_path.write_text, "unseen"),
+    "truncate": answer(os.truncate, folder / "made", 2),
+}
+closed = {
+    "read of it": answer((folder / "made").read_bytes),
+    "neighbour": answer((folder / "second").write_text, "x"),
+    "model": answer(model.open, "r+b"),
+    "beside": answer((folder / "new").touch),
+    "unlink": answer((folder / "made").unlink),
+    "rename": answer((folder / "made").rename, folder / "other"),
+    "give it a name": answer(os.link, as_path, folder / "linked"),
+    "inside a folder": answer((folder / "folder/inside").write_text, "x"),
+    "new in a folder": answer((folder / "folder/new").touch),
+}
+print(json.dumps({
+    "bad": str([k for k, v in done.items() if v != "ok"]),
+    "open": str([k for k, v in closed.items() if v not in ("EACCES", "EXDEV")]),
+    "unseen": os.pread(unnamed, 20, 0).decode(),
+}))
+""",
+    )
+
+    assert answers == {"bad": "[]", "open": "[]", "unseen": "unseen"}
+    assert (files / "made").read_text() == "ne"
+    assert (files / "folder" / "inside").read_text() == "inside"
+    assert sorted(path.name for path in files.iterdir()) == [
+        *("blobs", "detour", "folder", "made", "model", "second", "secret")
+    ]
+
+
 def test_a_link_planted_later_opens_nothing(child: Child, files: Path) -> None:
     """The rule is on the file that the name meant when the jail was armed."""
     answers = run(
