@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 FORMAT = 1
 """Of the store and its manifests. A store with a higher number was written by a newer EdgeMind and is left alone."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+MOST = (1 << 63) - 1
+"""No size and no count is larger: what a file system and the GGUF format can say."""
+MOST_FILES = 10_000
+
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._+=@,()-]{0,199}")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
@@ -57,7 +61,8 @@ class StoredFile(_Strict):
     path: Annotated[str, AfterValidator(_checked_path)]
     """Its name in the repository, or as it was imported; ``/`` between folders."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, le=MOST)
+    """Bytes."""
 
 
 class Source(_Strict):
@@ -80,9 +85,9 @@ class Facts(_Strict):
     """What a list shows, so that it need not open the file."""
 
     architecture: str = ""
-    parameters: int = Field(default=0, ge=0)
+    parameters: int = Field(default=0, ge=0, le=MOST)
     quantization: str = ""
-    context: int = Field(default=0, ge=0)
+    context: int = Field(default=0, ge=0, le=MOST)
     """Tokens the model was trained for."""
 
 
@@ -92,7 +97,7 @@ class Manifest(_Strict):
     format: int = FORMAT
     name: Annotated[str, AfterValidator(_checked_name)]
     kind: Literal["gguf", "safetensors", "adapter"]
-    files: tuple[StoredFile, ...] = Field(min_length=1)
+    files: tuple[StoredFile, ...] = Field(min_length=1, max_length=MOST_FILES)
     """A GGUF model that is split: its parts, in order."""
     source: Source
     created: str
@@ -101,6 +106,20 @@ class Manifest(_Strict):
     facts: Facts = Facts()
     trouble: str | None = None
     """Why llama.cpp could not run it when it came, in one sentence."""
+
+    @model_validator(mode="after")
+    def _files_have_places_of_their_own(self) -> Manifest:
+        """On any system: no two files with one name, and none whose name another needs for a folder."""
+        taken = {file.path.casefold() for file in self.files}
+        if len(taken) < len(self.files):
+            raise ValueError("two of its files have one name")
+        for path in taken:
+            above = path
+            while "/" in above:
+                above = above.rpartition("/")[0]
+                if above in taken:
+                    raise ValueError("a file and a folder of it have one name")
+        return self
 
     @property
     def size(self) -> int:
