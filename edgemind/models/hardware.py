@@ -1,7 +1,7 @@
 """What this machine has: memory, processor cores, and how much of both this process may use.
 
 Limits of a container (cgroup v1 and v2), of CPU affinity and of a CPU quota count as the machine's own. Not for:
-graphics devices, which only llama.cpp knows (the worker reports them).
+graphics processors (``graphics``), how fast its memory is (``bandwidth``).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def memory(root: Path = Path("/")) -> tuple[int, int]:
 
         seen = psutil.virtual_memory()
         return int(seen.total), int(seen.available)
-    table = _table(_read(root / "proc/meminfo"))
+    table = _table(read(root / "proc/meminfo"))
     total = table.get("MemTotal", 0) * 1024
     available = table.get("MemAvailable", table.get("MemFree", 0)) * 1024
     for folder, version in _cgroups(root, "memory"):
@@ -96,6 +97,19 @@ def memory(root: Path = Path("/")) -> tuple[int, int]:
             total = min(total, limit) if total else limit
             available = min(available, max(0, limit - used)) if table else max(0, limit - used)
     return total, available
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes that this user may still write to the file system of ``folder``, or of the nearest parent that exists; 0
+    when that cannot be asked."""
+    for place in (folder, *folder.parents):
+        try:
+            return shutil.disk_usage(place).free
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return 0
+    return 0
 
 
 def usable_cpus() -> frozenset[int]:
@@ -108,14 +122,14 @@ def usable_cpus() -> frozenset[int]:
 def _memory_limit(folder: Path, version: int) -> tuple[int | None, int]:
     """A control group's limit, and what it holds that cannot be dropped at once."""
     if version == 2:
-        limits = [_number(folder / name) for name in ("memory.max", "memory.high")]
-        used = _number(folder / "memory.current") or 0
-        cache = _table(_read(folder / "memory.stat")).get("inactive_file", 0)
+        limits = [read_number(folder / name) for name in ("memory.max", "memory.high")]
+        used = read_number(folder / "memory.current") or 0
+        cache = _table(read(folder / "memory.stat")).get("inactive_file", 0)
         known = [limit for limit in limits if limit is not None]
         return (min(known) if known else None), max(0, used - cache)
-    used = _number(folder / "memory.usage_in_bytes") or 0
-    cache = _table(_read(folder / "memory.stat")).get("total_inactive_file", 0)
-    return _number(folder / "memory.limit_in_bytes"), max(0, used - cache)
+    used = read_number(folder / "memory.usage_in_bytes") or 0
+    cache = _table(read(folder / "memory.stat")).get("total_inactive_file", 0)
+    return read_number(folder / "memory.limit_in_bytes"), max(0, used - cache)
 
 
 def _cpu_quota(root: Path) -> float | None:
@@ -123,11 +137,11 @@ def _cpu_quota(root: Path) -> float | None:
     quotas: list[float] = []
     for folder, version in _cgroups(root, "cpu"):
         if version == 2:
-            parts = _read(folder / "cpu.max").split()
+            parts = read(folder / "cpu.max").split()
             if len(parts) == 2 and parts[0].isdigit() and parts[1].isdigit() and int(parts[1]):
                 quotas.append(int(parts[0]) / int(parts[1]))
         else:
-            quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+            quota, period = read_number(folder / "cpu.cfs_quota_us"), read_number(folder / "cpu.cfs_period_us")
             if quota and period and quota > 0:
                 quotas.append(quota / period)
     return min(quotas) if quotas else None
@@ -136,7 +150,7 @@ def _cpu_quota(root: Path) -> float | None:
 def _cgroups(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
     """The folders of this process's control group and of all above it, with the cgroup version of each."""
     mounts: dict[int, tuple[Path, str]] = {}
-    for line in _read(root / "proc/self/mountinfo").splitlines():
+    for line in read(root / "proc/self/mountinfo").splitlines():
         left, _, right = line.partition(" - ")
         fields, kind = left.split(), right.split()
         if len(fields) < 5 or len(kind) < 3:
@@ -146,7 +160,7 @@ def _cgroups(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
             mounts[2] = where, fields[3]
         elif kind[0] == "cgroup" and controller in kind[2].split(","):
             mounts[1] = where, fields[3]
-    for line in _read(root / "proc/self/cgroup").splitlines():
+    for line in read(root / "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         names, _, inside = rest.partition(":")
         version = 2 if number == "0" and not names else 1 if controller in names.split(",") else 0
@@ -168,7 +182,7 @@ def _physical_cores(root: Path, cpus: frozenset[int]) -> int:
 
         fast = _sysctl_number(b"hw.perflevel0.physicalcpu") if sys.platform == "darwin" else None
         return fast or psutil.cpu_count(logical=False) or len(cpus) or 1
-    fast_cpus = _cpu_list(_read(root / "sys/devices/cpu_core/cpus")) & cpus
+    fast_cpus = _cpu_list(read(root / "sys/devices/cpu_core/cpus")) & cpus
     cores = {_siblings(root, cpu) for cpu in (fast_cpus or cpus)}
     return len(cores) or 1
 
@@ -177,7 +191,7 @@ def _siblings(root: Path, cpu: int) -> frozenset[int]:
     """The logical CPUs that share a core with ``cpu``, itself among them."""
     topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology"
     for name in ("core_cpus_list", "thread_siblings_list"):
-        if found := _cpu_list(_read(topology / name)):
+        if found := _cpu_list(read(topology / name)):
             return found
     return frozenset({cpu})
 
@@ -186,7 +200,7 @@ def _cpu_description(root: Path) -> tuple[str, tuple[str, ...]]:
     name, flags = "", set[str]()
     if sys.platform == "darwin":
         name = _sysctl_text(b"machdep.cpu.brand_string")
-    for line in _read(root / "proc/cpuinfo").splitlines():
+    for line in read(root / "proc/cpuinfo").splitlines():
         key, _, value = line.partition(":")
         if key.strip() in ("model name", "Hardware", "Model") and not name:
             name = " ".join(value.split())
@@ -217,19 +231,21 @@ def _table(text: str) -> dict[str, int]:
     return found
 
 
-def _number(file: Path) -> int | None:
-    text = _read(file).strip()
+def read_number(file: Path) -> int | None:
+    """The whole number in a file; ``None`` when there is none."""
+    text = read(file).strip()
     return int(text) if text.lstrip("-").isdigit() else None
 
 
-def _read(file: Path) -> str:
+def read(file: Path) -> str:
+    """The text of a file; empty when it cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 
 
-def _sysctl(name: bytes) -> bytes:
+def sysctl(name: bytes) -> bytes:
     """The raw value of a macOS sysctl; empty when there is none."""
     import ctypes
 
@@ -242,8 +258,8 @@ def _sysctl(name: bytes) -> bytes:
 
 
 def _sysctl_number(name: bytes) -> int | None:
-    return int.from_bytes(_sysctl(name), "little") or None
+    return int.from_bytes(sysctl(name), "little") or None
 
 
 def _sysctl_text(name: bytes) -> str:
-    return _sysctl(name).rstrip(b"\0").decode("utf-8", "replace")
+    return sysctl(name).rstrip(b"\0").decode("utf-8", "replace")
