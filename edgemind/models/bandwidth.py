@@ -91,7 +91,7 @@ def measure(threads: int, available_bytes: int = 1 << 33) -> Bandwidth:
 
 
 def _round(buffers: list[Any]) -> tuple[float, float]:
-    """Seconds in which every thread read its buffer ``_PASSES`` times, and the share of them that the threads were running.
+    """Seconds of reading every buffer ``_PASSES`` times, and the share of them that the threads were running.
 
     ``bitwise_or`` over whole words is the reduction that NumPy runs fastest on every processor, outside Python's lock.
     """
