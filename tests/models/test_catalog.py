@@ -84,7 +84,7 @@ def test_a_user_adds_and_overrides(user: Path) -> None:
     assert entries["mine"].context == 2048
     changed = entries["qwen3-0.6b"]
     assert (changed.thinking, changed.sampling.temperature, changed.sampling.top_k) == ("off", 0.1, 20)
-    assert changed.repository == "Qwen/Qwen3-0.6B-GGUF"
+    assert changed.repository == "unsloth/Qwen3-0.6B-GGUF"
 
 
 @pytest.mark.parametrize(
