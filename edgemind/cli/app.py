@@ -12,10 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from edgemind import __version__
-from edgemind.cli import bench, console, doctor, run
+from edgemind.cli import bench, completion, console, doctor, list_, rm, run, show
 from edgemind.cli.failure import failure_object, interrupted_object
 from edgemind.errors import EXIT_CLOSED_OUTPUT, EXIT_INTERRUPTED, EdgemindError, OutOfMemory, UsageError
-from edgemind.models.names import FETCH
 
 app = typer.Typer(
     name="edgemind",
@@ -28,10 +27,26 @@ app = typer.Typer(
 )
 run.register(app)
 doctor.register(app)
-bench.register(app)
+for family in (list_, show, rm, bench, completion):
+    family.register(app)
 
-ABOUT_DOWNLOADS = ("download", "list", "models", "pull", "recommend", "search")
-"""What people type, and the built-in model names, to get a larger model."""
+OTHER_WORDS = {
+    "add": "import",
+    "config": "default",
+    "delete": "rm",
+    "download": "pull",
+    "get": "pull",
+    "info": "show",
+    "inspect": "show",
+    "install": "pull",
+    "ls": "list",
+    "models": "list",
+    "remove": "rm",
+    "search": "catalog list",
+    "uninstall": "rm",
+    "use": "default",
+}
+"""What other programs call our commands."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,6 +67,8 @@ def _edgemind(
 def main() -> int:
     """Run the command in ``sys.argv``; the exit code. Never raises for anything that can happen to a user."""
     console.prepare_streams()
+    if completion.is_asked():
+        return completion.answer_shell(app)
     arguments = sys.argv[1:] or ["--help"]
     if sys.stdout is None:
         report(UsageError("Standard output is closed, so an answer has nowhere to go.", "Leave out `>&-`."))
@@ -103,12 +120,15 @@ def _check_command(arguments: list[str]) -> None:
     """A mistyped command names the nearest one."""
     name = arguments[0]
     names = [info.name for info in app.registered_commands if info.name]
+    names += [info.name for info in app.registered_groups if info.name]
     if name.startswith("-") or name in names:
         return
     if name in ("help", "version"):
         raise UsageError(f"There is no command {name!r}, there is a flag.", f"edgemind --{name}")
-    if name in ABOUT_DOWNLOADS:
-        raise UsageError("This version downloads no models by itself.", f"With a browser, {FETCH}")
+    ours = OTHER_WORDS.get(name.lower())
+    if ours:
+        rest = " ".join(["edgemind", ours, *arguments[1:]])
+        raise UsageError(f"There is no command {name!r}; here it is {ours!r}.", rest)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
         rest = " ".join(["edgemind", near[0], *arguments[1:]])

@@ -177,17 +177,18 @@ def detect(template: str | None, has_token: Callable[[str], bool], architecture:
     ``has_token`` answers whether a string is one token of the vocabulary.
     """
     text = template or ""
-    name = _from_template(text, architecture.lower())
+    name = from_template(text, architecture.lower())
     evidence: Literal["template", "vocabulary", "none"] = "template"
     if name is None:
-        name, evidence = _from_vocabulary(has_token), "vocabulary"
+        name, evidence = from_vocabulary(has_token), "vocabulary"
     if name is None:
         return Detection("none", False, None)
     switch = _switch(text) if text else None
     return Detection(name, switch is not None and switch != "reasoning_effort", switch, evidence)
 
 
-def _from_template(text: str, architecture: str) -> str | None:
+def from_template(text: str, architecture: str) -> str | None:
+    """The format whose marks a chat template writes or looks for; nothing is rendered."""
     if "<|channel|>" in text and "<|message|>" in text:
         return "channel"
     if "<|channel>" in text:
@@ -211,7 +212,8 @@ def _generation_prompt_opens(text: str) -> bool:
     return bool(found) and re.search(r"<think>(?!(?:\\n|\s)*</think>)", prompt) is not None
 
 
-def _from_vocabulary(has_token: Callable[[str], bool]) -> str | None:
+def from_vocabulary(has_token: Callable[[str], bool]) -> str | None:
+    """The format whose marks are tokens of their own: a hint, no proof."""
     for name, tokens in (
         ("channel", ("<|channel|>", "<|message|>", "<|start|>")),
         ("thought-channel", ("<|channel>", "<channel|>")),

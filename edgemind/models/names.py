@@ -1,89 +1,297 @@
-"""From what a user types after ``--model`` to a file.
+"""From what a user types for a model to its files.
 
-A name is the built-in model's, an installed one's, or a path to any GGUF file. Not for: fetching (``download``), or
-whether the file is any good (``gguf``, and in the end llama.cpp).
+In this order it is the built-in model's name, a path to a GGUF file, an alias, the exact name of an installed model
+(the user's own store before shared ones), a file in this folder, or the beginning of just one name.
+Not for: fetching (``pull``), or whether the file is any good (``gguf``, and in the end llama.cpp).
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgemind.errors import ModelNotFound
-from edgemind.models import builtin
+from edgemind.errors import ModelNotFound, ModelUnusable
+from edgemind.models import builtin, suggestions
 from edgemind.models.opening import open_regular, shown
 
 if TYPE_CHECKING:
     from edgemind.models.catalog import CatalogEntry
-
-FETCH = "fetch its .gguf file and name it: edgemind run --model PATH.gguf ..."
+    from edgemind.models.header import Header
+    from edgemind.models.store.manifest import Manifest
+    from edgemind.models.store.view import View
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model that can be opened: a short name and its file."""
+    """A model that can be opened: a short name and its files."""
 
     name: str
     path: Path
+    """Its only file, or the first."""
     installed: bool = True
     """``False`` for a path that the user gave."""
+    manifest: Manifest | None = None
+    """What the store knows of it; ``None`` for the built-in model and for a path."""
+    parts: tuple[Path, ...] = ()
+    """Every file in order, when there are several."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self.parts or (self.path,)
+
+    @cached_property
+    def header(self) -> Header:
+        """What its file says, or all of its parts together.
+
+        Raises:
+            ModelUnusable: it is no sound GGUF file.
+        """
+        from edgemind.models import gguf
+
+        return gguf.read_headers(self.parts) if self.parts else gguf.read_header(self.path)
 
     @cached_property
     def entry(self) -> CatalogEntry | None:
-        """What the catalog knows about it; the file's header is read to find out.
+        """What the catalog knows about it: by its name, by the repository it came from, or by what its header says.
 
         Raises:
             ModelUnusable: it is not a sound GGUF file.
             BadConfig: the user's ``models.toml`` is not valid.
         """
         from edgemind.models import catalog
-        from edgemind.models.gguf import read_header
 
-        return catalog.load().get(self.name) or catalog.for_file(read_header(self.path), self.path)
+        entries = catalog.load()
+        if self.name in entries:
+            return entries[self.name]
+        repository = self.manifest.source.repository if self.manifest else None
+        known = next((entry for entry in entries.values() if repository and entry.repository == repository), None)
+        if known or (self.manifest and self.manifest.kind != "gguf"):
+            return known
+        return catalog.for_file(self.header, self.path)
 
 
-def resolve(name_or_path: str | None = None) -> ModelFile:
+@dataclass(frozen=True)
+class Installed:
+    """A model in a store, whose files nobody has looked at yet."""
+
+    manifest: Manifest
+    store: View
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    def opened(self) -> ModelFile:
+        """With its files, of which the store says by size and time that they are as they were.
+
+        Raises:
+            Damaged, StoreProblem: they are not.
+        """
+        files = tuple(self.store.files(self.manifest))
+        return ModelFile(self.name, files[0], manifest=self.manifest, parts=files if len(files) > 1 else ())
+
+
+def resolve(name_or_path: str | None = None, *, command: str = suggestions.RUN, any_kind: bool = False) -> ModelFile:
     """The model of this name, or at this path; without either, the one in the settings, else the built-in one.
+
+    Args:
+        command: what is asked of the model, for the hint of an error.
+        any_kind: also one that llama.cpp does not run: safetensors, an adapter.
 
     Raises:
         ModelNotFound: there is none; the message names the nearest.
-        ModelUnusable: the path is a folder, a pipe, a device, or may not be read.
+        ModelUnusable: the path is a folder, a pipe, a device, or may not be read; or the model is of another kind.
+        Damaged, StoreProblem: a file of it is not as it was.
         BadConfig: the settings had to be read and are not valid.
     """
-    if name_or_path is None:
+    wanted = name_or_path
+    if wanted is None:
         from edgemind.settings import load_settings
 
-        name_or_path = load_settings().model or builtin.NAME
-    wanted = name_or_path.strip() or builtin.NAME
-    if wanted == builtin.NAME:
-        return ModelFile(builtin.NAME, builtin.path())
-    if _is_path(wanted):
-        return _from_path(wanted)
-    known = {model.name: model for model in installed()}
-    if wanted in known:
-        return known[wanted]
-    if os.path.isfile(wanted):
-        return _from_path(wanted)
-    raise _unknown(wanted, list(known))
+        wanted = load_settings().model
+        if wanted and wanted.strip() and wanted != builtin.NAME:
+            return _default(wanted.strip(), command, any_kind)
+    found = _find(wanted.strip() if wanted else "", command)
+    return _opened(found, any_kind)
+
+
+def find(name: str, command: str) -> Installed | None:
+    """The installed model of this name, alias or unique beginning, for commands that manage models.
+
+    Returns:
+        ``None`` for the built-in model, which is in no store.
+
+    Raises:
+        ModelNotFound: there is none; the message names the nearest.
+        StoreProblem: its manifest is damaged, or the store cannot be read.
+    """
+    found = _find(name.strip(), command, only_installed=True)
+    return found if isinstance(found, Installed) else None
 
 
 def installed() -> list[ModelFile]:
-    """Every model that can be used by name: the built-in one first, then the others by name."""
+    """Every model that can be used by name: the built-in one first, then the others by name. No file is looked at.
+
+    Raises:
+        StoreProblem: the user's own store cannot be read.
+        BadConfig: the settings are not valid.
+    """
     found: list[ModelFile] = []
     if builtin.available():
         found.append(ModelFile(builtin.NAME, builtin.path()))
+    for model in in_stores():
+        store, manifest = model.store, model.manifest
+        where = tuple(store.root.joinpath(*store.parts(manifest, file)) for file in manifest.files)
+        found.append(ModelFile(model.name, where[0], True, manifest, where if len(where) > 1 else ()))
+    return found
+
+
+def in_stores() -> list[Installed]:
+    """Every model of every store, by name; of two with one name, that of the earlier store."""
+    from edgemind.models.store.store import all_stores
+
+    found: dict[str, Installed] = {}
+    for store in all_stores():
+        for manifest in store.manifests():
+            if manifest.name != builtin.NAME:
+                found.setdefault(manifest.name, Installed(manifest, store))
+    return [found[name] for name in sorted(found)]
+
+
+def known_names() -> list[str]:
+    """Every name and alias that ``resolve`` takes, for completion; no manifest is read."""
+    names = [builtin.NAME] if builtin.available() else []
+    return sorted({*names, *_names_in_stores(), *_aliases()})
+
+
+def loose_files() -> list[Path]:
+    """GGUF files that somebody put into the models folder by hand: no models until they are imported."""
     from edgemind.settings import paths
 
     try:
         files = sorted((paths().data / "models").glob("*.gguf"))
     except OSError:
-        files = []
-    found.extend(ModelFile(file.stem, file) for file in files if file.stem != builtin.NAME and file.is_file())
-    return found
+        return []
+    return [file for file in files if file.is_file()]
+
+
+_Found = ModelFile | Installed
+
+_A_PART = re.compile(r"(?i)-\d{5}-of-\d{5}\.gguf$")
+
+
+def _default(wanted: str, command: str, any_kind: bool) -> ModelFile:
+    """The model that the settings name."""
+    try:
+        return _opened(_find(wanted, command), any_kind)
+    except ModelNotFound as problem:
+        raise ModelNotFound(
+            f"The default model {shown(wanted)} is not installed (any more).",
+            f"Choose another with `edgemind default NAME`; {builtin.NAME} is always there.",
+        ) from problem
+
+
+def _find(wanted: str, command: str, only_installed: bool = False) -> _Found:
+    typed = wanted.lower()
+    if typed in ("", builtin.NAME):
+        return ModelFile(builtin.NAME, builtin.path())
+    if not only_installed and _is_path(wanted):
+        return _from_path(wanted)
+    aliases = _aliases()
+    if typed in aliases:
+        return _aliased(typed, aliases[typed], only_installed)
+    exact = _exactly(typed)
+    if exact:
+        return exact
+    if not only_installed and os.path.isfile(wanted):
+        return _from_path(wanted)
+    return _beginning_with(wanted, aliases, command, only_installed)
+
+
+def _aliased(alias: str, target: str, only_installed: bool) -> _Found:
+    if target == builtin.NAME:
+        return ModelFile(builtin.NAME, builtin.path())
+    found = _exactly(target)
+    if found:
+        return found
+    if only_installed or not _is_path(target):
+        raise ModelNotFound(
+            f"The alias {shown(alias)} stands for {shown(target)}, which is not installed.",
+            f"edgemind alias {alias} NAME, or to remove it: edgemind alias {alias} --remove",
+        )
+    return _from_path(target)
+
+
+def _exactly(name: str) -> Installed | None:
+    """The model of just this name, from the first store that has it.
+
+    Raises:
+        StoreProblem: that store's manifest of it is damaged.
+    """
+    from edgemind.models.store.store import all_stores
+
+    for store in all_stores():
+        manifest = store.get(name)
+        if manifest:
+            return Installed(manifest, store)
+    return None
+
+
+def _beginning_with(wanted: str, aliases: Mapping[str, str], command: str, only_installed: bool) -> _Found:
+    """The one model of which a name or an alias begins so."""
+    names = [*([builtin.NAME] if builtin.available() else []), *_names_in_stores()]
+    typed = wanted.lower()
+    meant = {name: name for name in names if typed and name.startswith(typed)}
+    meant |= {alias: target for alias, target in aliases.items() if typed and alias.startswith(typed)}
+    if len(set(meant.values())) > 1:
+        raise suggestions.ambiguous(wanted, sorted(meant))
+    if not meant:
+        _mention_loose(wanted)
+        raise suggestions.unknown(wanted, [*names, *aliases], command)
+    return _find(next(iter(meant)), command, only_installed)
+
+
+def _mention_loose(wanted: str) -> None:
+    """A file that lies in the models folder was a model by its place alone, once."""
+    for file in loose_files():
+        if file.stem.lower() == wanted.lower():
+            raise ModelNotFound(
+                f"{file.name} lies in the models folder, but it is not in the store yet.",
+                f"edgemind import {shown(file)}",
+            )
+
+
+def _opened(found: _Found, any_kind: bool) -> ModelFile:
+    if isinstance(found, ModelFile):
+        return found
+    kind = found.manifest.kind
+    if kind != "gguf" and not any_kind:
+        what = "a safetensors checkpoint" if kind == "safetensors" else "an adapter"
+        raise ModelUnusable(
+            f"The model {found.name} is {what}, which llama.cpp does not run.",
+            "Pull or import its GGUF file." if kind == "safetensors" else "Give it to a model with --lora.",
+        )
+    return found.opened()
+
+
+def _names_in_stores() -> list[str]:
+    from edgemind.models.store.store import all_stores
+
+    names: set[str] = set()
+    for store in all_stores():
+        names.update(store.names())
+    return sorted(names - {builtin.NAME})
+
+
+def _aliases() -> Mapping[str, str]:
+    from edgemind.settings import load_settings
+
+    return load_settings().aliases
 
 
 def _is_path(text: str) -> bool:
@@ -95,34 +303,10 @@ def _from_path(text: str) -> ModelFile:
     try:
         os.close(open_regular(path))
     except ModelNotFound as problem:
-        if re.fullmatch(r"[\w.-]+/[\w.-]+", text):
-            raise ModelNotFound(problem.message, f"If it is a repository on a hub, {FETCH}") from problem
-        raise
-    return ModelFile(path.stem, path, installed=False)
+        raise suggestions.not_a_file(problem, text) from problem
+    if not _A_PART.search(path.name):
+        return ModelFile(path.stem, path, installed=False)
+    from edgemind.models import splits
 
-
-def _unknown(wanted: str, installed_names: list[str]) -> ModelNotFound:
-    """The error for a name that nothing has, with the nearest names, installed or in the catalog."""
-    import difflib
-
-    from edgemind.models import catalog
-
-    in_catalog = list(catalog.load())
-    by_lower = {name.lower(): name for name in [*in_catalog, *installed_names]}
-    near = [by_lower[name] for name in difflib.get_close_matches(wanted.lower(), by_lower, n=3, cutoff=0.6)]
-    message = f"There is no model named {shown(wanted)!r}"
-    here = [name for name in near if name in installed_names or name == builtin.NAME]
-    if wanted in in_catalog:
-        return ModelNotFound(f"The model {wanted} is not installed.", _where(catalog.load()[wanted]))
-    if here:
-        return ModelNotFound(f"{message}; did you mean {' or '.join(here)}?", f"edgemind run --model {here[0]} ...")
-    if near:
-        return ModelNotFound(f"{message}; did you mean {' or '.join(near)}?", _where(catalog.load()[near[0]]))
-    return ModelNotFound(
-        f"{message}.", f"Leave --model out for {builtin.NAME}, or name a file: edgemind run --model PATH.gguf ..."
-    )
-
-
-def _where(entry: CatalogEntry) -> str:
-    """Where a model of the catalog is to be had."""
-    return f"It is {entry.repository} on the hub; {FETCH}" if entry.repository else FETCH.capitalize()
+    parts = tuple(splits.parts_of(path))
+    return ModelFile(splits.stem(path), parts[0], installed=False, parts=parts if len(parts) > 1 else ())
