@@ -13,6 +13,7 @@ from edgemind.cli import console, options, prompt
 from edgemind.cli.confidence import summary
 from edgemind.cli.failure import INTERRUPTED, error_object
 from edgemind.cli.interrupt import Interrupt
+from edgemind.cli.shut_in import insist
 from edgemind.errors import EXIT_INTERRUPTED, NotOffline
 from edgemind.models import names
 
@@ -40,7 +41,7 @@ def answer(flags: Flags) -> int:
 
     if flags.require_offline and jail.available() is jail.Strength.NONE:
         raise _not_offline()
-    jail.arm("ui")
+    insist()
     settings = load_settings()
     with Interrupt() as interrupt, Engine(options.load_options(flags, settings, model)) as engine:
         attachments = [prompt.attachment(path) for path in flags.file or ()]

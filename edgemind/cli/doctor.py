@@ -16,6 +16,7 @@ import typer
 
 from edgemind import __version__
 from edgemind.cli import console
+from edgemind.cli.shut_in import hub_offline, shut_in
 
 if TYPE_CHECKING:
     from edgemind.privacy.proof import Proof
@@ -42,7 +43,8 @@ def doctor(
     """Show what was found on this machine, and who keeps the network shut."""
     if prove_offline:
         return _prove(json_output)
-    found = examine(_shut_in())
+    # Not before the proof, which needs a namespace: the jail forbids making one.
+    found = examine(shut_in())
     if json_output:
         console.out_json(found)
     else:
@@ -50,21 +52,6 @@ def doctor(
 
         console.out(clean(as_text(found)))
     return 0
-
-
-def _shut_in() -> str | None:
-    """Shut the network for this process too, as ``run`` does; what is in the way, if something is.
-
-    Not before ``--prove-offline``, which needs a namespace: the jail forbids making one.
-    """
-    from edgemind.errors import NotOffline
-    from edgemind.privacy import jail
-
-    try:
-        jail.arm("ui")
-    except NotOffline as problem:
-        return problem.message
-    return None
 
 
 def examine(in_the_way: str | None = None) -> dict[str, Any]:
@@ -168,6 +155,7 @@ def _prove(json_output: bool) -> int:
     from edgemind.privacy.proof import prove
 
     start = "import sys; from edgemind.cli import main; sys.exit(main())"
+    hub_offline()
     command = [sys.executable, "-c", start, "run", "--json", "-m", builtin.NAME, "-n", "256", PROOF_PROMPT]
     proof = prove(command, PROOF_SECONDS)
     if json_output:

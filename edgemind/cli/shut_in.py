@@ -15,14 +15,24 @@ def shut_in() -> str | None:
     connection anyway.
     """
     from edgemind.errors import NotOffline
-    from edgemind.privacy import jail
 
-    hub_offline()
     try:
-        jail.arm("ui")
+        insist()
     except NotOffline as problem:
         return problem.message
     return None
+
+
+def insist() -> None:
+    """The same for a command that runs models: where this kernel can enforce it and arming fails, it does not go on.
+
+    Raises:
+        NotOffline: as ``privacy.jail.arm``.
+    """
+    from edgemind.privacy import jail
+
+    hub_offline()
+    jail.arm("ui")
 
 
 def hub_offline() -> None:
