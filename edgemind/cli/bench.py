@@ -55,12 +55,13 @@ def bench(
     jail.arm("ui")
     with ExitStack() as stack:
         if random_weights:
-            path = _built(random_weights, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            files: dict[str, Any] = {"path": str(_built(random_weights, folder))}
         else:
             from edgemind.models.names import resolve
 
-            path = resolve(model).path
-        opened = {"path": options.sendable(str(path)), "threads": threads, **options.cache(kv_type, flash_attention)}
+            files = options.model_files(resolve(model))
+        opened = {**files, "threads": threads, **options.cache(kv_type, flash_attention)}
         try:
             report = _measured(opened, depth, repeat)
         except PromptTooLong as problem:

@@ -125,7 +125,7 @@ def load_options(flags: Flags, settings: Settings, model: ModelFile) -> LoadOpti
 
     entry = model.entry
     values: dict[str, Any] = {
-        "path": sendable(str(model.path)),
+        **model_files(model),
         "context": _first(flags.context, settings.context),
         "sequences": 1,
         "threads": _first(flags.threads, settings.threads),
@@ -136,6 +136,15 @@ def load_options(flags: Flags, settings: Settings, model: ModelFile) -> LoadOpti
         "sampling": Sampling(**_own_sampling(model, catalog)),
     }
     return validated(LoadOptions, values)
+
+
+def model_files(model: ModelFile) -> dict[str, Any]:
+    """The model's file, or all of them when it is split.
+
+    Raises:
+        ModelUnusable: a path cannot be sent to the worker.
+    """
+    return {"path": sendable(str(model.path)), "parts": tuple(sendable(str(part)) for part in model.parts)}
 
 
 def cache(kv_type: str | None, flash_attention: str) -> dict[str, str]:

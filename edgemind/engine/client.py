@@ -36,7 +36,8 @@ Word = TypeVar("Word", protocol.Counted, protocol.Tokenized, protocol.Scored, pr
 def _absolute(options: LoadOptions) -> LoadOptions:
     """The worker has a folder of its own: paths that are relative to ours are made absolute."""
     adapters = tuple((os.path.abspath(path), scale) for path, scale in options.adapters)
-    return options.model_copy(update={"path": os.path.abspath(options.path), "adapters": adapters})
+    absolute = {"path": os.path.abspath(options.path), "parts": tuple(map(os.path.abspath, options.parts))}
+    return options.model_copy(update={**absolute, "adapters": adapters})
 
 
 def error_from(failed: Failed) -> EdgemindError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Role = Literal["system", "user", "assistant"]
 ThinkingPolicy = Literal["auto", "on", "off"]
@@ -63,6 +63,8 @@ class LoadOptions(Frozen):
     """How a model is opened. ``None`` lets the engine choose and say what it chose."""
 
     path: str
+    parts: tuple[str, ...] = ()
+    """All files of a model that is split, in order; ``path`` is the first of them."""
     context: int | None = Field(default=None, ge=256)
     """Upper limit of the context in tokens; it starts smaller and grows."""
     sequences: int = Field(default=4, ge=1, le=32)
@@ -78,6 +80,17 @@ class LoadOptions(Frozen):
     """Overrides what template and vocabulary say; see ``reasoning.FORMATS``."""
     sampling: Sampling = Sampling()
     """The model's own defaults, from ``models.toml``."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file of the model, in order."""
+        return self.parts or (self.path,)
+
+    @model_validator(mode="after")
+    def _path_is_the_first_part(self) -> LoadOptions:
+        if self.parts and self.parts[0] != self.path:
+            raise ValueError("path is the first of the parts")
+        return self
 
 
 class GenerateRequest(Frozen):
@@ -162,6 +175,8 @@ class ModelInfo(Frozen):
     flash_attention: bool
     offline: str
     """``kernel``, ``sandbox`` or ``none``: see ``privacy.Strength``."""
+    writes: bool = True
+    """Whether it writes text; a model for embeddings does not."""
     notes: tuple[str, ...] = ()
     """What the user should know: a fallback that was taken, a template that was broken."""
 

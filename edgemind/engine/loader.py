@@ -7,7 +7,6 @@ Not for: decoding (``scheduler``), the process around it (``worker``).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from edgemind.engine import llama
 from edgemind.engine.contexts import ContextPlan, Contexts
@@ -16,11 +15,11 @@ from edgemind.engine.live import LiveRequest, Voice
 from edgemind.engine.prompts import PromptBuilder
 from edgemind.engine.reasoning_formats import FORMATS, Detection, ReasoningFormat, detect
 from edgemind.engine.templates import LoadedTemplate, load_template
-from edgemind.errors import BadConstraint, EdgemindError, UsageError
-from edgemind.models import fit, gguf, hardware
+from edgemind.errors import BadConstraint, EdgemindError, ModelUnusable, UsageError
+from edgemind.models import fit, gguf, hardware, splits
 from edgemind.models.header import Header
 from edgemind.models.sizes import human_bytes
-from edgemind.models.summary import check_model, summary
+from edgemind.models.summary import check_model, is_embedding, summary
 from edgemind.privacy import jail
 
 BATCH = 512
@@ -66,7 +65,13 @@ class LoadedModel:
 
         Raises:
             PromptTooLong, BadConstraint, UsageError, BadInput: what is wrong with it.
+            ModelUnusable: this model does not write text.
         """
+        if not self.info.writes:
+            raise ModelUnusable(
+                f"{self.info.name} makes embeddings, numbers for searching, and writes no text.",
+                "Name a model that chats, or leave --model out for the built-in one.",
+            )
         prompt = self._prompts.build(request, self.contexts.plan.limit)
         grammar = self._grammar(request)
         sampler = llama.Sampler.build(self._model, llama.resolve(request.sampling, self._options.sampling))
@@ -100,8 +105,7 @@ def load(
     Raises:
         ModelNotFound, ModelUnusable, OutOfMemory, NotOffline: one sentence each.
     """
-    path = Path(options.path)
-    header = gguf.read_header(path)
+    header = gguf.read_headers(options.files)
     machine = hardware.machine()
     notes = list(jailed.notes)
     layers, choice = _gpu_layers(options, header)
@@ -115,7 +119,8 @@ def load(
     vocab = model.vocab
     template = _template(model)
     detection, reasoning = _reasoning(model, options, notes)
-    if template.note:
+    writes = not is_embedding(header)
+    if template.note and writes:
         notes.append(template.note)
     threads = options.threads or (1 if model.size_bytes < TINY_BYTES else machine.default_threads())
     plan = ContextPlan(
@@ -131,8 +136,8 @@ def load(
     tags = (vocab.find(tag) for tag in reasoning.tags())
     voice = Voice(vocab, reasoning, frozenset(token for token in tags if token is not None))
     info = ModelInfo(
-        name=model.metadata("general.name") or path.stem,
-        path=str(path),
+        name=model.metadata("general.name") or splits.stem(options.path),
+        path=options.path,
         architecture=model.architecture,
         parameters=model.parameters,
         size_bytes=model.size_bytes,
@@ -147,6 +152,7 @@ def load(
         threads=threads,
         flash_attention=flash(BATCH),
         offline=jailed.strength.value,
+        writes=writes,
         notes=tuple(notes),
     )
     prompts = PromptBuilder(vocab, template, detection, reasoning)
@@ -234,14 +240,14 @@ def _open(
 ) -> tuple[llama.Model, int]:
     """Open the model; when the device refuses it, open it on the CPU and say why."""
     try:
-        return llama.Model.open(options.path, gpu_layers=layers, mmap=options.mmap, progress=progress), layers
+        return llama.Model.open(*options.files, gpu_layers=layers, mmap=options.mmap, progress=progress), layers
     except EdgemindError as problem:
         if not layers:
             raise
         reason = f"The GPU could not take the model ({problem.message}); it runs on the CPU."
         note(reason)
         notes.append(reason)
-    return llama.Model.open(options.path, gpu_layers=0, mmap=options.mmap, progress=progress), 0
+    return llama.Model.open(*options.files, gpu_layers=0, mmap=options.mmap, progress=progress), 0
 
 
 def _template(model: llama.Model) -> LoadedTemplate:

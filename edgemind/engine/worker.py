@@ -211,7 +211,7 @@ def _files(command: protocol.Command) -> list[Path]:
     if not isinstance(command, protocol.Load):
         return []
     options = command.options
-    return [Path(options.path), *(Path(adapter) for adapter, _ in options.adapters)]
+    return [*map(Path, options.files), *(Path(adapter) for adapter, _ in options.adapters)]
 
 
 def failed(problem: EdgemindError) -> Failed:

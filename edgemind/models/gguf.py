@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgemind.errors import ModelUnusable
@@ -19,8 +20,9 @@ from edgemind.models.header import STRING, ArrayInfo, Header, Scalar, Tensor, Va
 from edgemind.models.impostors import looks_like
 from edgemind.models.opening import open_regular, read_at, shown
 from edgemind.models.sizes import human_bytes
+from edgemind.models.splits import merged
 
-__all__ = ["ArrayInfo", "Header", "Tensor", "read_array", "read_header", "read_partial"]
+__all__ = ["ArrayInfo", "Header", "Tensor", "read_array", "read_header", "read_headers", "read_partial"]
 
 MAX_KEYS = 65_536
 MAX_TENSORS = 65_536
@@ -79,6 +81,16 @@ def read_header(path: str | os.PathLike[str], *, arrays: bool = False) -> Header
         ModelUnusable: it is not a GGUF file that llama.cpp could load; the message says why in one sentence.
     """
     return _read(path, None, None, shown(path), arrays)
+
+
+def read_headers(paths: Sequence[str | os.PathLike[str]]) -> Header:
+    """One header for all files of a model, in order; its tensors are those of every part.
+
+    Raises:
+        ModelNotFound: one of the files is not there.
+        ModelUnusable: as ``read_header``; or a part is missing, in the wrong place, or of another model.
+    """
+    return merged([read_header(path) for path in paths])
 
 
 def read_partial(

@@ -53,7 +53,7 @@ class Header:
     path: Path
     version: int
     size_bytes: int
-    """Of the whole file."""
+    """Of the whole file; of all its files for a model that is split."""
     alignment: int
     data_offset: int
     metadata: Mapping[str, Value]
@@ -62,6 +62,8 @@ class Header:
     """Every array, read or not."""
     tensors: tuple[Tensor, ...]
     by_name: Mapping[str, Tensor] = field(repr=False)
+    parts: tuple[Path, ...] = ()
+    """All files of a model that is split, in order; ``path`` is the first of them."""
 
     @property
     def architecture(self) -> str:

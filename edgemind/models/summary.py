@@ -10,6 +10,7 @@ from edgemind.errors import ModelUnusable
 from edgemind.models.ggml_types import FILE_TYPES
 from edgemind.models.header import Header, Value
 from edgemind.models.opening import shown
+from edgemind.models.splits import stem
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def summary(header: Header) -> Summary:
     for tensor in header.tensors:
         by_type[tensor.type] += tensor.size
     return Summary(
-        name=header.text("general.name") or header.text("general.basename") or header.path.stem,
+        name=header.text("general.name") or header.text("general.basename") or stem(header.path),
         architecture=header.architecture,
         parameters=header.parameters,
         size_bytes=header.size_bytes,
@@ -109,7 +110,8 @@ def check_model(header: Header) -> None:
     """Refuse a GGUF file that is sound but holds no language model.
 
     Raises:
-        ModelUnusable: an adapter, a projector for images, an importance matrix, a vocabulary alone.
+        ModelUnusable: an adapter, a projector for images, an importance matrix, a vocabulary alone, a model that does
+            not write one token after another. One part of a model that is split passes: its siblings may yet come.
     """
     name = shown(header.path)
     other = {
@@ -123,10 +125,35 @@ def check_model(header: Header) -> None:
         raise ModelUnusable(f"{name} is {other}, not a language model.", "Name the model's own GGUF file.")
     if not header.architecture:
         raise ModelUnusable(f"{name} does not say which architecture it has.", "Get another file of this model.")
+    if header.architecture in _OTHER_KINDS:
+        raise ModelUnusable(
+            f"{name} is {_OTHER_KINDS[header.architecture]} ({header.architecture}), which EdgeMind cannot run.",
+            "Take a model that writes text from left to right.",
+        )
     if not header.tensors:
         raise ModelUnusable(f"{name} holds no weights, only a vocabulary.", "Get the whole model.")
     if not (header.arch_number("block_count") or 0) > 0:
         raise ModelUnusable(f"{name} does not say how many layers it has.", "Get another file of this model.")
+
+
+_OTHER_KINDS = {
+    "t5": "an encoder and decoder in one",
+    "wavtokenizer-dec": "a decoder for sound",
+    **dict.fromkeys(("dream", "llada", "llada-moe", "rnd1"), "a diffusion model"),
+}
+_EMBEDDERS = {
+    *("bert", "modern-bert", "neo-bert", "eurobert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3"),
+    *("gemma-embedding", "llama-embed", "t5encoder"),
+}
+
+
+def is_embedding(header: Header) -> bool:
+    """Whether the model turns a text into numbers for search (embeddings, or a rank) and writes none.
+
+    A causal architecture can be trained for that too: such a file names how the numbers of its tokens are pooled.
+    """
+    causal = header.arch("attention.causal")
+    return header.architecture in _EMBEDDERS or causal is False or (header.arch_number("pooling_type") or 0) > 0
 
 
 def vocabulary(header: Header) -> int:
@@ -215,7 +242,7 @@ def _quantization(header: Header, by_type: Counter[str]) -> str:
     number = header.number("general.file_type")
     if number is not None and number in FILE_TYPES:
         return FILE_TYPES[number]
-    in_name = re.search(r"(?i)\b(I?Q\d\w*|BF16|F16|F32|MXFP4\w*)(?=\.gguf$)", header.path.name)
+    in_name = re.search(r"(?i)\b(I?Q\d\w*|BF16|F16|F32|MXFP4\w*)(?=(?:-\d{5}-of-\d{5})?\.gguf$)", header.path.name)
     if in_name:
         return in_name.group(1).upper()
     return by_type.most_common(1)[0][0] if by_type else "unknown"

@@ -20,7 +20,7 @@ _ATTR_NAMED = C.LLAMA_TOKEN_ATTR_CONTROL | C.LLAMA_TOKEN_ATTR_USER_DEFINED | C.L
 
 
 class Model(Handle):
-    """Weights and vocabulary of one GGUF file. Closing it closes its contexts and adapters first."""
+    """Weights and vocabulary of one model. Closing it closes its contexts and adapters first."""
 
     def __init__(self, address: Any) -> None:
         super().__init__(address, C.llama_model_free)
@@ -30,7 +30,7 @@ class Model(Handle):
     def open(
         cls,
         path: str,
-        *,
+        *others: str,
         gpu_layers: int = 0,
         mmap: bool = True,
         vocab_only: bool = False,
@@ -39,6 +39,7 @@ class Model(Handle):
         """Load a GGUF file.
 
         Args:
+            others: the other parts of a model that is split, in order; any names will do.
             gpu_layers: layers to place on devices; 0 keeps all on the CPU and uses no device at all.
             mmap: map the file instead of reading it; a file truncated later is then a SIGBUS.
             vocab_only: only the vocabulary and the metadata.
@@ -72,7 +73,7 @@ class Model(Handle):
         callback = C.llama_progress_callback(report)
         params.progress_callback = callback
         with recording() as lines:
-            address = C.llama_model_load_from_file(_path(path), params)
+            address = _load([path, *others], params)
         if problems:
             if address:
                 C.llama_model_free(address)
@@ -313,6 +314,14 @@ class Adapter(Handle):
         adapter = cls(address, C.llama_adapter_lora_free)
         model.depends_on_me(adapter)
         return adapter
+
+
+def _load(paths: list[str], params: Any) -> Any:
+    """The model, or a null pointer."""
+    if len(paths) == 1:
+        return C.llama_model_load_from_file(_path(paths[0]), params)
+    names = (ctypes.c_char_p * len(paths))(*map(_path, paths))
+    return C.llama_model_load_from_splits(names, len(paths), params)
 
 
 def _loading_failed(path: str, lines: list[str], cancelled: bool) -> EdgemindError:
