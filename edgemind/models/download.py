@@ -8,7 +8,6 @@ resume (``docs/reliability.md``). A token goes to the hub and nowhere else; plai
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import re
 import sys
@@ -18,7 +17,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from edgemind import __version__
 from edgemind.errors import AccessDenied, EdgemindError, ModelNotFound, NetworkProblem, UsageError
-from edgemind.models.pull_plan import USUAL_HUB
+from edgemind.models.hubs import is_loopback
 from edgemind.models.remote import Body, RangeRefused, RemoteFile, RemoteRepository, Transient
 from edgemind.models.store.manifest import SHA256, is_file_path
 from edgemind.terminal import clean_line
@@ -38,29 +37,11 @@ _GIT_OID = re.compile(r"[0-9a-f]{40}")
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
-def endpoint() -> str:
-    """The hub's address: ``HF_ENDPOINT``, or the usual one.
-
-    Raises:
-        UsageError: it is no address, or plain http to another machine.
-    """
-    given = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or USUAL_HUB
-    parts = urlsplit(given)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise UsageError(f"HF_ENDPOINT={clean_line(given)} is not the address of a hub.", f"HF_ENDPOINT={USUAL_HUB}")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise UsageError(
-            f"HF_ENDPOINT={clean_line(given)} is plain http: anyone on the way could read a token.",
-            f"Use https: HF_ENDPOINT=https://{parts.netloc}",
-        )
-    return given
-
-
 class HubClient:
     """One hub, one token, one set of connections. A context manager.
 
     Args:
-        endpoint: the hub's address, as ``endpoint()`` checked it.
+        endpoint: the hub's address, as ``hubs.endpoint()`` checked it.
         token: sent to that address only; ``None`` for none.
     """
 
@@ -161,6 +142,8 @@ class HubClient:
         status = response.status_code
         if status == 416:
             raise RangeRefused
+        if status in (401, 403, 404, 410) and not self._is_hub(str(response.request.url)):
+            raise Transient("The address that the hub gave for the file is not good any more.")
         if status not in (200, 206):
             raise self._status(response, repository.id, file.path)
         if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
@@ -210,7 +193,7 @@ class HubClient:
         """Every request passes here, those of a redirect too."""
         url = urlsplit(str(request.url))
         host = url.hostname or ""
-        if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(host)):
+        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
             raise NetworkProblem(
                 f"The hub sends to {clean_line(url.scheme)}://{clean_line(host)}, which is not encrypted; not followed."
             )
@@ -363,15 +346,6 @@ def _checked_file(sibling: Any) -> RemoteFile | None:
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE:
         return None
     return RemoteFile(path, size, digest, oid)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,7 +1,8 @@
 """Carrying out a pull: fetch what is missing, look at the header as soon as it is there, make the model visible.
 
 Files come one by one (``transfer``) and become blobs; only when every byte is proven is the manifest written
-that makes the model visible. Not for: what to fetch (``pull_plan``), drawing and asking (``cli.pull``), the network (``download``).
+that makes the model visible. Not for: what to fetch (``pull_plan``), drawing and asking (``cli.pull``),
+the network (``download``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Protocol
 
 from edgemind.errors import EdgemindError, ModelUnusable, NetworkProblem, NoRoom
 from edgemind.models.header import Header
-from edgemind.models.pull_plan import USUAL_HUB, Hub, Plan, patiently
+from edgemind.models.hubs import USUAL_HUB
+from edgemind.models.pull_plan import Hub, Plan, patiently
 from edgemind.models.remote import Body, RemoteFile, RemoteRepository, Transient
 from edgemind.models.sizes import human_bytes
 from edgemind.models.store.manifest import Facts, Manifest, Source, StoredFile
@@ -88,7 +90,7 @@ def check_space(plan: Plan, store: Store) -> None:
         raise NoRoom(
             f"{plan.name} needs {human_bytes(plan.to_fetch)} more on the disk of {store.root}, and "
             f"{human_bytes(free)} is free.",
-            "Make room: edgemind list shows sizes, edgemind rm NAME frees them. EDGEMIND_HOME puts the store elsewhere.",
+            "Make room: edgemind list shows sizes, edgemind rm NAME frees them. EDGEMIND_HOME moves the store.",
         )
 
 

@@ -25,7 +25,6 @@ from edgemind.models.store.store import Store
 from edgemind.models.transfer import Patience
 
 HASTY = Patience(tries=3)
-USUAL_HUB = "https://huggingface.co"
 Answer = TypeVar("Answer")
 
 

@@ -53,7 +53,7 @@ def parse(text: str) -> Reference:
     if (at and not _is_revision(revision)) or (colon and not choice):
         raise _unclear(text)
     file = choice if choice.lower().endswith((".gguf", ".safetensors")) else None
-    if choice and not (is_file_path(choice) if file else re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", choice)):
+    if choice and not (is_file_path(choice) if file else re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", choice)):
         raise _unclear(text)
     quantization = choice if choice and not file else None
     if _is_repository(what):

@@ -1,9 +1,9 @@
 """Getting one file whole: resume, hash while writing, sync. What comes out is complete and proven, or not there.
 
-The unfinished file lies in the store's ``partial`` folder with a small state beside it. How much of it is believed when a
-pull is taken up again: after a crash of the program all that was written, since the system has it; after a crash of the
-machine only what had been synced, which the state says. Either way the whole file is hashed, what was kept is read again
-for it, and nothing leaves ``partial`` with a wrong hash.
+The unfinished file lies in the store's ``partial`` folder with a small state beside it. How much of it is believed when
+a pull is taken up again: after a crash of the program all that was written, since the system has it; after a crash of
+the machine only what had been synced, which the state says. Either way the whole file is hashed, what was kept is read
+again for it, and nothing leaves ``partial`` with a wrong hash.
 Not for: the network (``download``), choosing files (``selection``).
 """
 
@@ -27,8 +27,8 @@ from edgemind.models.store.files import explained, sync, write_all
 READ = 4 << 20
 SYNC_SECONDS = 5.0
 """A crash of the machine costs the bytes of so many seconds."""
-HEALTHY_BYTES = 1 << 20
-"""A connection that brought so much before it broke counts as a good one: the tries begin anew."""
+PROGRESS_BYTES = 64 << 10
+"""A connection that brought so much before it broke was worth it: the tries begin anew."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class _Transfer:
                 failures += 1
                 self._give_up_after(failures, Transient("The hub refuses the range that was asked for."))
             except Transient as problem:
-                failures = 1 if self._done - before >= HEALTHY_BYTES else failures + 1
+                failures = 1 if self._done - before >= PROGRESS_BYTES else failures + 1
                 self._give_up_after(failures, problem)
                 seconds = self._patience.wait(failures, problem.wait)
                 self._watcher.retrying(self._file, problem.message, seconds)
@@ -239,8 +239,7 @@ class _Transfer:
                 passed = min(skip, len(chunk))
                 skip -= passed
                 chunk = chunk[passed:]
-            if self._done + len(chunk) > size:
-                raise Transient("The hub sends more than the file holds.")
+            chunk = chunk[: size - self._done]
             if not chunk:
                 continue
             with self._writing():
@@ -250,6 +249,8 @@ class _Transfer:
             if time.monotonic() - self._last_sync > SYNC_SECONDS:
                 self._sync()
             self._watcher.advanced(self._file, self._done, self._part)
+            if self._done == size:
+                return
 
     def _take_up(self) -> None:
         """Believe what may be believed of an earlier try, and hash it."""
