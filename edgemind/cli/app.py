@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from edgemind import __version__
-from edgemind.cli import bench, completion, console, doctor, list_, rm, run, show
+from edgemind.cli import bench, completion, console, doctor, list_, login, pull, rm, run, show
 from edgemind.cli.failure import failure_object, interrupted_object
 from edgemind.errors import EXIT_CLOSED_OUTPUT, EXIT_INTERRUPTED, EdgemindError, OutOfMemory, UsageError
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 run.register(app)
 doctor.register(app)
-for family in (list_, show, rm, bench, completion):
+for family in (pull, list_, show, rm, login, bench, completion):
     family.register(app)
 
 OTHER_WORDS = {

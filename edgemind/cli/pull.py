@@ -98,8 +98,8 @@ def _try(manifest: Manifest) -> Smoke:
     from edgemind.models.store.store import own_store
 
     store = own_store()
-    done = smoke(store.files(manifest))
-    if not done.ok and done.kind != "out_of_memory":
+    done = smoke(store.files(manifest), name=manifest.name)
+    if not done.ok and not done.does_not_fit_now:
         store.add(manifest.model_copy(update={"trouble": done.sentence}), replace=True)
     return done
 

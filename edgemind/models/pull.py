@@ -224,7 +224,7 @@ def _manifest(plan: Plan, store: Store, stored: tuple[StoredFile, ...]) -> Manif
 def _facts(plan: Plan, blobs: list[Path]) -> Facts:
     """What the files say, which have to be sound models before they become visible."""
     from edgemind.models.gguf import read_headers
-    from edgemind.models.store.moving import facts_of
+    from edgemind.models.store.importing import facts_of
     from edgemind.models.summary import check_model
 
     if plan.choice.kind != "gguf":
