@@ -68,8 +68,16 @@ def sketch(entry: CatalogEntry, quantization: str | None = None) -> Sketch:
         header=_header(entry, shape, name, size),
         quantization=name,
         rough=known_size is None or entry.shape is None,
-        active_share=min(1.0, (entry.active_parameters or entry.parameters) / entry.parameters),
+        active_share=_active_share(entry, shape),
     )
+
+
+def _active_share(entry: CatalogEntry, shape: Shape) -> float:
+    """Of the weights outside the tables. Publishers do not count per-layer embeddings among the active ones."""
+    active = entry.active_parameters or entry.parameters
+    table = shape.embedding * shape.vocabulary * (1 if shape.tied else 2)
+    layers = entry.parameters - table - shape.per_layer_embedding * shape.layers * shape.vocabulary
+    return min(1.0, max(active - table, 0) / layers) if active < entry.parameters and layers > 0 else 1.0
 
 
 def bits_per_weight(quantization: str) -> float:
