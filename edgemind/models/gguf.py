@@ -18,7 +18,7 @@ from edgemind.errors import ModelUnusable
 from edgemind.models.ggml_types import TYPES, GgmlType
 from edgemind.models.header import STRING, ArrayInfo, Header, Scalar, Tensor, Value
 from edgemind.models.impostors import looks_like
-from edgemind.models.opening import open_regular, read_at, shown
+from edgemind.models.opening import open_regular, quoted, read_at, shown
 from edgemind.models.sizes import human_bytes
 from edgemind.models.splits import merged
 
@@ -245,17 +245,17 @@ class _Reader:
         if not raw:
             raise self._damaged("a metadata key is empty")
         if key in self.metadata or key in self.arrays:
-            raise self._damaged(f"the metadata key {_quoted(key)} occurs twice")
+            raise self._damaged(f"the metadata key {quoted(key)} occurs twice")
         kind = self._u32()
         if kind == STRING:
-            self.metadata[key] = self._bytes(MAXSTRING, _quoted(key)).decode("utf-8", "replace")
+            self.metadata[key] = self._bytes(MAXSTRING, quoted(key)).decode("utf-8", "replace")
         elif kind == _ARRAY:
             self._array(key, arrays)
         elif kind in _SCALARS:
             layout = _SCALARS[kind]
             self.metadata[key] = layout.unpack_from(self.buffer, self._take(layout.size))[0]
         else:
-            raise self._damaged(f"{_quoted(key)} has the unknown value type {kind}")
+            raise self._damaged(f"{quoted(key)} has the unknown value type {kind}")
         if key == "general.alignment":
             value = self.metadata.get(key)
             if kind != 4 or not isinstance(value, int) or not 0 < value <= MAX_ALIGNMENT or value & (value - 1):
@@ -265,11 +265,11 @@ class _Reader:
     def _array(self, key: str, wanted: bool) -> None:
         kind, count = self._u32(), self._u64()
         if kind == _ARRAY:
-            raise self._damaged(f"{_quoted(key)} is an array of arrays, which llama.cpp does not read")
+            raise self._damaged(f"{quoted(key)} is an array of arrays, which llama.cpp does not read")
         if kind != STRING and kind not in _SCALARS:
-            raise self._damaged(f"{_quoted(key)} is an array of the unknown value type {kind}")
+            raise self._damaged(f"{quoted(key)} is an array of the unknown value type {kind}")
         width = 8 if kind == STRING else _SCALARS[kind].size
-        self._check_count(count, MAX_HEADER, width, f"elements of {_quoted(key)}")
+        self._check_count(count, MAX_HEADER, width, f"elements of {quoted(key)}")
         start = self.pos
         if kind == STRING:
             self._skip_strings(count)
@@ -300,22 +300,22 @@ class _Reader:
         name = self._bytes(MAX_NAME_BYTES, "a tensor's name").decode("utf-8", "replace")
         n_dims = self._u32()
         if n_dims > MAX_DIMS:
-            raise self._damaged(f"the tensor {_quoted(name)} has {n_dims} dimensions")
+            raise self._damaged(f"the tensor {quoted(name)} has {n_dims} dimensions")
         start = self._take(8 * n_dims + 12)
         *shape, number, offset = struct.unpack_from(f"<{n_dims}QIQ", self.buffer, start)
         elements = 1
         for dim in shape:
             elements *= dim
         if not 0 < elements <= MAX_ELEMENTS:
-            raise self._damaged(f"the tensor {_quoted(name)} has an impossible shape")
+            raise self._damaged(f"the tensor {quoted(name)} has an impossible shape")
         kind = TYPES.get(number)
         if kind is None:
             raise ModelUnusable(
-                f"{self.name} holds the tensor {_quoted(name)} of type {number}, which EdgeMind does not know.",
+                f"{self.name} holds the tensor {quoted(name)} of type {number}, which EdgeMind does not know.",
                 "Update EdgeMind, or get another quantization of this model.",
             )
         if (shape[0] if shape else 1) % kind.block:
-            raise self._damaged(f"the rows of {_quoted(name)} are not whole blocks of {kind.name}")
+            raise self._damaged(f"the rows of {quoted(name)} are not whole blocks of {kind.name}")
         return name, tuple(shape), kind, offset, kind.bytes_for(elements)
 
     def _placed(
@@ -327,10 +327,10 @@ class _Reader:
         expected = end = 0
         for name, shape, kind, offset, size in rows:
             if name in names:
-                raise self._damaged(f"the tensor {_quoted(name)} occurs twice")
+                raise self._damaged(f"the tensor {quoted(name)} occurs twice")
             names.add(name)
             if offset != expected:
-                raise self._damaged(f"the tensor {_quoted(name)} does not follow the one before it")
+                raise self._damaged(f"the tensor {quoted(name)} does not follow the one before it")
             tensors.append(Tensor(name, shape, kind.name, data_offset + offset, size))
             end = offset + size
             expected = _aligned(end, self.alignment)
@@ -398,9 +398,3 @@ class _Reader:
 
 def _aligned(offset: int, alignment: int) -> int:
     return -(-offset // alignment) * alignment
-
-
-def _quoted(text: str) -> str:
-    """A name from the file, short enough for a sentence; control characters escaped."""
-    safe = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
-    return f"'{safe[:60]}...'" if len(safe) > 60 else f"'{safe}'"

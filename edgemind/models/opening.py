@@ -13,6 +13,12 @@ def shown(path: str | os.PathLike[str]) -> str:
     return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def quoted(text: str) -> str:
+    """A name from the file, short enough for a sentence; control characters escaped."""
+    safe = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
+    return f"'{safe[:60]}...'" if len(safe) > 60 else f"'{safe}'"
+
+
 def open_regular(path: str | os.PathLike[str]) -> int:
     """A read-only descriptor of a regular file.
 
