@@ -214,14 +214,9 @@ class Store(View):
         """
         name = _name(manifest.name)
         with self.locked():
-            old = self._replaced(name, replace)
-            if old is not None and old.files == manifest.files and not replace:
-                return
+            old = self.check_name(manifest, replace)
             if old is not None and not replace:
-                raise StoreProblem(
-                    f"There is a model named {name} already, with other files.",
-                    f"Give another name, or remove that one first: edgemind rm {name}",
-                )
+                return
             for file in manifest.files:
                 if not self.has(file.sha256, file.size):
                     raise Damaged(f"{file.path} of {name} is not in the store, or is damaged.", again(manifest))
@@ -230,6 +225,21 @@ class Store(View):
                 folder.write(f"{name}.json", data)
             if old is not None:
                 self._drop(old)
+
+    def check_name(self, manifest: Manifest, replace: bool = False) -> Manifest | None:
+        """The model of this name that is there already: the same files, or any when it is to be replaced.
+
+        Raises:
+            StoreProblem: the name is taken by other files and ``replace`` is not set.
+        """
+        name = manifest.name
+        old = self._replaced(name, replace)
+        if old is not None and not replace and _digests(old) != _digests(manifest):
+            raise StoreProblem(
+                f"There is a model named {name} already, with other files.",
+                f"Give another name, or remove that one first: edgemind rm {name}",
+            )
+        return old
 
     def _replaced(self, name: str, replace: bool) -> Manifest | None:
         """The manifest that an ``add`` would replace. A damaged one may be replaced, a newer EdgeMind's not."""
@@ -335,6 +345,10 @@ def again(manifest: Manifest) -> str:
         return f"edgemind pull {manifest.name}"
     file = manifest.source.file or "FILE.gguf"
     return f"Import it again: edgemind rm {manifest.name}, then edgemind import {file} --name {manifest.name}"
+
+
+def _digests(manifest: Manifest) -> list[str]:
+    return [file.sha256 for file in manifest.files]
 
 
 def _blob_name(sha256: str) -> str:

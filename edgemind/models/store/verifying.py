@@ -106,7 +106,7 @@ def _hashed(folder: Folder, name: str, step: Callable[[int], None]) -> tuple[os.
     fd = folder.open(name)
     try:
         before = os.fstat(fd)
-        digest, _ = hash_file(fd, step)
+        digest, _ = hash_file(fd, folder.path / name, step)
         after = os.fstat(fd)
     finally:
         os.close(fd)
@@ -123,7 +123,7 @@ def _separate(store: Store, file: StoredFile, folder: Folder, name: str) -> None
         try:
             target = partial.create(part.name)
             try:
-                digest, size = copy_file(source, target, lambda count: None)
+                digest, size = copy_file(source, target, folder.path / name, lambda count: None, file.size)
                 sync(target)
             finally:
                 os.close(target)
