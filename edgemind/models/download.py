@@ -135,7 +135,10 @@ class HubClient:
                 return response
             target = response.headers.get("location", "")
             response.close()
-            url = urljoin(url, target)
+            try:
+                url = urljoin(url, target)
+            except ValueError as problem:
+                raise NetworkProblem("The hub sends to an address that is none.", "Try again later.") from problem
         raise NetworkProblem("The hub sends from one address to the next without end.", "Try again later.")
 
     def _body(self, response: Any, repository: RemoteRepository, file: RemoteFile, start: int) -> Body:
