@@ -92,6 +92,15 @@ def installed_names(incomplete: str) -> list[str]:
     return _beginning(incomplete, _installed())
 
 
+def stored_names(incomplete: str) -> list[str]:
+    """Names in every store, without aliases and the built-in model."""
+    from edgemind.models import names
+
+    with contextlib.suppress(Exception):
+        return _beginning(incomplete, names.installed_names())
+    return []
+
+
 def removable_names(incomplete: str) -> list[str]:
     """Names of the user's own store."""
     from edgemind.models.store.store import own_store

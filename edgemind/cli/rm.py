@@ -127,7 +127,6 @@ def _forget(removed: list[str]) -> tuple[list[str], bool, EdgemindError | None]:
     """
     from edgemind.models import names
     from edgemind.settings import load_settings
-    from edgemind.settings_file import edit_settings
 
     gone = [name for name in removed if name not in names.known_names()]
     settings = load_settings()
@@ -135,6 +134,8 @@ def _forget(removed: list[str]) -> tuple[list[str], bool, EdgemindError | None]:
     was_default = settings.model in gone or settings.model in aliases
     if not aliases and not was_default:
         return [], False, None
+    from edgemind.settings_file import edit_settings
+
     try:
         kept = {alias: target for alias, target in settings.aliases.items() if alias not in aliases}
         edit_settings(**{"aliases": kept} | ({"model": None} if was_default else {}))

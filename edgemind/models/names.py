@@ -166,7 +166,17 @@ def in_stores() -> list[Installed]:
 def known_names() -> list[str]:
     """Every name and alias that ``resolve`` takes, for completion; no manifest is read."""
     names = [builtin.NAME] if builtin.available() else []
-    return sorted({*names, *_names_in_stores(), *_aliases()})
+    return sorted({*names, *installed_names(), *_aliases()})
+
+
+def installed_names() -> list[str]:
+    """Every name in the user's own store and the shared ones, sound or not; no manifest of a store is read."""
+    from edgemind.models.store.store import all_stores
+
+    names: set[str] = set()
+    for store in all_stores():
+        names.update(store.names())
+    return sorted(names - {builtin.NAME})
 
 
 def loose_files() -> list[Path]:
@@ -201,7 +211,7 @@ def _find(wanted: str, command: str, only_installed: bool = False) -> _Found:
     if typed in ("", builtin.NAME):
         return ModelFile(builtin.NAME, builtin.path())
     if not only_installed and _is_path(wanted):
-        return _from_path(wanted)
+        return from_path(wanted)
     aliases = _aliases()
     if typed in aliases:
         return _aliased(typed, aliases[typed], only_installed)
@@ -209,7 +219,7 @@ def _find(wanted: str, command: str, only_installed: bool = False) -> _Found:
     if exact:
         return exact
     if not only_installed and os.path.isfile(wanted):
-        return _from_path(wanted)
+        return from_path(wanted)
     return _beginning_with(wanted, aliases, command, only_installed)
 
 
@@ -224,7 +234,7 @@ def _aliased(alias: str, target: str, only_installed: bool) -> _Found:
             f"The alias {shown(alias)} stands for {shown(target)}, which is not installed.",
             f"edgemind alias {alias} NAME, or to remove it: edgemind alias {alias} --remove",
         )
-    return _from_path(target)
+    return from_path(target)
 
 
 def _exactly(name: str) -> Installed | None:
@@ -244,7 +254,7 @@ def _exactly(name: str) -> Installed | None:
 
 def _beginning_with(wanted: str, aliases: Mapping[str, str], command: str, only_installed: bool) -> _Found:
     """The one model of which a name or an alias begins so."""
-    names = [*([builtin.NAME] if builtin.available() else []), *_names_in_stores()]
+    names = [*([builtin.NAME] if builtin.available() else []), *installed_names()]
     typed = wanted.lower()
     meant = {name: name for name in names if typed and name.startswith(typed)}
     meant |= {alias: target for alias, target in aliases.items() if typed and alias.startswith(typed)}
@@ -279,15 +289,6 @@ def _opened(found: _Found, any_kind: bool) -> ModelFile:
     return found.opened()
 
 
-def _names_in_stores() -> list[str]:
-    from edgemind.models.store.store import all_stores
-
-    names: set[str] = set()
-    for store in all_stores():
-        names.update(store.names())
-    return sorted(names - {builtin.NAME})
-
-
 def _aliases() -> Mapping[str, str]:
     from edgemind.settings import load_settings
 
@@ -298,7 +299,13 @@ def _is_path(text: str) -> bool:
     return os.sep in text or bool(os.altsep and os.altsep in text) or text.lower().endswith(".gguf")
 
 
-def _from_path(text: str) -> ModelFile:
+def from_path(text: str) -> ModelFile:
+    """The model at a path; of a split one any part may be named.
+
+    Raises:
+        ModelNotFound: there is no such file, or a part is missing.
+        ModelUnusable: it is a folder, a pipe, a device, or may not be read.
+    """
     path = Path(os.path.expanduser(text))
     try:
         os.close(open_regular(path))
