@@ -65,12 +65,13 @@ def pull(
         plan = make_plan(hub, wanted, store, safetensors=format_ == "safetensors", name=name)
         if dry_run:
             header = peek(hub, plan) if plan.choice.kind == "gguf" else None
-            return _tell_plan(plan, _fit(header) if header else None, json)
+            return _tell_plan(plan, _fit(header, speed=True) if header else None, json)
         check_space(plan, store)
         with observer(plan) as watching:
             _say(plan, json)
             manifest = carry_out(plan, hub, store, watching, look=None if force else _refuse_too_large)
-    trial = None if no_trial or manifest.kind != "gguf" else _try(manifest)
+    untried = bool(plan.fetched) or plan.existing is None or plan.existing.trouble is not None
+    trial = _try(manifest) if untried and not no_trial and manifest.kind == "gguf" else None
     _tell_result(plan, manifest, trial, json)
     return 0
 
@@ -85,11 +86,15 @@ def _refuse_too_large(header: Header) -> None:
         )
 
 
-def _fit(header: Header) -> FitReport | None:
+def _fit(header: Header, *, speed: bool = False) -> FitReport | None:
+    """What it needs here; ``speed`` measures this machine's memory where that has not been done yet."""
+    from edgemind.models.bandwidth import bandwidth
     from edgemind.models.prediction import will_it_fit
     from edgemind.models.summary import is_embedding
 
-    return None if is_embedding(header) or not header.tensors else will_it_fit(header)
+    if is_embedding(header) or not header.tensors:
+        return None
+    return will_it_fit(header, bandwidth=bandwidth() if speed else None)
 
 
 def _try(manifest: Manifest) -> Smoke:

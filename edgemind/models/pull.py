@@ -128,7 +128,7 @@ def peek(hub: Hub, plan: Plan) -> Header | None:
                 done += len(chunk)
                 if done >= min(next_look, file.size):
                     stream.flush()
-                    header = read_partial(Path(stream.name), file.size)
+                    header = read_partial(Path(stream.name), file.size, name=file.path)
                     if header or done >= min(file.size, 64 << 20):
                         return header
                     next_look *= 4
@@ -158,7 +158,7 @@ class _Looking:
         from edgemind.models.summary import check_model
 
         self._next = max(self._next * 4, FIRST_LOOK)
-        header = read_partial(part, file.size)
+        header = read_partial(part, file.size, name=file.path)
         if header is None:
             return
         self._next = 0
@@ -194,13 +194,23 @@ def _bring(
                 def opener(one: RemoteFile, start: int, validator: str | None) -> Body:
                     return hub.open(repository, one, start, validator)
 
-                digest = fetch(file, part, opener, watcher, patience, pause)
+                try:
+                    digest = fetch(file, part, opener, watcher, patience, pause)
+                except ModelUnusable:
+                    _forget(part)
+                    raise
                 store.adopt(part, digest, file.size)
-                with contextlib.suppress(OSError):
-                    os.unlink(state_file(part))
+                _forget(part)
                 return digest
         observer.waiting(file, part)
         wait = 1.0
+
+
+def _forget(part: Path) -> None:
+    """Nothing is left of an unfinished file."""
+    for file in (part, state_file(part)):
+        with contextlib.suppress(OSError):
+            os.unlink(file)
 
 
 def _manifest(plan: Plan, store: Store, stored: tuple[StoredFile, ...]) -> Manifest:

@@ -9,7 +9,7 @@ import difflib
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -85,6 +85,10 @@ def make_plan(
     if name is not None and not is_model_name(name):
         raise UsageError(f"{name!r} cannot be a model's name.", "Use small letters, digits, and . _ - inside.")
     entry, before = _known(reference, store)
+    if before and (reference.quantization or reference.file):
+        if entry is None:
+            reference = replace(reference, name=None, repository=before.source.repository)
+        before = None
     repository_id, revision, quantization, file = _where(reference, entry, before)
     repository = patiently(lambda: hub.repository(repository_id, revision), hub.endpoint, patience, pause)
     notes: list[str] = []
