@@ -56,7 +56,9 @@ def doctor(
 
 def examine(in_the_way: str | None = None) -> dict[str, Any]:
     """Everything that ``doctor`` shows, as plain values. Bytes are bytes."""
-    from edgemind.models import builtin, hardware, names
+    from dataclasses import asdict
+
+    from edgemind.models import builtin, graphics, hardware, names
     from edgemind.privacy import jail, landlock
     from edgemind.settings import paths
 
@@ -78,6 +80,8 @@ def examine(in_the_way: str | None = None) -> dict[str, Any]:
             "total_ram": machine.total_ram,
             "available_ram": machine.available_ram,
         },
+        "graphics": [asdict(device) for device in graphics.devices()],
+        "disk": {"free": hardware.free_disk(where.data / "models")},
         "llama_cpp": _llama_cpp(),
         "offline": {
             "strength": strength.value,
@@ -110,6 +114,8 @@ def as_text(found: dict[str, Any]) -> str:
         ("", f"{machine['cores']} cores, {machine['logical_cpus']} usable CPUs{quota}; {machine['threads']} threads"),
         ("", " ".join(machine["features"])),
         ("memory", f"{_gib(machine['available_ram'])} free of {_gib(machine['total_ram'])}"),
+        *_graphics_rows(found["graphics"], found["llama_cpp"]),
+        ("disk", f"{_gib(found['disk']['free'])} free where models are kept"),
         *_llama_rows(found["llama_cpp"]),
         ("offline", offline["phrase"]),
         *([("", f"because: {offline['why_not']}")] if offline["why_not"] else []),
@@ -120,6 +126,26 @@ def as_text(found: dict[str, Any]) -> str:
         ("settings", f"{store['settings']}{'' if Path(store['settings']).exists() else ' (none yet)'}"),
     ]
     return "".join(f"{name:<11}{value}\n" for name, value in rows if value)
+
+
+def _graphics_rows(devices: list[dict[str, Any]], build: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the system's drivers say, and how to get a llama.cpp that can use it."""
+    from edgemind.models.graphics import Device, rebuild_command
+
+    rows = [
+        ("" if number else "graphics", f"{device['name']}: {_graphics_memory(device)}")
+        for number, device in enumerate(devices)
+    ]
+    if devices and build.get("supports_gpu") is False:
+        rows.append(("", "not used: this llama.cpp has no GPU support. To build one that has:"))
+        rows.append(("", rebuild_command([Device(**device) for device in devices])))
+    return rows or [("graphics", "none found")]
+
+
+def _graphics_memory(device: dict[str, Any]) -> str:
+    if not device["total_bytes"]:
+        return "its driver does not say how much memory it has"
+    return f"{_gib(device['free_bytes'])} free of {_gib(device['total_bytes'])}"
 
 
 def _llama_cpp() -> dict[str, Any]:

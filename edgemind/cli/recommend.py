@@ -207,7 +207,7 @@ def as_text(ranking: list[Choice], here: Here, use: str, context: int, show_all:
     shown, hidden = _shown(ranking, show_all)
     parts = [_first_line(ranking, use), _on_what(here, use, context), ""]
     parts += _rows(shown, width) if shown else []
-    parts += ["", *(f"{line}" for line in _closing(shown, hidden, here))]
+    parts += ["", *_closing(shown, hidden, here)]
     wrapped = (textwrap.wrap(part, width, break_on_hyphens=False) if len(part) > width else [part] for part in parts)
     from edgemind.terminal import clean
 
@@ -257,8 +257,8 @@ def _rows(shown: list[Choice], width: int) -> list[str]:
         (
             choice.entry.name,
             choice.quantization,
-            human_bytes(choice.prediction.disk_bytes),
-            human_bytes(choice.prediction.host_bytes),
+            "~" * choice.prediction.rough + human_bytes(choice.prediction.disk_bytes),
+            "~" * choice.prediction.rough + human_bytes(choice.prediction.host_bytes),
             human_rate(choice.prediction.tokens_per_second) if choice.prediction.tokens_per_second else "?",
             choice.entry.licence,
             "installed" if choice.installed else "",
@@ -277,14 +277,16 @@ def _closing(shown: list[Choice], hidden: int, here: Here) -> list[str]:
     from edgemind.models.graphics import rebuild_command
 
     lines = []
+    if shown:
+        lines.append("To take another: edgemind pull MODEL:QUANT")
     if hidden:
         lines.append(f"{hidden} more: edgemind recommend --all")
     if any(choice.prediction.tokens_per_second for choice in shown):
-        lines.append("Speeds are predictions, good to about a quarter; what is installed: edgemind bench --model NAME")
+        lines.append("Speeds are predictions, good to about a quarter; measured: edgemind bench -m NAME")
     if here.bandwidth.disturbed:
         lines.append("Other programs were busy while memory was measured, so it may be faster than shown.")
     if any(choice.prediction.rough for choice in shown):
-        lines.append("Where it says about, the catalog does not know the file's size or the model's shape.")
+        lines.append("~ is an estimate: the catalog does not know the file's size or the model's shape.")
     if here.devices and not here.device:
         command = rebuild_command(here.devices)
         lines.append(f"{here.devices[0].name} is not used: this llama.cpp has no GPU support. To build one: {command}")

@@ -67,7 +67,12 @@ def rebuild_command(found: Sequence[Device]) -> str:
     """The command that builds llama.cpp again so that it can use the first of these; empty without any."""
     if not found:
         return ""
-    install = "pip install --force-reinstall --no-cache-dir --no-deps --no-binary llama-cpp-python llama-cpp-python"
+    from importlib.metadata import PackageNotFoundError, version
+
+    what = "llama-cpp-python"
+    with contextlib.suppress(PackageNotFoundError):
+        what += f"=={version('llama-cpp-python')}"
+    install = f"pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python {what}"
     return f'CMAKE_ARGS="{found[0].build_flags}" {install}'
 
 

@@ -240,7 +240,7 @@ def _reason(entry: CatalogEntry, found: Prediction, here: _Here, verdict: Verdic
     if verdict is Verdict.AFTER_CLOSING:
         return f"{needs}, {free} is free: close other programs{_rate(found, here)}"
     spare = human_bytes(here.machine.available_ram - found.host_bytes)
-    return f"fits with {spare} to spare{_rate(found, here)}"
+    return f"fits with {'about ' if found.rough else ''}{spare} to spare{_rate(found, here)}"
 
 
 def _rate(found: Prediction, here: _Here) -> str:
