@@ -14,7 +14,8 @@ from pathlib import Path
 from edgemind.engine import scoring
 from edgemind.engine.client import Engine, error_from
 from edgemind.engine.events import Event, Failed, GenerateRequest, LoadOptions, Sampling
-from edgemind.errors import EdgemindError, ModelUnusable
+from edgemind.engine.process import DEATHS
+from edgemind.errors import EdgemindError, ModelUnusable, OutOfMemory, WorkerDied
 
 TEXT = "One and one are two."
 TOKENS = 2
@@ -30,13 +31,18 @@ class Smoke:
     sentence: str = ""
     """Why it does not run, and nothing when it does."""
     kind: str = ""
-    """Of the error, as in ``errors``: ``out_of_memory`` only means that it does not fit now."""
+    """Of the error, as in ``errors``."""
     hint: str = ""
 
     @property
     def does_not_fit_now(self) -> bool:
-        """The model may be fine; this machine had no room for it."""
-        return self.kind == "out_of_memory"
+        """The model may be fine; this machine had no room for it, or ended the worker to get some."""
+        return self.kind == OutOfMemory.kind
+
+    @property
+    def blames_model(self) -> bool:
+        """Whether it is the model that cannot be run, so that this is worth remembering with it."""
+        return self.kind in (ModelUnusable.kind, WorkerDied.kind)
 
 
 def smoke(
@@ -44,7 +50,6 @@ def smoke(
     *,
     name: str | None = None,
     threads: int | None = None,
-    descriptors: Sequence[int] = (),
     on_event: Callable[[Event], None] | None = None,
 ) -> Smoke:
     """Load the model in the smallest way and have it write two tokens. A model for embeddings is only loaded.
@@ -53,19 +58,23 @@ def smoke(
         files: all files of the model, in order.
         name: what sentences call the model; its file's name, unless given.
         threads: as many as the engine would take, unless given.
-        descriptors: of open files that the worker needs, for a file without a name.
         on_event: told how far the loading is.
     """
     paths = tuple(str(file) for file in files)
     options = LoadOptions(
         path=paths[0], parts=paths if len(paths) > 1 else (), context=CONTEXT, sequences=1, threads=threads
     )
+    engine = Engine(options, on_event=on_event)
     try:
-        with Engine(options, on_event=on_event, descriptors=descriptors) as engine:
+        engine.start()
+    except EdgemindError as problem:
+        return Smoke(False, problem.message, "not_started", problem.hint)
+    try:
+        with engine:
             if engine.wait_loaded().writes:
                 _write(engine)
     except EdgemindError as problem:
-        return Smoke(False, _named(problem.message, files, name), problem.kind, _named(problem.hint, files, name))
+        return Smoke(False, _named(problem.message, files, name), _kind(problem), _named(problem.hint, files, name))
     return Smoke(True)
 
 
@@ -88,6 +97,12 @@ def _write(engine: Engine) -> None:
     for event in engine.generate(request):
         if isinstance(event, Failed):
             raise error_from(event)
+
+
+def _kind(problem: EdgemindError) -> str:
+    """Linux ends the largest process when memory runs out; that says nothing about the model."""
+    killed = isinstance(problem, WorkerDied) and problem.message.startswith(DEATHS["SIGKILL"][0])
+    return OutOfMemory.kind if killed else problem.kind
 
 
 def _named(text: str, files: Sequence[Path], name: str | None) -> str:

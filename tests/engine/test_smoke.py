@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgemind.engine import smoke as smoke_module
-from edgemind.engine.client import Engine
-from edgemind.engine.events import Failed, GenerateRequest, Loaded, LoadOptions
+from edgemind.engine.client import Engine, error_from
+from edgemind.engine.events import Answer, Failed, GenerateRequest, Loaded, LoadOptions
 from edgemind.engine.smoke import smoke
 from edgemind.models import hardware
 from edgemind.models.gguf import read_header
@@ -36,7 +38,7 @@ def test_an_architecture_that_llama_cpp_does_not_know(tiny: Path, tmp_path: Path
     blob = changed(tiny, tmp_path / f"sha256-{'0' * 64}", general__architecture="tomorrow", tomorrow__block_count=2)
     done = smoke([blob], name="tomorrow-1b", threads=1)
     assert not done.ok
-    assert done.kind == "model_unusable"
+    assert (done.kind, done.blames_model) == ("model_unusable", True)
     assert "llama.cpp cannot load tomorrow-1b: unknown model architecture: 'tomorrow'" in done.sentence
     assert "sha256" not in done.sentence + done.hint
 
@@ -63,6 +65,24 @@ def test_no_room_now(tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     done = smoke([large], threads=1)
     assert (done.ok, done.kind, done.does_not_fit_now) == (False, "out_of_memory", True)
     assert "is free" in done.sentence
+
+
+def die(engine: Engine, number: int) -> None:
+    """End the worker from outside in the middle of an answer."""
+    request = GenerateRequest(prompt="the ones", max_tokens=400, ignore_end=True)
+    for event in engine.generate(request):
+        if isinstance(event, Answer) and engine.pid:
+            os.kill(engine.pid, number)
+        if isinstance(event, Failed):
+            raise error_from(event)
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGKILL, "out_of_memory"), (signal.SIGABRT, "worker_died")])
+def test_a_worker_that_dies(tiny: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: str) -> None:
+    monkeypatch.setattr(smoke_module, "_write", lambda engine: die(engine, number))
+    done = smoke([tiny], threads=1)
+    assert (done.ok, done.kind, done.blames_model) == (False, kind, kind == "worker_died")
+    assert done.sentence
 
 
 def test_no_file(tmp_path: Path) -> None:
