@@ -1,27 +1,23 @@
 """What is known about models by name: ``models.toml``, and the user's own file of that name over it.
 
-Imported only when needed: pydantic and the file cost some 20 ms. Not for: which files are installed (``names``).
+Imported only when needed: pydantic and the file cost some 40 ms. What an entry may say is in ``catalog_schema``.
+Not for: which files are installed (``names``), or whether entries make sense (``catalog_check``).
 """
 
 from __future__ import annotations
 
 import functools
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from edgemind.errors import BadConfig
+from edgemind.models.catalog_reading import CatalogText, NotReadable, read, validate
 from edgemind.models.catalog_schema import CatalogEntry, CatalogFile, SamplingDefaults, Shape, Use
 from edgemind.models.header import Header
 from edgemind.settings import paths
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = [
     "CatalogEntry",
@@ -30,10 +26,12 @@ __all__ = [
     "Shape",
     "Use",
     "for_file",
+    "laid_over",
     "load",
     "sampling_for",
     "sampling_in_file",
     "shipped_file",
+    "user_file",
 ]
 
 
@@ -43,23 +41,27 @@ def load() -> dict[str, CatalogEntry]:
     Raises:
         BadConfig: a file is not TOML, or an entry is not valid; file and line are named.
     """
-    user = paths().config / "models.toml"
-    try:
-        stamp = user.stat().st_mtime_ns
-    except OSError:
-        stamp = 0
-    return dict(_load(shipped_file(), user, stamp))
+    user = user_file()
+    return dict(_load(shipped_file(), _stamp(shipped_file()), user, _stamp(user)))
+
+
+Stamp = tuple[int, int, int] | None
+"""By which a file that changed is known: time, size and number. ``None`` for a file that is not there."""
 
 
 @functools.lru_cache(maxsize=4)
-def _load(shipped: Path, user: Path, _stamp: int) -> dict[str, CatalogEntry]:
-    entries = _read(shipped)
-    merged = {name: _validated(raw, name, raw, shipped) for name, raw in entries.items()}
-    if not user.exists():
-        return merged
-    for name, raw in _read(user).items():
-        merged[name] = _validated(_overlaid(entries.get(name, {}), raw), name, raw, user)
+def _load(shipped: Path, _shipped_stamp: Stamp, user: Path, user_stamp: Stamp) -> dict[str, CatalogEntry]:
+    ours = _read(shipped)
+    below = {entry.name: entry.values for entry in ours.entries}
+    merged = _checked(ours, {})
+    if user_stamp is not None:
+        merged |= _checked(_read(user), below)
     return merged
+
+
+def user_file() -> Path:
+    """The user's own ``models.toml``, whether it is there or not."""
+    return paths().config / "models.toml"
 
 
 def shipped_file() -> Path:
@@ -69,21 +71,49 @@ def shipped_file() -> Path:
     return packaged if packaged.is_file() else package.parent / "models.toml"
 
 
+def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """The values of one entry over those of another: tables field by field, lists as a whole.
+
+    Another repository has other files and commits, so those are not taken over.
+    """
+    if "repository" in above and above["repository"] != below.get("repository"):
+        below = {key: value for key, value in below.items() if key not in OF_A_REPOSITORY}
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+OF_A_REPOSITORY = ("files", "revision", "default_quantization", "verified")
+
+
 def for_file(header: Header, path: Path) -> CatalogEntry | None:
-    """The entry of the model in this file, known by its ``general.name``, its base name or its file name.
+    """The entry of the model in this file, known by its ``general.name``, else its file name, else its base name.
 
     Its size must agree too, within a quarter: some files carry the embedding twice.
 
     Raises:
         BadConfig: as ``load``.
     """
-    said = {_plain(name) for name in _names_in(header) if name}
-    said.add(_plain(re.sub(r"(?i)[-._](ud-)?(i?q\d\w*|bf16|f16|f32|mxfp4\w*)$", "", path.stem)))
-    for entry in load().values():
-        alike = 0.75 < header.parameters / entry.parameters < 1.25
-        if alike and said & {_plain(entry.name), *map(_plain, entry.match)}:
-            return entry
+    stem = re.sub(r"(?i)[-._](ud-)?(i?q\d\w*|bf16|f16|f32|mxfp4\w*)$", "", path.stem)
+    alike = [entry for entry in load().values() if 0.75 < header.parameters / entry.parameters < 1.25]
+    for said in (header.text("general.name"), stem, _base_name(header)):
+        wanted = plain(said or "")
+        for entry in alike:
+            if wanted and wanted in known_as(entry):
+                return entry
     return None
+
+
+def known_as(entry: CatalogEntry) -> set[str]:
+    """The names by which a file is known to be this model, reduced to what ``plain`` keeps."""
+    return {plain(entry.name), *map(plain, entry.match)}
+
+
+def plain(name: str) -> str:
+    """Lower case, with one ``-`` for whatever is neither letter nor digit."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def sampling_for(header: Header, entry: CatalogEntry | None) -> SamplingDefaults:
@@ -124,82 +154,43 @@ def sampling_in_file(header: Header) -> SamplingDefaults:
     return SamplingDefaults(**found)
 
 
-def _names_in(header: Header) -> list[str]:
-    """What the file calls itself."""
+def _base_name(header: Header) -> str:
+    """What the file calls itself by its parts."""
     base, size = header.text("general.basename"), header.text("general.size_label")
     tune = header.text("general.finetune")
-    names = [header.text("general.name") or ""]
-    if base:
-        names.append("-".join(part for part in (base, size, tune) if part))
-    return names
+    return "-".join(part for part in (base, size, tune) if part) if base else ""
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def _read(file: Path) -> dict[str, dict[str, Any]]:
-    """The raw entries of one file, by name."""
-    mend = f"Mend or remove {file}."
+def _stamp(file: Path) -> Stamp:
     try:
-        text = file.read_text(encoding="utf-8")
-        table = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as problem:
-        raise BadConfig(f"Cannot read the catalog {file}: {problem}", mend) from problem
-    except tomllib.TOMLDecodeError as problem:
-        raise BadConfig(f"{file} is not valid TOML: {problem}", mend) from problem
-    models = table.pop("model", [])
-    if table or not isinstance(models, list):
-        odd = next(iter(table), "model")
-        where = next(
-            (n for n, line in enumerate(text.splitlines(), 1) if re.match(rf"\[*\s*{re.escape(odd)}\b", line)), 1
+        about = file.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_size, about.st_ino
+
+
+def _read(file: Path) -> CatalogText:
+    try:
+        return read(file)
+    except NotReadable as problem:
+        raise problem.told(file) from problem
+
+
+def _checked(catalog: CatalogText, below: dict[str, dict[str, Any]]) -> dict[str, CatalogEntry]:
+    """The entries of one file laid over ``below``; the first problem is an error."""
+    found: dict[str, CatalogEntry] = {}
+    problems = list(catalog.problems)
+    for entry in catalog.entries:
+        checked = validate(catalog, entry, laid_over(below.get(entry.name, {}), entry.values))
+        if isinstance(checked, list):
+            problems += checked
+        else:
+            found[entry.name] = checked
+    if problems:
+        first = min(problems, key=lambda problem: problem.line)
+        more = f" ({len(problems)} problems in all)" if len(problems) > 1 else ""
+        raise BadConfig(
+            f"{catalog.file}, line {first.line}: {first}{more}",
+            f"Mend that line in {catalog.file}; `edgemind catalog check` shows everything.",
         )
-        raise BadConfig(f"{file}, line {where}: {odd!r} is not known here; entries begin with [[model]].", mend)
-    entries: dict[str, dict[str, Any]] = {}
-    for index, raw in enumerate(models):
-        name = raw.get("name") if isinstance(raw, dict) else None
-        if not isinstance(name, str) or name in entries:
-            why = "occurs twice" if name in entries else "needs a name"
-            raise BadConfig(f"{file}, line {_line(text, index, ())}: model: {why}", mend)
-        entries[name] = raw
-    return entries
-
-
-def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """``above`` over ``below``; tables field by field, lists as a whole."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _overlaid(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _validated(raw: dict[str, Any], name: str, written: dict[str, Any], file: Path) -> CatalogEntry:
-    """The entry; an error is placed at the line of ``file`` where ``written`` has the offending key."""
-    try:
-        return CatalogEntry.model_validate(raw)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        text = file.read_text(encoding="utf-8")
-        index = list(_read(file)).index(name)
-        where = ".".join(str(part) for part in first["loc"])
-        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        line = _line(text, index, tuple(str(part) for part in first["loc"]))
-        raise BadConfig(f"{file}, line {line}: {name}: {where}: {message}", f"Mend that line in {file}.") from problem
-
-
-def _line(text: str, index: int, keys: tuple[str, ...]) -> int:
-    """The line of a key of the ``index``-th ``[[model]]``; of the entry's first line when it is not found."""
-    block, start, best = -1, 1, 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"\s*\[\[\s*model\s*\]\]", line):
-            block += 1
-            start = number if block == index else start
-        if block != index or not keys:
-            continue
-        for key in keys:
-            if re.match(rf'\s*"?{re.escape(key)}"?\s*[=.]', line) or re.match(
-                rf"\s*\[\s*model\s*\.\s*{re.escape(key)}\b", line
-            ):
-                best = number
-    return best or start
+    return found

@@ -18,6 +18,6 @@ def human_bytes(count: int | float) -> str:
 def human_count(count: int) -> str:
     """Parameters as model cards give them: ``596M``, ``1.72B``, ``4.9M``."""
     for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if count >= limit:
+        if count >= 0.9995 * limit:
             return f"{count / limit:.3g}{unit}"
     return str(count)
