@@ -30,7 +30,7 @@ from edgemind.engine.events import (
 from edgemind.engine.process import WorkerProcess
 from edgemind.errors import EdgemindError, WorkerDied, all_kinds
 
-Word = TypeVar("Word", protocol.Counted, protocol.Tokenized, protocol.Scored, protocol.Build)
+Word = TypeVar("Word", bound=protocol.Word)
 
 
 def _absolute(options: LoadOptions) -> LoadOptions:
@@ -82,7 +82,7 @@ class Generation:
     def __iter__(self) -> Iterator[Event]:
         while not self._ended:
             event = self._inbox.get()
-            if isinstance(event, protocol.Counted | protocol.Tokenized | protocol.Scored | protocol.Build):
+            if isinstance(event, protocol.Word | protocol.Making):
                 continue
             self._ended = isinstance(event, Done | Failed)
             yield event
@@ -110,12 +110,20 @@ class Engine:
         options: which model, and how to open it.
         on_event: also told of every event about loading (``Loading``, ``Loaded``, ``Failed``), on the thread
             that reads the worker.
+        descriptors: of open files that the worker gets too, for a model at ``/proc/self/fd``.
     """
 
-    def __init__(self, options: LoadOptions, *, on_event: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        options: LoadOptions,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> None:
         self.options = _absolute(options)
         self.info: ModelInfo | None = None
         self._on_event = on_event
+        self._descriptors = tuple(descriptors)
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
         self._worker: WorkerProcess | None = None
@@ -138,7 +146,7 @@ class Engine:
                 return
             self.info = None
             self._loading = _Loading()
-            self._worker = WorkerProcess(self._receive, self._died)
+            self._worker = WorkerProcess(self._receive, self._died, self._descriptors)
             self._worker.send(protocol.Load(options=self.options))
 
     def wait_loaded(self) -> ModelInfo:

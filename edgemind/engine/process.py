@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
@@ -46,12 +46,14 @@ class WorkerProcess:
     Args:
         on_reply: told of every reply with the id of its request.
         on_death: told once, after the last reply, unless ``close`` ended the process.
+        descriptors: of open files that the worker gets under the same numbers.
     """
 
     def __init__(
         self,
         on_reply: Callable[[WorkerProcess, int, protocol.Reply], None],
         on_death: Callable[[WorkerProcess, WorkerDied], None],
+        descriptors: Sequence[int] = (),
     ) -> None:
         self._on_reply = on_reply
         self._on_death = on_death
@@ -68,6 +70,7 @@ class WorkerProcess:
                 env=jail.scrubbed_environment(),
                 cwd=sys.prefix,
                 start_new_session=True,
+                pass_fds=tuple(descriptors),
             )
         except OSError as problem:
             raise WorkerDied(

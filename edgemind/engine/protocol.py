@@ -75,6 +75,8 @@ class Score(Frozen):
     """Position of the first; 0 begins a new text, another one goes on where the last piece ended."""
     room: int = Field(default=0, ge=0)
     """Tokens of the whole text, so that the first piece opens a context for all."""
+    skip: int = Field(default=0, ge=0)
+    """The first so many tokens of this piece are only read: no row, no loss."""
     half: bool = False
     """Rows in float16."""
     targets: tuple[int, ...] = ()
@@ -88,11 +90,61 @@ class Probe(Frozen):
     id: int
 
 
-Request = Generate | Count | Tokenize | Score
+class Calibrate(Frozen):
+    """Read one piece of text, each a text of its own, and add up what goes into each matrix."""
+
+    type: Literal["calibrate"] = "calibrate"
+    id: int
+    tokens: tuple[int, ...] = Field(min_length=1)
+
+
+class Collect(Frozen):
+    """The sums so far, from the tensor with this number on, by name."""
+
+    type: Literal["collect"] = "collect"
+    id: int
+    start: int = Field(default=0, ge=0)
+
+
+class Quantize(Frozen):
+    """Make a quantized file of another; the first and only command of a worker, with or without ``dry_run`` before.
+
+    The files to be written exist already, and the worker may write no others.
+    """
+
+    type: Literal["quantize"] = "quantize"
+    id: int
+    parts: tuple[str, ...] = Field(min_length=1)
+    """The files of the model, in order."""
+    source: str
+    """The first of them as llama.cpp is told it: it finds the others beside it by their names."""
+    target: str
+    """The file to write, or what comes before ``-00001-of-00003.gguf`` with ``keep_split``."""
+    writable: tuple[str, ...] = ()
+    kind: str
+    """A name of ``models.quantizations``."""
+    tensor_types: tuple[tuple[str, str], ...] = ()
+    """``(pattern, ggml type)``; the first pattern that is found in a tensor's name decides."""
+    output_type: str | None = None
+    embedding_type: str | None = None
+    matrix: str | None = None
+    """The file of an importance matrix."""
+    allow_requantize: bool = False
+    pure: bool = False
+    leave_output: bool = False
+    keep_split: bool = False
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    notes: dict[str, str | int] = Field(default={})
+    """Metadata to add."""
+    dry_run: bool = False
+    """Answer with what would be done; nothing is written."""
+
+
+Request = Generate | Count | Tokenize | Score | Calibrate | Collect
 """Commands that need a loaded model and end with one of ``LAST_WORDS``."""
 
 Command = Annotated[
-    Load | Generate | Cancel | AnswerNow | Count | Tokenize | Score | Probe,
+    Load | Generate | Cancel | AnswerNow | Count | Tokenize | Score | Calibrate | Collect | Quantize | Probe,
     Field(discriminator="type"),
 ]
 
@@ -120,6 +172,57 @@ class Scored(Frozen):
     """Negative log-probabilities of the targets, in nats."""
 
 
+class Calibrated(Frozen):
+    """The answer to ``Calibrate``."""
+
+    type: Literal["calibrated"] = "calibrated"
+    tensors: int
+    """How many have been seen so far."""
+
+
+class Sums(Frozen):
+    """What went into one tensor."""
+
+    name: str
+    counts: tuple[int, ...]
+    """Rows that were added up: one number, or one for each expert."""
+    squares: str
+    """Base64 of ``[experts, columns]`` little-endian float32: the sums of squares."""
+    experts: int
+
+
+class Collected(Frozen):
+    """The answer to ``Collect``: some of the tensors; ``left`` more follow."""
+
+    type: Literal["collected"] = "collected"
+    tensors: tuple[Sums, ...]
+    left: int
+
+
+class Making(Frozen):
+    """How far a file that is being made is."""
+
+    type: Literal["making"] = "making"
+    done: int
+    """Bytes of the source's tensors."""
+    total: int
+    tensor: str
+
+
+class Made(Frozen):
+    """The answer to ``Quantize``."""
+
+    type: Literal["made"] = "made"
+    types: dict[str, str] = Field(default={})
+    """With ``dry_run``: the new type of each tensor that changes."""
+    fallbacks: int = 0
+    """Tensors whose rows do not divide into their type's blocks, so that they got another."""
+    needs_matrix: bool = False
+    """With ``dry_run``: llama.cpp would refuse this without an importance matrix."""
+    without_matrix: tuple[str, ...] = ()
+    """Tensors that were quantized without their part of the matrix."""
+
+
 class Device(Frozen):
     name: str
     description: str
@@ -138,10 +241,13 @@ class Build(Frozen):
     devices: tuple[Device, ...]
 
 
-Reply = Annotated[Event | Counted | Tokenized | Scored | Build, Field(discriminator="type")]
+Word = Counted | Tokenized | Scored | Calibrated | Collected | Made | Build
+"""The one reply to a command that is not ``Generate``."""
+
+Reply = Annotated[Event | Word | Making, Field(discriminator="type")]
 
 
-LAST_WORDS = (Done, Failed, Counted, Tokenized, Scored, Build)
+LAST_WORDS = (Done, Failed, Counted, Tokenized, Scored, Calibrated, Collected, Made, Build)
 """After one of these nothing more comes for a request."""
 
 

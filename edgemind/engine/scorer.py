@@ -52,9 +52,11 @@ class Scorer:
         data: list[bytes] = []
         losses: list[float] = []
         for start in range(0, len(command.tokens), self._rows):
-            rows = self._decode(context, command.tokens[start : start + self._rows])
+            end = min(start + self._rows, len(command.tokens))
+            first = min(max(start, command.skip), end)
+            rows = self._decode(context, command.tokens[start:end], first - start)
             if command.targets:
-                losses += losses_of(rows, command.targets[start : start + self._rows])
+                losses += losses_of(rows, command.targets[first:end])
             else:
                 data.append(rows.astype("<f2" if command.half else "<f4").tobytes())
         return Scored(vocabulary=vocabulary, rows=base64.b64encode(b"".join(data)).decode(), losses=tuple(losses))
@@ -96,15 +98,17 @@ class Scorer:
         if self._contexts.adapters:
             self._context.set_adapters(self._contexts.adapters)
 
-    def _decode(self, context: llama.Context, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """``[tokens, vocabulary]``."""
+    def _decode(self, context: llama.Context, tokens: Sequence[int], skip: int) -> NDArray[np.float32]:
+        """``[tokens - skip, vocabulary]``."""
         self._batch.clear()
         for offset, token in enumerate(tokens):
-            self._batch.add(token, self._next + offset, 0, logits=True)
+            self._batch.add(token, self._next + offset, 0, logits=offset >= skip)
         if context.decode(self._batch) is not llama.DecodeResult.OK:
             raise EdgemindError(f"llama.cpp found no room for {len(tokens)} tokens at position {self._next}.")
         self._next += len(tokens)
-        return np.stack([context.logits(index) for index in range(len(tokens))])
+        if skip == len(tokens):
+            return np.empty((0, self._contexts.model.n_vocab), np.float32)
+        return np.stack([context.logits(index) for index in range(skip, len(tokens))])
 
 
 def losses_of(rows: NDArray[np.float32], targets: Sequence[int]) -> list[float]:

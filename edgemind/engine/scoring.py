@@ -47,10 +47,13 @@ def tokenize(
     return [list(tokens) for tokens in reply.tokens]
 
 
-def logits(engine: Engine, tokens: Sequence[int], *, half: bool = False) -> Iterator[NDArray[np.float32]]:
+def logits(
+    engine: Engine, tokens: Sequence[int], *, skip: int = 0, half: bool = False
+) -> Iterator[NDArray[np.float32]]:
     """The logits after each token, in order, in pieces ``[some tokens, vocabulary]``.
 
     Args:
+        skip: leave out those after the first so many tokens.
         half: send them as float16, for half of the traffic.
 
     Raises:
@@ -61,11 +64,14 @@ def logits(engine: Engine, tokens: Sequence[int], *, half: bool = False) -> Iter
 
     size = 2 if half else 4
     at_once = max(1, PIECE_BYTES // (size * engine.wait_loaded().vocabulary))
-    for start in range(0, len(tokens), at_once):
-        piece = tuple(tokens[start : start + at_once])
-        reply = _score(engine, piece, start, len(tokens), half=half)
+    ends = [*range(skip + at_once, len(tokens), at_once), len(tokens)]
+    start = 0
+    for end in ends:
+        piece = tuple(tokens[start:end])
+        reply = _score(engine, piece, start, len(tokens), skip=max(0, skip - start), half=half)
         rows = np.frombuffer(base64.b64decode(reply.rows), "<f2" if half else "<f4")
-        yield rows.reshape(len(piece), reply.vocabulary).astype(np.float32, copy=False)
+        yield rows.reshape(-1, reply.vocabulary).astype(np.float32, copy=False)
+        start = end
 
 
 def losses(engine: Engine, tokens: Sequence[int]) -> list[float]:
@@ -88,10 +94,13 @@ def _score(
     start: int,
     room: int,
     *,
+    skip: int = 0,
     half: bool = False,
     targets: tuple[int, ...] = (),
 ) -> protocol.Scored:
     return engine.ask(
-        lambda number: protocol.Score(id=number, tokens=tokens, start=start, room=room, half=half, targets=targets),
+        lambda number: protocol.Score(
+            id=number, tokens=tokens, start=start, room=room, skip=skip, half=half, targets=targets
+        ),
         protocol.Scored,
     )

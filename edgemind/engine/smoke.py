@@ -50,6 +50,7 @@ def smoke(
     *,
     name: str | None = None,
     threads: int | None = None,
+    descriptors: Sequence[int] = (),
     on_event: Callable[[Event], None] | None = None,
 ) -> Smoke:
     """Load the model in the smallest way and have it write two tokens. A model for embeddings is only loaded.
@@ -58,13 +59,14 @@ def smoke(
         files: all files of the model, in order.
         name: what sentences call the model; its file's name, unless given.
         threads: as many as the engine would take, unless given.
+        descriptors: of open files that the worker needs, for a file without a name.
         on_event: told how far the loading is.
     """
     paths = tuple(str(file) for file in files)
     options = LoadOptions(
         path=paths[0], parts=paths if len(paths) > 1 else (), context=CONTEXT, sequences=1, threads=threads
     )
-    engine = Engine(options, on_event=on_event)
+    engine = Engine(options, on_event=on_event, descriptors=descriptors)
     try:
         engine.start()
     except EdgemindError as problem:

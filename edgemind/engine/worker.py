@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import ValidationError
 
@@ -26,6 +26,9 @@ from edgemind.engine.scheduler import Scheduler
 from edgemind.engine.scorer import Scorer
 from edgemind.errors import EdgemindError
 from edgemind.privacy import jail
+
+if TYPE_CHECKING:
+    from edgemind.engine.calibrator import Calibrator
 
 LAST_SECONDS = 1.0
 """How long a decode may still run when the parent is gone."""
@@ -68,6 +71,7 @@ class Worker:
         self._model: LoadedModel | None = None
         self._scheduler: Scheduler | None = None
         self._scorer: Scorer | None = None
+        self._calibrator: Calibrator | None = None
         self._live: dict[int, LiveRequest] = {}
         self._jail: jail.Report | None = None
         self._early: set[tuple[str, int]] = set()
@@ -82,9 +86,9 @@ class Worker:
         if first is None:
             return
         try:
-            self._jail = jail.arm("worker", readable=_files(first))
+            self._jail = jail.arm("worker", readable=_files(first), writable=_made_by(first))
         except EdgemindError as problem:
-            self._outbox.say(first.id if isinstance(first, protocol.Probe) else protocol.LOAD_ID, failed(problem))
+            self._outbox.say(getattr(first, "id", protocol.LOAD_ID), failed(problem))
             return
         self._inbox.put(first)
         threading.Thread(target=self._listen, daemon=True).start()
@@ -140,6 +144,8 @@ class Worker:
             self._load(command.options)
         elif isinstance(command, protocol.Probe):
             self._outbox.say(command.id, build())
+        elif isinstance(command, protocol.Quantize):
+            self._quantize(command)
         elif not isinstance(command, protocol.Cancel | protocol.AnswerNow):
             try:
                 if self._model is None:
@@ -157,8 +163,27 @@ class Worker:
         elif isinstance(command, protocol.Score):
             self._scorer = self._scorer or Scorer(model.contexts)
             self._outbox.say(command.id, self._scorer.score(command))
-        else:
+        elif isinstance(command, protocol.Generate):
             self._admit(command, model)
+        else:
+            self._calibrate(command, model)
+
+    def _calibrate(self, command: protocol.Calibrate | protocol.Collect, model: LoadedModel) -> None:
+        from edgemind.engine.calibrator import Calibrator
+
+        self._calibrator = self._calibrator or Calibrator(model.contexts)
+        if isinstance(command, protocol.Calibrate):
+            self._outbox.say(command.id, self._calibrator.calibrate(command))
+        else:
+            self._outbox.say(command.id, self._calibrator.collect(command))
+
+    def _quantize(self, command: protocol.Quantize) -> None:
+        from edgemind.engine.quantizer import quantize
+
+        try:
+            self._outbox.say(command.id, quantize(command, lambda step: self._outbox.say(command.id, step)))
+        except EdgemindError as problem:
+            self._outbox.say(command.id, failed(problem))
 
     def _load(self, options: LoadOptions) -> None:
         told = 0.0
@@ -208,10 +233,17 @@ class Worker:
 
 def _files(command: protocol.Command) -> list[Path]:
     """What the worker may read for this first command, beside the interpreter and its libraries."""
+    if isinstance(command, protocol.Quantize):
+        return [Path(path) for path in (*command.parts, command.source, command.matrix) if path]
     if not isinstance(command, protocol.Load):
         return []
     options = command.options
     return [*map(Path, options.files), *(Path(adapter) for adapter, _ in options.adapters)]
+
+
+def _made_by(command: protocol.Command) -> list[Path]:
+    """The files that the worker may write for this first command."""
+    return [Path(path) for path in command.writable] if isinstance(command, protocol.Quantize) else []
 
 
 def failed(problem: EdgemindError) -> Failed:

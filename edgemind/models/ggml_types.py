@@ -60,6 +60,7 @@ TYPES: dict[int, GgmlType] = {
         (39, "MXFP4", 32, 17),
         (40, "NVFP4", 64, 36),
         (41, "Q1_0", 128, 18),
+        (42, "Q2_0", 64, 18),
     )
 }
 
@@ -101,5 +102,6 @@ FILE_TYPES: dict[int, str] = {
     38: "MXFP4_MOE",
     39: "NVFP4",
     40: "Q1_0",
+    41: "Q2_0",
 }
 """``general.file_type`` (``enum llama_ftype``): the name of the mix, when the file says it."""

@@ -25,7 +25,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield running
 
 
-def rows_of(engine: Engine, tokens: list[int], **more: bool) -> np.ndarray:
+def rows_of(engine: Engine, tokens: list[int], **more: int) -> np.ndarray:
     return np.concatenate(list(scoring.logits(engine, tokens, **more)))
 
 
@@ -66,6 +66,13 @@ def test_pieces_give_the_rows_of_the_whole(engine: Engine, monkeypatch: pytest.M
     pieces = [len(piece) for piece in scoring.logits(engine, tokens)]
     assert len(pieces) > 2
     assert np.allclose(rows_of(engine, tokens), whole, atol=1e-4)
+
+
+def test_rows_that_are_not_wanted_are_left_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = scoring.tokenize(engine, [TEXT])[0]
+    whole = rows_of(engine, tokens)
+    monkeypatch.setattr(scoring, "PIECE_BYTES", 4 * whole.shape[1] * 37)
+    assert np.allclose(rows_of(engine, tokens, skip=150), whole[150:], atol=1e-4)
 
 
 def test_half_rows_are_near(engine: Engine) -> None:

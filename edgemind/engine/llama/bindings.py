@@ -120,12 +120,13 @@ class _Log:
 _log = _Log()
 
 
-def set_log(sink: Callable[[int, str], None] | None) -> None:
-    """Send llama.cpp's log to ``sink(level, text)``; None, the default, silences it.
+def set_log(sink: Callable[[int, str], None] | None) -> Callable[[int, str], None] | None:
+    """Send llama.cpp's log to ``sink(level, text)``; None, the default, silences it. Returns the sink until now.
 
     Levels are ``LOG_DEBUG`` to ``LOG_ERROR``; a text usually ends with a newline.
     """
-    _log.sink = sink
+    before, _log.sink = _log.sink, sink
+    return before
 
 
 @contextlib.contextmanager
@@ -206,13 +207,13 @@ _started = False
 
 def _devices() -> Iterator[Device]:
     """ggml's device registry, which the Python bindings do not cover (``ggml-backend.h``)."""
-    count = _ggml("ggml_backend_dev_count", ctypes.c_size_t)
-    get = _ggml("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
-    name = _ggml("ggml_backend_dev_name", ctypes.c_char_p, ctypes.c_void_p)
-    description = _ggml("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
-    kind = _ggml("ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
+    count = ggml("ggml_backend_dev_count", ctypes.c_size_t)
+    get = ggml("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
+    name = ggml("ggml_backend_dev_name", ctypes.c_char_p, ctypes.c_void_p)
+    description = ggml("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
+    kind = ggml("ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
     size_p = ctypes.POINTER(ctypes.c_size_t)
-    memory = _ggml("ggml_backend_dev_memory", None, ctypes.c_void_p, size_p, size_p)
+    memory = ggml("ggml_backend_dev_memory", None, ctypes.c_void_p, size_p, size_p)
     if not (count and get and name and description and kind and memory):
         return
     for index in range(count()):
@@ -225,7 +226,7 @@ def _devices() -> Iterator[Device]:
         yield Device(_text(name(device)), _text(description(device)), _DEVICE_KINDS[number], free.value, total.value)
 
 
-def _ggml(name: str, result: Any, *arguments: Any) -> Any:
+def ggml(name: str, result: Any, *arguments: Any) -> Any:
     """A function of ggml by name, or None. ``dlsym`` sees a library's dependencies; Windows has to be asked by name."""
     for library in _ggml_libraries():
         function = getattr(library, name, None)

@@ -149,6 +149,7 @@ class Context(Handle):
         offload_kqv: keep the cache on the device of its layers.
         n_outputs: most rows of logits of one decode; one per sequence unless given. llama.cpp would reserve
             ``n_ubatch`` rows, 0.3 GB with a vocabulary of 151,936.
+        on_node: a ``ggml_backend_sched_eval_callback`` that sees every node of the graph; see ``imatrix``.
 
     Raises:
         OutOfMemory: it cannot be allocated.
@@ -170,6 +171,7 @@ class Context(Handle):
         kv_type: str = "f16",
         offload_kqv: bool = True,
         n_outputs: int | None = None,
+        on_node: Any = None,
     ) -> None:
         self._address = None
         _check_options(n_ctx, n_seq_max, kv_type, flash_attention)
@@ -187,6 +189,8 @@ class Context(Handle):
         params.offload_kqv = offload_kqv
         params.kv_unified = True
         params.no_perf = True
+        if on_node is not None:
+            params.cb_eval = on_node
         with recording() as lines:
             address = C.llama_init_from_model(model.raw, params)
         if not address:
@@ -205,6 +209,7 @@ class Context(Handle):
         self._memory = C.llama_get_memory(address)
         self._n_vocab = model.n_vocab
         self._abort: tuple[Any, Any, Any] | None = None
+        self._on_node = on_node
 
     @property
     def n_ctx(self) -> int:

@@ -1,0 +1,121 @@
+"""The worker's side of quantizing: the source's header and the matrix are checked, then llama.cpp writes.
+
+Runs in a worker that may write exactly the files it was given. Not for: making those files or giving them their names
+(``quantize``), llama.cpp's call (``llama.quantize``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgemind.engine.llama import quantize as native
+from edgemind.engine.protocol import Made, Making, Quantize
+from edgemind.errors import UsageError
+from edgemind.models import gguf
+from edgemind.models.header import Header
+from edgemind.models.summary import check_model
+
+if TYPE_CHECKING:
+    from edgemind.models.imatrix import Matrix
+
+ENOUGH = 0.5
+"""A matrix that covers a smaller part of the model's blocks was made from another model."""
+
+
+def quantize(command: Quantize, tell: Callable[[Making], None]) -> Made:
+    """Do what the command says.
+
+    Raises:
+        ModelUnusable: the source is no sound model, or llama.cpp refuses it.
+        UsageError: the matrix is another model's, or is missing where one is needed.
+        BadInput: the matrix file cannot be used.
+    """
+    header = gguf.read_headers(command.parts)
+    check_model(header)
+    job = _job(command)
+    if command.dry_run:
+        plan = native.plan(job, with_matrix=command.matrix is not None)
+        return Made(types=plan.types, fallbacks=plan.fallbacks, needs_matrix=plan.needs_matrix)
+    matrix = _matrix(command, header)
+    sizes = {tensor.name: tensor.size for tensor in header.tensors}
+    total = sum(sizes.values())
+    done = 0
+    before = ""
+
+    def progress(_: int, __: int, name: str) -> None:
+        nonlocal done, before
+        done += sizes.get(before, 0)
+        before = name
+        tell(Making(done=min(done, total), total=total, tensor=name))
+
+    means = {name: entry.mean() for name, entry in matrix.entries.items()} if matrix else None
+    fallbacks = native.quantize(job, means, progress)
+    return Made(fallbacks=fallbacks, without_matrix=_uncovered(header, matrix) if matrix else ())
+
+
+def _job(command: Quantize) -> native.Job:
+    return native.Job(
+        source=command.source,
+        target=command.target,
+        type=command.kind,
+        tensor_types=command.tensor_types,
+        output_type=command.output_type,
+        embedding_type=command.embedding_type,
+        allow_requantize=command.allow_requantize,
+        pure=command.pure,
+        leave_output=command.leave_output,
+        keep_split=command.keep_split,
+        threads=command.threads or 0,
+        notes=command.notes,
+    )
+
+
+def _matrix(command: Quantize, header: Header) -> Matrix | None:
+    if command.matrix is None:
+        return None
+    from edgemind.models import imatrix
+
+    matrix = imatrix.read(Path(command.matrix))
+    check_matrix(matrix, header)
+    return matrix
+
+
+def check_matrix(matrix: Matrix, header: Header) -> None:
+    """Refuse a matrix that was made from another model.
+
+    Raises:
+        UsageError: a tensor has another number of columns, or most have no entry.
+    """
+    hint = "Make one from this model: edgemind imatrix MODEL -o FILE"
+    for name, entry in matrix.entries.items():
+        tensor = header.by_name.get(name)
+        if tensor is None:
+            raise UsageError(f"The importance matrix is another model's: this one has no tensor {name}.", hint)
+        shape = (*tensor.shape, 1, 1)
+        if entry.squares.size != shape[0] * shape[2]:
+            raise UsageError(
+                f"The importance matrix is another model's: for {name} it has {entry.squares.size:,} numbers and the "
+                f"model needs {shape[0] * shape[2]:,}.",
+                hint,
+            )
+    blocks = _blocks(header)
+    if len(_uncovered(header, matrix)) > ENOUGH * len(blocks):
+        raise UsageError("The importance matrix has no numbers for most of this model's tensors.", hint)
+
+
+def _blocks(header: Header) -> list[str]:
+    """The matrices of the layers."""
+    return [
+        tensor.name
+        for tensor in header.tensors
+        if tensor.name.startswith("blk.")
+        and tensor.name.endswith(".weight")
+        and len(tensor.shape) > 1
+        and "norm" not in tensor.name
+    ]
+
+
+def _uncovered(header: Header, matrix: Matrix) -> tuple[str, ...]:
+    return tuple(name for name in _blocks(header) if name not in matrix.entries)
