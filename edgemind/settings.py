@@ -85,6 +85,11 @@ def load_settings(file: Path | None = None) -> Settings:
     except (OSError, UnicodeDecodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
         raise BadConfig(f"Cannot read the settings file {file}: {reason}.", f"Mend or remove {file}.") from problem
+    return parse_settings(text, file)
+
+
+def parse_settings(text: str, file: Path) -> Settings:
+    """The settings that a text means; ``file`` is where it stands, or would stand. Raises ``BadConfig``."""
     try:
         return Settings.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from edgemind import locking
 from edgemind.errors import StoreProblem
-from edgemind.models.store import locks
 from edgemind.models.store.locks import file_lock
 from edgemind.models.store.store import Store
 
@@ -109,4 +109,4 @@ def test_waiting_ends_when_the_other_is_done(tmp_path: Path) -> None:
         assert held
     assert time.monotonic() - began < 30
     assert process.wait(10) == 0
-    assert not locks._known[str((tmp_path / "lock").resolve())].depth
+    assert not locking._known[str((tmp_path / "lock").resolve())].depth
