@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -69,21 +70,28 @@ def pull(
         check_space(plan, store)
         with observer(plan) as watching:
             _say(plan, json)
-            manifest = carry_out(plan, hub, store, watching, look=None if force else _refuse_too_large)
+            manifest = carry_out(plan, hub, store, watching, look=None if force else _refuser(plan))
     untried = bool(plan.fetched) or plan.existing is None or plan.existing.trouble is not None
     trial = _try(manifest) if untried and not no_trial and manifest.kind == "gguf" else None
     _tell_result(plan, manifest, trial, json)
     return 0
 
 
-def _refuse_too_large(header: Header) -> None:
-    """Stop while only the header has come, rather than after the whole."""
-    report = _fit(header)
-    if report and report.needed_bytes > report.total_bytes:
-        raise OutOfMemory(
-            f"This model would not run here: {report.sentence}",
-            "Take a smaller one (edgemind recommend), or fetch it all the same for another machine: --force",
-        )
+def _refuser(plan: Plan) -> Callable[[Header], None]:
+    """Stops while only the header has come, rather than after the whole."""
+    from edgemind.models.sizes import human_bytes
+
+    def look(header: Header) -> None:
+        report = _fit(header)
+        other_parts = sum(file.size for file in plan.choice.files[1:])
+        if report and report.needed_bytes + other_parts > report.total_bytes:
+            raise OutOfMemory(
+                f"{plan.name} would need {human_bytes(report.needed_bytes + other_parts)} of memory, and this machine has "
+                f"{human_bytes(report.total_bytes)}.",
+                "Take a smaller one (edgemind recommend), or fetch it all the same for another machine: --force",
+            )
+
+    return look
 
 
 def _fit(header: Header, *, speed: bool = False) -> FitReport | None:
@@ -104,7 +112,7 @@ def _try(manifest: Manifest) -> Smoke:
 
     store = own_store()
     done = smoke(store.files(manifest), name=manifest.name)
-    if not done.ok and not done.does_not_fit_now:
+    if not done.ok and done.blames_model:
         store.add(manifest.model_copy(update={"trouble": done.sentence}), replace=True)
     return done
 
