@@ -31,14 +31,14 @@ def alias(
     from edgemind.settings import load_settings
 
     shut_in()
-    aliases = dict(load_settings().aliases)
+    aliases = load_settings().aliases
     if remove:
         if short is None or name is not None:
             raise UsageError("--remove takes the one alias that is to go.", "edgemind alias SHORT --remove")
         return _remove(short, aliases, json_output)
     if short is None or name is None:
         return _show(short, aliases, json_output)
-    return _set(short, name, aliases, json_output)
+    return _set(short, name, json_output)
 
 
 def _show(short: str | None, aliases: Mapping[str, str], json_output: bool) -> int:
@@ -58,7 +58,7 @@ def _show(short: str | None, aliases: Mapping[str, str], json_output: bool) -> i
     return 0
 
 
-def _set(short: str, name: str, aliases: dict[str, str], json_output: bool) -> int:
+def _set(short: str, name: str, json_output: bool) -> int:
     from edgemind.models import builtin, names
     from edgemind.models.store.manifest import is_model_name
     from edgemind.settings_file import edit_settings
@@ -69,7 +69,7 @@ def _set(short: str, name: str, aliases: dict[str, str], json_output: bool) -> i
         raise UsageError(f"There is a model named {short}; an alias would hide it.", "Choose another alias.")
     found = names.find(name, f"alias {short}")
     target = builtin.NAME if found is None else found.name
-    edit_settings(aliases={**aliases, short: target})
+    edit_settings(lambda now: {"aliases": {**now.aliases, short: target}})
     if json_output:
         console.out_json({"aliases": {short: target}})
     else:
@@ -77,13 +77,13 @@ def _set(short: str, name: str, aliases: dict[str, str], json_output: bool) -> i
     return 0
 
 
-def _remove(short: str, aliases: dict[str, str], json_output: bool) -> int:
+def _remove(short: str, aliases: Mapping[str, str], json_output: bool) -> int:
     from edgemind.settings_file import edit_settings
 
     if short not in aliases:
         raise ModelNotFound(f"There is no alias {short!r}.", "edgemind alias")
-    target = aliases.pop(short)
-    edit_settings(aliases=aliases)
+    target = aliases[short]
+    edit_settings(lambda now: {"aliases": {alias: name for alias, name in now.aliases.items() if alias != short}})
     if json_output:
         console.out_json({"removed": short, "model": target})
     else:

@@ -17,6 +17,7 @@ from edgemind.errors import EdgemindError, StoreProblem, UsageError
 if TYPE_CHECKING:
     from edgemind.models.store.manifest import Manifest
     from edgemind.models.store.store import Store
+    from edgemind.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -136,9 +137,12 @@ def _forget(removed: list[str]) -> tuple[list[str], bool, EdgemindError | None]:
         return [], False, None
     from edgemind.settings_file import edit_settings
 
+    def without(now: Settings) -> dict[str, Any]:
+        kept = {alias: target for alias, target in now.aliases.items() if alias not in aliases}
+        return {"aliases": kept} | ({"model": None} if was_default else {})
+
     try:
-        kept = {alias: target for alias, target in settings.aliases.items() if alias not in aliases}
-        edit_settings(**{"aliases": kept} | ({"model": None} if was_default else {}))
+        edit_settings(without)
     except EdgemindError as problem:
         return [], False, problem
     return aliases, was_default, None

@@ -177,7 +177,8 @@ def add(
             f"To put one there: edgemind export NAME {shown(folder)}. To take a file in: edgemind import FILE.gguf",
         )
     if not any(_absolute(known) == folder for known in stores):
-        edit_settings(stores=[*stores, _storable(folder)])
+        text = _storable(folder)
+        edit_settings(lambda now: {"stores": [*now.stores, text]})
     if json_output:
         console.out_json({"path": shown(folder), "models": names})
     else:
@@ -199,11 +200,13 @@ def remove(
     from edgemind.terminal import clean_line
 
     shut_in()
-    stores = load_settings().stores
-    kept = [known for known in stores if known != path and _absolute(known) != _absolute(path)]
-    if len(kept) == len(stores):
+
+    def is_meant(known: str) -> bool:
+        return known == path or _absolute(known) == _absolute(path)
+
+    if not any(map(is_meant, load_settings().stores)):
         raise ModelNotFound(f"{shown(path)} is no shared store of yours.", "edgemind store list")
-    edit_settings(stores=kept)
+    edit_settings(lambda now: {"stores": [known for known in now.stores if not is_meant(known)]})
     if json_output:
         console.out_json({"removed": shown(_absolute(path))})
     else:

@@ -120,8 +120,8 @@ class Incoming:
         self._open.enter_context(self.store.partial_lock(key))
         self._open.callback(self.store.forget_lock, key)
         with explained(f"copy {shown(where.name)}", self.store.root), self.store.folder(PARTIAL) as folder:
+            self._open.callback(self._remove, part.name)  # before it is there: Ctrl-C may come in between
             target = folder.create(part.name)
-            self._open.callback(self._remove, part.name)
             try:
                 if clone_file(source, target):
                     digest, copied = self._hash_clone(folder, part.name, where)
