@@ -1,7 +1,7 @@
 """The types a model can be quantized to: llama.cpp's names, numbers, and how many bits a weight takes.
 
 Source: ``enum llama_ftype`` of ``llama.h`` and the list of ``llama-quantize``. Bits per weight are those of
-Llama 3.1 8B as llama.cpp's table gives them; other shapes differ a little, since embeddings and some layers get more bits.
+Llama 3.1 8B as llama.cpp's table gives them; other shapes differ, since embeddings and some layers get more bits.
 Not for: the types of single tensors (``ggml_types``), choosing one (``engine.quantize``).
 """
 

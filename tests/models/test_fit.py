@@ -1,4 +1,4 @@
-"""The memory estimate against what llama.cpp logs for models of seven shapes, and what follows from it."""
+"""The memory estimate against what llama.cpp logs for models of ten shapes, and what follows from it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ SHAPES = (
     Shape("all-heads", "llama", 4, 512, 8, 8, 64, 1536, 4000, 4096, 1e4, tied=False),
     Shape("one-kv-head", "qwen3", 4, 512, 8, 1, 64, 1536, 4000, 8192, 1e6, qk_norm=True),
     Shape("wide-heads", "qwen3", 4, 512, 4, 2, 256, 1536, 4000, 8192, 1e6, qk_norm=True),
+    Shape("qwen3-4b-like", "qwen3", 4, 1280, 16, 4, 128, 4864, 8000, 40_960, 1e6, qk_norm=True),
+    Shape("smollm3-like", "smollm3", 4, 1024, 8, 2, 128, 5632, 8000, 65_536, 5e6),
+    Shape("ministral3-like", "mistral3", 4, 1024, 16, 4, 128, 4608, 8000, 131_072, 1e6),
     Shape("gemma3-like", "gemma3", 7, 640, 4, 1, 256, 2048, 8000, 32_768, 1e6, True, True, False, True, 512),
 )
 
