@@ -12,21 +12,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemind.models import quantizations
 from edgemind.models.catalog import CatalogEntry, Shape
 from edgemind.models.ggml_types import BY_NAME
 from edgemind.models.header import Header, Tensor, Value
 
-BITS = {
-    "Q2_K_S": 2.97, "Q2_K": 3.16, "Q3_K_S": 3.64, "Q3_K_M": 4.0, "Q3_K_L": 4.30, "Q4_0": 4.66, "Q4_1": 5.14,
-    "Q4_K_S": 4.67, "Q4_K_M": 4.89, "Q5_0": 5.60, "Q5_1": 6.06, "Q5_K_S": 5.57, "Q5_K_M": 5.70, "Q6_K": 6.56,
-    "Q8_0": 8.50, "F16": 16.0, "BF16": 16.0, "F32": 32.0, "IQ1_S": 2.0, "IQ1_M": 2.15, "IQ2_XXS": 2.38,
-    "IQ2_XS": 2.59, "IQ2_S": 2.74, "IQ2_M": 2.93, "IQ3_XXS": 3.25, "IQ3_XS": 3.5, "IQ3_S": 3.66, "IQ3_M": 3.76,
-    "IQ4_XS": 4.46, "IQ4_NL": 4.68, "MXFP4_MOE": 4.5,
-}  # fmt: skip
-"""Bits a weight of whole files, as llama.cpp's ``tools/quantize/README.md`` gives them for a model of 8 billion
-parameters. Smaller models have more, since their embedding is a larger part of them."""
-
-USUAL_BITS = 5.0
+_USUAL_BITS = 5.0
 
 _USUAL: tuple[tuple[float, Shape], ...] = tuple(
     (billions, Shape(architecture="unknown", tied=billions < 6, **dict(zip(_names, numbers, strict=True))))
@@ -81,12 +72,13 @@ def _active_share(entry: CatalogEntry, shape: Shape) -> float:
 
 
 def bits_per_weight(quantization: str) -> float:
-    """Of a whole file, on average."""
+    """Of a whole file, on average. Small models have more, since their embedding is a larger part of them."""
     plain = _plain(quantization)
-    if plain in BITS:
-        return BITS[plain]
-    near = [bits for name, bits in BITS.items() if plain.startswith(_family(name))]
-    return max(near, default=USUAL_BITS)
+    if plain in quantizations.BY_TYPE:
+        return quantizations.BY_TYPE[plain].bits
+    return max(
+        (known.bits for known in quantizations.ALL if plain.startswith(_family(known.name))), default=_USUAL_BITS
+    )
 
 
 def _header(entry: CatalogEntry, shape: Shape, quantization: str, size: int) -> Header:
