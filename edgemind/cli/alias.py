@@ -28,9 +28,10 @@ def alias(
 ) -> int:
     """Show aliases, set one, or remove one."""
     from edgemind.cli.shut_in import shut_in
-    from edgemind.settings import load_settings
 
     shut_in()
+    from edgemind.settings import load_settings
+
     aliases = load_settings().aliases
     if remove:
         if short is None or name is not None:

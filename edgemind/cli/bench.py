@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgemind.cli import console, options
+from edgemind.cli import completion, console, options
+from edgemind.cli.shut_in import insist
 from edgemind.errors import PromptTooLong, UsageError
 from edgemind.terminal import clean_line
 
@@ -27,7 +28,13 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="Installed name, or a path to a GGUF file.")
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            help="Installed name, or a path to a GGUF file.",
+            autocompletion=completion.installed_names,
+        ),
     ] = None,
     depth: Annotated[
         list[int] | None, typer.Option("--depth", min=0, help="Tokens already in the context; may be repeated.")
@@ -50,9 +57,7 @@ def bench(
     if depth and max(depth) > DEEPEST:
         raise UsageError(f"--depth is at most {DEEPEST:,}.", "edgemind bench --help")
 
-    from edgemind.privacy import jail
-
-    jail.arm("ui")
+    insist()
     with ExitStack() as stack:
         if random_weights:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

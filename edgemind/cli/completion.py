@@ -44,7 +44,7 @@ def completion(
     ],
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Print the script that lets a shell complete commands, flags and model names."""
+    """Print the script that completes names at the tab key."""
     from edgemind.cli.shut_in import shut_in
 
     shut_in()

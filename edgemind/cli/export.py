@@ -29,14 +29,15 @@ def export(
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Copy a model out of the store, with its hashes."""
-    from edgemind.cli.bar import Bar
     from edgemind.cli.shut_in import shut_in
+
+    shut_in()
+    from edgemind.cli.bar import Bar
     from edgemind.models import builtin, names
     from edgemind.models.opening import shown
     from edgemind.models.store.moving import export as write_out
     from edgemind.terminal import clean_line
 
-    shut_in()
     found = names.find(name, "export")
     if found is None:
         raise UsageError(f"{builtin.NAME} comes with every EdgeMind and needs no export.", "edgemind list")

@@ -31,11 +31,12 @@ def import_model(
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call it.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Copy a model into the store; the file itself stays where it is."""
-    from edgemind.cli.bar import Bar
+    """Copy a model from a file or a folder into the store."""
     from edgemind.cli.shut_in import shut_in
 
     shut_in()
+    from edgemind.cli.bar import Bar
+
     path = Path(os.path.expanduser(source))
     if name is not None:
         _check_name(name, path)

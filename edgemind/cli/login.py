@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edgemind.cli import console
+from edgemind.cli.shut_in import hub_offline
 from edgemind.errors import BadInput
 
 
@@ -24,6 +25,7 @@ def login(json: Annotated[bool, typer.Option("--json", help="Print one JSON obje
     """
     from edgemind.models import hubs, tokens
 
+    hub_offline()
     hub = hubs.endpoint()
     where = tokens.store(hub, _ask(hub))
     if json:
@@ -37,6 +39,7 @@ def logout(json: Annotated[bool, typer.Option("--json", help="Print one JSON obj
     """Take the token of the hub out of the keyring."""
     from edgemind.models import hubs, tokens
 
+    hub_offline()
     hub = hubs.endpoint()
     was_there = tokens.forget(hub)
     if json:

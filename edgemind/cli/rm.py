@@ -42,9 +42,10 @@ def rm(
 ) -> int:
     """Remove models from the store. Files that another model shares stay."""
     from edgemind.cli.shut_in import shut_in
-    from edgemind.models.store.store import own_store
 
     shut_in()
+    from edgemind.models.store.store import own_store
+
     store = own_store()
     doomed = list({one.name: one for one in (_meant(store, name, yes) for name in names)}.values())
     if not yes:

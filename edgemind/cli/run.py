@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edgemind.cli import completion
 from edgemind.cli.options import Flags
 
 EPILOG = (
@@ -27,7 +28,13 @@ def run(
         typer.Argument(metavar="PROMPT", help="The prompt; standard input is appended, or read alone."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Installed name, or a path to any GGUF file.")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Installed name, or a path to any GGUF file.",
+            autocompletion=completion.installed_names,
+        ),
     ] = None,
     file: Annotated[
         list[str] | None,

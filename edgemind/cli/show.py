@@ -31,11 +31,16 @@ def show(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Show everything about a model: shape, tokenizer, template, licence, hash, memory at several contexts."""
-    from edgemind.cli.show_facts import examine, examine_folder
+    """Show what a model is, its licence, and the memory it takes.
+
+    Its shape, tokenizer, template and reasoning format, where it came from, its hashes, and the memory at several
+    contexts, with what of it this machine has.
+    """
     from edgemind.cli.shut_in import shut_in
 
     shut_in()
+    from edgemind.cli.show_facts import examine, examine_folder
+
     if model and _is_checkpoint_folder(model):
         about = examine_folder(Path(os.path.expanduser(model)))
     else:

@@ -32,7 +32,7 @@ COLUMNS = (
 def register(app: typer.Typer) -> None:
     stores = typer.Typer(
         name="store",
-        help="Where models lie: the own store, and shared folders that are only read.",
+        help="Where models lie: sizes, shared folders, freeing, repair.",
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         invoke_without_command=True,
@@ -44,13 +44,13 @@ def register(app: typer.Typer) -> None:
 
 
 def _bare(context: typer.Context) -> None:
-    """Where models lie: the own store, and shared folders that are only read."""
+    """Where models lie: sizes, shared folders, freeing, repair."""
     if context.invoked_subcommand is None:
         list_()
 
 
 def list_(json_output: Json = False) -> int:
-    """List the own store and the shared ones, with their sizes and the room that is left."""
+    """List the own store and the shared ones, with their sizes."""
     from edgemind.cli.shut_in import shut_in
 
     shut_in()
@@ -154,8 +154,10 @@ def add(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A store, or a folder of exported models.")],
     json_output: Json = False,
 ) -> int:
-    """Use the models of another folder too: a network drive, a stick. It is only read."""
+    """Use a network drive or a stick too; it is only read."""
     from edgemind.cli.shut_in import shut_in
+
+    shut_in()
     from edgemind.models.opening import shown
     from edgemind.models.store.shared import open_shared
     from edgemind.models.store.store import own_store
@@ -163,7 +165,6 @@ def add(
     from edgemind.settings_file import edit_settings
     from edgemind.terminal import clean_line
 
-    shut_in()
     folder, own, stores = _absolute(path), own_store(), load_settings().stores
     if os.path.realpath(folder) == os.path.realpath(own.root):
         raise UsageError("That is the own store, which is used anyway.", "edgemind store list")
@@ -194,12 +195,12 @@ def remove(
 ) -> int:
     """Stop using a shared folder; nothing in it is touched."""
     from edgemind.cli.shut_in import shut_in
+
+    shut_in()
     from edgemind.models.opening import shown
     from edgemind.settings import load_settings
     from edgemind.settings_file import edit_settings
     from edgemind.terminal import clean_line
-
-    shut_in()
 
     def is_meant(known: str) -> bool:
         return known == path or _absolute(known) == _absolute(path)
@@ -220,12 +221,16 @@ def gc(
     ] = False,
     json_output: Json = False,
 ) -> int:
-    """Free what nothing needs: files without a model, downloads that nobody came back for in a week."""
+    """Free what no model needs.
+
+    That is files that no model has any more, and unfinished downloads that nobody came back for in a week.
+    """
     from edgemind.cli.shut_in import shut_in
+
+    shut_in()
     from edgemind.models.store.collect import WEEK, Collected, collect
     from edgemind.models.store.store import own_store
 
-    shut_in()
     store = own_store()
     age = 0.0 if everything else WEEK
     done = collect(store, age) if store.root.exists() else Collected(0, 0, 0)
@@ -242,13 +247,14 @@ def gc(
 
 
 def repair(json_output: Json = False) -> int:
-    """Give models that lost their manifest a new one, from their own headers."""
+    """Mend manifests that are damaged or lost, from the files."""
     from edgemind.cli.shut_in import shut_in
+
+    shut_in()
     from edgemind.models.store.repair import repair as mend
     from edgemind.models.store.store import own_store
     from edgemind.terminal import clean
 
-    shut_in()
     done = mend(own_store())
     if json_output:
         console.out_json({"repaired": done})

@@ -27,11 +27,12 @@ def verify(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Hash every file of models again; exit code 14 when one is damaged."""
-    from edgemind.cli.bar import Bar
+    """Hash models again; exit code 14 when one is damaged."""
     from edgemind.cli.shut_in import shut_in
 
     shut_in()
+    from edgemind.cli.bar import Bar
+
     models, broken = _asked(names or [])
     results = [_failed(name, problem) for name, problem in broken]
     with Bar("verifying") as bar:
