@@ -1,0 +1,188 @@
+"""A checkpoint becomes a GGUF file: the one call. Needs neither torch nor transformers.
+
+Not for: proving the result (``parity``), adapters (``lora``), the store (``registering``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+
+from edgemind import __version__
+from edgemind.convert.checkpoint import Checkpoint
+from edgemind.convert.families import Family, family_of
+from edgemind.convert.tokenizer import Vocabulary, read
+from edgemind.convert.values import KINDS, Values, target_type
+from edgemind.convert.write import Head, Progress, Written, write
+from edgemind.errors import UsageError
+
+TYPES = tuple(KINDS)
+FILE_TYPES = {
+    "f32": gguf.LlamaFileType.ALL_F32,
+    "f16": gguf.LlamaFileType.MOSTLY_F16,
+    "bf16": gguf.LlamaFileType.MOSTLY_BF16,
+    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+}
+SMALL_FILES = (
+    *("config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json"),
+    *("chat_template.jinja", "chat_template.json", "added_tokens.json", "model.safetensors.index.json"),
+)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A conversion that is complete."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    sha256: str
+    architecture: str
+    """llama.cpp's name of it."""
+    type: str
+    parameters: int
+    tensors: int
+    notes: tuple[str, ...]
+    """What the user should know."""
+    doubt: str
+    """Why only a comparison can tell whether text is cut the same way; empty when the structure says so."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that goes into the file, before a weight is read."""
+
+    checkpoint: Checkpoint
+    family: Family
+    vocabulary: Vocabulary
+    tensors: tuple[tuple[Values, gguf.GGMLQuantizationType], ...]
+    type: str
+
+    @property
+    def architecture(self) -> str:
+        return str(gguf.MODEL_ARCH_NAMES[self.family.arch])
+
+    @property
+    def parameters(self) -> int:
+        return sum(math.prod(values.shape) for values, _ in self.tensors)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.family.notes, *self.vocabulary.notes)
+
+
+def plan(
+    folder: Path,
+    type: str = "f16",  # noqa: A002
+    *,
+    template: str | None = None,
+    merged: Mapping[str, Values] | None = None,
+) -> Plan:
+    """Read everything about a checkpoint but its weights.
+
+    Args:
+        template: a chat template in place of its own.
+        merged: tensors to write in place of those of the same name in the checkpoint.
+
+    Raises:
+        ModelNotFound, BadInput: what is wrong with the folder.
+        UsageError: there is no such type.
+    """
+    if type not in KINDS:
+        raise UsageError(f"There is no type {type!r} to convert to.", f"Use one of {', '.join(TYPES)}.")
+    checkpoint = Checkpoint(folder)
+    family = family_of(checkpoint.config)
+    vocabulary = read(checkpoint, template).sized(family.vocabulary, family.unknown_tokens)
+    tensors = list(family.tensors(checkpoint, merged or {}))
+    return Plan(checkpoint, family, vocabulary, tuple((each, target_type(each, type)) for each in tensors), type)
+
+
+def convert(
+    folder: Path,
+    target: Path,
+    *,
+    type: str = "f16",  # noqa: A002
+    name: str | None = None,
+    template: str | None = None,
+    merged: Mapping[str, Values] | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Converted:
+    """Write the checkpoint in ``folder`` as the GGUF file ``target``, which appears only when it is complete.
+
+    Memory stays at some pieces of a tensor, or at the largest of Q and K where their rows change places.
+
+    Args:
+        type: ``f32``, ``f16``, ``bf16`` or ``q8_0``, for every matrix.
+        name: what the file calls itself; the folder's name unless given.
+        template: a chat template in place of the checkpoint's own.
+        merged: tensors to write in place of those of the same name in the checkpoint; see ``lora.merged``.
+        progress: told the bytes done and the bytes in all.
+
+    Raises:
+        ModelNotFound, BadInput, UsageError: what is wrong with the folder, in one sentence.
+        NoRoom: the disk is full.
+    """
+    planned = plan(folder, type, template=template, merged=merged)
+    written = write_plan(planned, target, name, progress)
+    return Converted(
+        path=target,
+        size=written.size,
+        sha256=written.sha256,
+        architecture=planned.architecture,
+        type=type,
+        parameters=planned.parameters,
+        tensors=len(planned.tensors),
+        notes=planned.notes,
+        doubt=planned.vocabulary.doubt,
+    )
+
+
+def write_plan(planned: Plan, target: Path, name: str | None, progress: Progress) -> Written:
+    """Write what was planned."""
+    return write(target, head_of(planned, name), planned.tensors, progress)
+
+
+def head_of(planned: Plan, name: str | None = None) -> Head:
+    """The metadata of the file."""
+    head = Head(planned.architecture)
+    head.add_type(gguf.GGUFType.MODEL)
+    head.add_name(name or planned.checkpoint.folder.resolve().name)
+    head.add_size_label(gguf.size_label(planned.parameters, planned.parameters, 0, 0))
+    head.add_file_type(FILE_TYPES[planned.type])
+    head.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    planned.family.describe(head)
+    planned.vocabulary.write(head)
+    return head
+
+
+def provenance(folder: Path, files: Sequence[Path], command: str, progress: Progress) -> dict[str, str]:
+    """What a model was made from: hashes of the source files, the command, the versions.
+
+    Args:
+        files: the weights, as ``Checkpoint.files`` gives them.
+        progress: told the bytes hashed and the bytes in all.
+    """
+    small = [folder / name for name in SMALL_FILES if (folder / name).is_file()]
+    everything = [*small, *files]
+    total, done = sum(file.stat().st_size for file in everything), 0
+    notes = {"command": command, "edgemind": __version__, "gguf": _version("gguf"), "numpy": _version("numpy")}
+    for file in everything:
+        digest = hashlib.sha256()
+        with file.open("rb") as stream:
+            while data := stream.read(4 << 20):
+                digest.update(data)
+                done += len(data)
+                progress(done, total)
+        notes[f"sha256 of {file.name}"] = digest.hexdigest()
+    return notes
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version
+
+    return version(package)

@@ -1,0 +1,109 @@
+"""How positions are turned into angles: one form for the several that configurations have had over the years."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gguf
+import numpy as np
+
+from edgemind.convert.values import Floats
+from edgemind.errors import BadInput
+
+SCALINGS = ("default", "linear", "yarn", "llama3", "longrope", "dynamic")
+
+
+@dataclass(frozen=True)
+class Rope:
+    """Rotary position embedding of the layers that see everything."""
+
+    theta: float
+    kind: str
+    """One of ``SCALINGS``."""
+    scaling: Mapping[str, Any]
+    partial: float = 1.0
+    """The part of each head that is rotated."""
+    local_theta: float | None = None
+    """Of layers with a sliding window, where it differs."""
+    original: int | None = None
+    """Tokens of the context before it was stretched."""
+
+    def number(self, key: str, default: float | None = None) -> float:
+        """A number of the scaling.
+
+        Raises:
+            BadInput: it is missing.
+        """
+        value = self.scaling.get(key, default)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise BadInput(f"config.json has a {self.kind} rope scaling without {key!r}.", "Mend config.json.")
+        return float(value)
+
+
+def rope_of(config: Mapping[str, Any], default_theta: float = 10_000.0) -> Rope:
+    """Read ``rope_parameters`` (transformers 5), or ``rope_scaling`` and ``rope_theta`` before it.
+
+    Raises:
+        BadInput: a kind of scaling that nobody here knows.
+    """
+    given: Mapping[str, Any] = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    inner = given.get("full_attention")
+    full: Mapping[str, Any] = inner if isinstance(inner, dict) else given
+    local = given.get("sliding_attention")
+    local_theta = local.get("rope_theta") if isinstance(local, dict) else config.get("rope_local_base_freq")
+    kind = str(full.get("rope_type") or full.get("type") or "default")
+    kind = {"su": "longrope"}.get(kind, kind)
+    if kind not in SCALINGS:
+        raise BadInput(
+            f"config.json asks for rope scaling of the kind {kind!r}, which is not known here.",
+            f"Known are {', '.join(SCALINGS)}.",
+        )
+    return Rope(
+        theta=float(full.get("rope_theta") or config.get("rope_theta") or default_theta),
+        kind=kind,
+        scaling=full,
+        partial=float(full.get("partial_rotary_factor") or config.get("partial_rotary_factor") or 1.0),
+        local_theta=None if local_theta is None else float(local_theta),
+        original=full.get("original_max_position_embeddings") or config.get("original_max_position_embeddings"),
+    )
+
+
+def describe(writer: gguf.GGUFWriter, rope: Rope) -> None:
+    """The keys that llama.cpp reads for every architecture."""
+    writer.add_rope_freq_base(rope.theta)
+    if rope.local_theta is not None:
+        writer.add_rope_freq_base_swa(rope.local_theta)
+    if rope.kind == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(rope.number("factor"))
+    elif rope.kind == "yarn":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(rope.number("factor"))
+        writer.add_rope_scaling_orig_ctx_len(int(rope.number("original_max_position_embeddings", rope.original)))
+        for key, add in (
+            ("attention_factor", writer.add_rope_scaling_yarn_attn_factor),
+            ("beta_fast", writer.add_rope_scaling_yarn_beta_fast),
+            ("beta_slow", writer.add_rope_scaling_yarn_beta_slow),
+        ):
+            if rope.scaling.get(key) is not None:
+                add(rope.number(key))
+    elif rope.kind == "longrope":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
+
+
+def llama3_factors(rope: Rope, head_dim: int) -> Floats:
+    """What each angle is divided by: nothing for the fast ones, ``factor`` for the slow ones, a blend between.
+
+    Source: ``_compute_llama3_parameters`` of transformers (``modeling_rope_utils.py``).
+    """
+    factor = rope.number("factor", 8.0)
+    low, high = rope.number("low_freq_factor", 1.0), rope.number("high_freq_factor", 4.0)
+    original = rope.number("original_max_position_embeddings", rope.original or 8192)
+    steps = np.arange(0, head_dim, 2, dtype=np.float64) / head_dim
+    turns = original * rope.theta**-steps / (2 * math.pi)
+    blend = (turns - low) / (high - low)
+    mixed = 1 / ((1 - blend) / factor + blend)
+    return np.where(turns < low, factor, np.where(turns > high, 1.0, mixed)).astype(np.float32)

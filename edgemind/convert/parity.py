@@ -1,0 +1,284 @@
+"""Proof that a GGUF file is its checkpoint: the same tokens for every text of the battery, the same logits as
+transformers computes in float32.
+
+llama.cpp runs in the jailed worker, transformers here. Not for: how good a quantization is (``edgemind quality``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemind.convert.battery import CODE, SENTENCES, normalized, texts
+from edgemind.convert.checkpoint import Checkpoint
+from edgemind.convert.tokenizer import read
+from edgemind.engine import scoring
+from edgemind.engine.client import Engine
+from edgemind.engine.events import LoadOptions
+from edgemind.errors import BadInput, UsageError
+from edgemind.models import gguf
+from edgemind.models.ggml_types import FILE_TYPES
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+EXTRA = "pip install 'edgemind[distill]'"
+LARGEST_KL: dict[str, float] = {"F32": 1e-5, "F16": 1e-3, "BF16": 1e-2, "Q8_0": 3e-2}
+"""Mean Kullback-Leibler divergence of a token, in nats, up to which a file of this type passes. Other types are only
+measured."""
+
+LARGEST_ERROR = 1e-3
+"""Of a float32 file: the largest difference of a logit, against the largest logit of its row."""
+
+TIE = 1e-4
+"""Two best tokens whose logits are this near, against the largest of the row, may change places in float32."""
+
+MOST_SPECIAL = 24
+MOST_TOKENS = 160
+PROMPTS = (SENTENCES[0] + " " + SENTENCES[1], CODE[0] + CODE[1], " ".join(SENTENCES[5:13]), " ".join(SENTENCES[22:25]) + CODE[4])
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A text that becomes other tokens."""
+
+    text: str
+    wanted: tuple[int, ...]
+    found: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TokenReport:
+    """What the battery found."""
+
+    texts: int
+    mismatches: tuple[Mismatch, ...] = ()
+    excused: int = 0
+    """Texts that differ in what llama.cpp never does otherwise; see ``notes``."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.mismatches
+
+
+@dataclass(frozen=True)
+class LogitReport:
+    """What the logits of several prompts say."""
+
+    prompts: int
+    tokens: int
+    top_1: int
+    """Positions at which both have the same best token."""
+    ties: int
+    """Positions at which they have not, but two tokens are equally good."""
+    largest_error: float
+    """The largest difference of a logit, against the largest logit of its row."""
+    mean_kl: float
+    """Nats a token."""
+    largest_kl: float
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The whole verdict."""
+
+    type: str
+    """Of the file: ``F16``."""
+    tokenizer: TokenReport
+    logits: LogitReport | None
+    """``None`` when the tokens already differ."""
+    passed: bool
+    reason: str = ""
+    """Why it did not pass, in one sentence."""
+    first_difference: str = ""
+    """The first tensor or key that is not the checkpoint's, when it did not pass."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def verify(folder: Path, file: Path, say: Say = lambda line: None, *, threads: int | None = None) -> Parity:
+    """Compare a file with the checkpoint it was made from.
+
+    Args:
+        say: told in a few words what is being done.
+        threads: of llama.cpp.
+
+    Raises:
+        UsageError: transformers is not installed.
+        BadInput, ModelUnusable, WorkerDied, OutOfMemory: one of the two cannot be opened.
+    """
+    transformers = import_transformers()
+    checkpoint = Checkpoint(folder)
+    header = gguf.read_header(file)
+    kind = FILE_TYPES.get(header.number("general.file_type") or 0, "unknown")
+    tokenizer = _tokenizer(transformers, folder)
+    options = LoadOptions(
+        path=str(file), threads=threads, sequences=1, kv_type="f32", flash_attention="off", gpu_layers=0, context=2048
+    )
+    with Engine(options) as engine:
+        engine.wait_loaded()
+        say("comparing tokens")
+        tokens = compare_tokens(engine, checkpoint, tokenizer)
+        if not tokens.passed:
+            return Parity(kind, tokens, None, False, _about_tokens(tokens))
+        say("opening the checkpoint in transformers")
+        model = _model(transformers, folder)
+        say("comparing logits")
+        logits = compare_logits(engine, tokenizer, model)
+    reason = judge(kind, logits)
+    if not reason:
+        return Parity(kind, tokens, logits, True)
+    from edgemind.convert.difference import first_difference
+
+    say("looking for the first tensor that differs")
+    return Parity(kind, tokens, logits, False, reason, first_difference(folder, file))
+
+
+def import_transformers() -> Any:
+    """The package, which nothing else here needs. It never gets a network: what it opens lies on this disk.
+
+    Raises:
+        UsageError: it, or torch, is not installed.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        import torch  # noqa: F401
+        import transformers
+    except ImportError as problem:
+        raise UsageError("Comparing with the checkpoint needs torch and transformers, which are not here.", EXTRA) from problem
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
+
+
+def compare_tokens(engine: Engine, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase) -> TokenReport:
+    """The battery through both tokenizers, with and without what is put around a text."""
+    vocabulary = read(checkpoint)
+    special = [str(token.content) for token in tokenizer.added_tokens_decoder.values()][:MOST_SPECIAL]
+    battery = [normalized(text, vocabulary.normal_form) for text in texts(special)]
+    plain = scoring.tokenize(engine, battery, add_special=False)
+    around = scoring.tokenize(engine, battery[:40], add_special=True)
+    wanted = [tokenizer.encode(text, add_special_tokens=False) for text in battery]
+    wanted_around = [tokenizer.encode(text, add_special_tokens=True) for text in battery[:40]]
+    mismatches, excused = [], 0
+    for text, mine, theirs in zip(battery + battery[:40], plain + around, wanted + wanted_around, strict=True):
+        if mine == theirs:
+            continue
+        if not vocabulary.after_special and any(token in text for token in special):
+            excused += 1
+        else:
+            mismatches.append(Mismatch(text, tuple(theirs), tuple(mine)))
+    notes = list(vocabulary.notes)
+    if excused:
+        notes.append(
+            f"{excused} texts with a special token inside differ: llama.cpp puts a space in front of what follows it."
+        )
+    return TokenReport(len(battery), tuple(mismatches), excused, tuple(notes))
+
+
+def compare_logits(engine: Engine, tokenizer: PreTrainedTokenizerBase, model: Any) -> LogitReport:
+    """Logits of every position of every prompt."""
+    import torch
+
+    tokens_seen = top_1 = ties = 0
+    largest_error = largest_kl = 0.0
+    divergences: list[float] = []
+    for prompt in PROMPTS:
+        tokens = tokenizer.encode(prompt)[:MOST_TOKENS]
+        with torch.inference_mode():
+            wanted: NDArray[np.float32] = model(torch.tensor([tokens])).logits[0].float().numpy()
+        done = 0
+        for piece in scoring.logits(engine, tokens):
+            right = wanted[done : done + len(piece), : piece.shape[1]]
+            done += len(piece)
+            best = right.argmax(axis=1)
+            same = piece.argmax(axis=1) == best
+            scale = np.abs(right).max(axis=1) + 1e-30
+            gap = right.max(axis=1) - right[np.arange(len(piece)), piece.argmax(axis=1)]
+            ties += int((~same & (gap <= TIE * scale)).sum())
+            top_1 += int(same.sum())
+            largest_error = max(largest_error, float((np.abs(piece - right).max(axis=1) / scale).max()))
+            divergences += divergence(right, piece)
+        tokens_seen += len(tokens)
+    return LogitReport(
+        prompts=len(PROMPTS),
+        tokens=tokens_seen,
+        top_1=top_1,
+        ties=ties,
+        largest_error=largest_error,
+        mean_kl=float(np.mean(divergences)),
+        largest_kl=max([largest_kl, *divergences]),
+    )
+
+
+def divergence(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> list[float]:
+    """Kullback-Leibler divergence of each row of logits from the wanted one, in nats: ``sum(p * (log p - log q))``."""
+    left, right = _log_softmax(wanted), _log_softmax(found)
+    return [float(value) for value in (np.exp(left) * (left - right)).sum(axis=1)]
+
+
+def judge(kind: str, logits: LogitReport) -> str:
+    """Why this is not the same model; empty when it is."""
+    wrong = logits.tokens - logits.top_1 - logits.ties
+    if not np.isfinite(logits.largest_error):
+        return "Its logits are not finite."
+    if kind == "F32" and wrong:
+        return f"At {wrong} of {logits.tokens} positions its best token is another one."
+    if kind == "F32" and logits.largest_error > LARGEST_ERROR:
+        return f"Its logits differ by up to {logits.largest_error:.2g} of the largest; {LARGEST_ERROR:g} is the limit."
+    limit = LARGEST_KL.get(kind)
+    if limit is not None and logits.mean_kl > limit:
+        return f"Its distributions differ by {logits.mean_kl:.2g} nats a token; for {kind} {limit:g} is the limit."
+    return ""
+
+
+def _log_softmax(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    wide = rows.astype(np.float64)
+    wide -= wide.max(axis=1, keepdims=True)
+    return wide - np.log(np.exp(wide).sum(axis=1, keepdims=True))
+
+
+def _about_tokens(report: TokenReport) -> str:
+    first = report.mismatches[0]
+    return (
+        f"{len(report.mismatches)} of {report.texts} texts become other tokens; the first is {first.text[:60]!r}: "
+        f"{_shown(first.found)} where the checkpoint has {_shown(first.wanted)}."
+    )
+
+
+def _shown(tokens: Sequence[int]) -> str:
+    return " ".join(map(str, tokens[:12])) + (" …" if len(tokens) > 12 else "")
+
+
+def _tokenizer(transformers: Any, folder: Path) -> PreTrainedTokenizerBase:
+    try:
+        found: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as problem:
+        raise BadInput(
+            f"transformers cannot open the tokenizer: {str(problem).splitlines()[0][:200]}", "Save the checkpoint again."
+        ) from problem
+    return found
+
+
+def _model(transformers: Any, folder: Path) -> Any:
+    import torch
+
+    try:
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True, use_safetensors=True
+        )
+    except Exception as problem:
+        raise BadInput(
+            f"transformers cannot open the checkpoint: {str(problem).splitlines()[0][:200]}",
+            "Save it again with a version of transformers like the one here.",
+        ) from problem
+    return model.eval()
