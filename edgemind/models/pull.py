@@ -258,10 +258,17 @@ def _facts(plan: Plan, blobs: list[Path]) -> Facts:
 
 @contextlib.contextmanager
 def _leased(store: Store, name: str, digests: list[str]) -> Iterator[None]:
-    """Garbage collection keeps the files that are here while others still come."""
+    """Garbage collection keeps the files that are here while others still come, and after a pull that failed."""
     store.lease(name, digests)
     try:
         yield
-    finally:
-        with contextlib.suppress(EdgemindError):
-            store.release(name)
+    except ModelUnusable:
+        _release(store, name)
+        raise
+    _release(store, name)
+
+
+def _release(store: Store, name: str) -> None:
+    """A lease that stays costs room until the next garbage collection, no more."""
+    with contextlib.suppress(EdgemindError):
+        store.release(name)

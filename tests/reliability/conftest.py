@@ -19,7 +19,7 @@ def model(tmp_path_factory) -> bytes:
 @pytest.fixture(scope="session")
 def large_model(tmp_path_factory) -> bytes:
     """The same of some megabytes."""
-    return tiny_model(tmp_path_factory.mktemp("model") / "large.gguf", layers=4, embd=128, vocab=4000).read_bytes()
+    return tiny_model(tmp_path_factory.mktemp("model") / "large.gguf", layers=4, embd=128, vocab=1500).read_bytes()
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 
-import edgemind.models.store.moving
 import huggingface_hub
 import huggingface_hub.hf_api
 
@@ -21,6 +19,7 @@ import edgemind.models.catalog
 import edgemind.models.download
 import edgemind.models.gguf
 import edgemind.models.pull
+import edgemind.models.store.moving
 import edgemind.models.store.verifying
 import edgemind.models.summary
 import edgemind.models.tokens
@@ -47,10 +46,9 @@ def run(arguments: list[str]) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
         sys.argv = ["edgemind", *arguments]
         code = edgemind.cli.main()
-    except BaseException:
-        traceback.print_exc()
     finally:
         os._exit(code)
 

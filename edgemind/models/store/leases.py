@@ -52,6 +52,17 @@ def write(folder: Folder, name: str, digests: Iterable[str]) -> None:
     folder.write(file_name(name), json.dumps(value).encode())
 
 
+def release(folder: Folder, name: str) -> None:
+    """Drop this process's lease for a model, and those of dead processes: they would keep its blobs when it goes.
+
+    Raises ``OSError``.
+    """
+    own = file_name(name)
+    for lease in read_all(folder):
+        if lease.file == own or (lease.file.startswith(f"{name}~") and not lease.alive):
+            folder.remove(lease.file)
+
+
 def read_all(folder: Folder) -> list[Lease]:
     """Every lease. One that cannot be understood keeps nothing and is as old as its file.
 

@@ -199,10 +199,10 @@ class Store(View):
             leases.write(folder, name, digests)
 
     def release(self, name: str) -> None:
-        """End this process's lease; fine when there is none."""
+        """End this process's lease for a model, and those of processes that died over it; fine when there is none."""
         _name(name)
         with self.locked(), explained("note the pull", self.root), self.folder(PENDING) as folder:
-            folder.remove(leases.file_name(name))
+            leases.release(folder, name)
 
     def add(self, manifest: Manifest, replace: bool = False) -> None:
         """Make a model visible; its blobs must be here. Adding the same files again changes nothing.

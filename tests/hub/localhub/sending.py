@@ -119,7 +119,7 @@ def _send_file(connection: socket.socket, content: Content, answer: Answer, log:
 
 
 def _pieces(content: Content, answer: Answer, fault: Fault) -> Iterator[bytes]:
-    step = max(1, min(_PIECE, int(fault.rate / 50))) if fault.rate else _PIECE
+    step = max(1, min(_PIECE, int(fault.rate / 1000))) if fault.rate else _PIECE
     for offset in range(answer.start, answer.stop, step):
         piece = content.read(offset + fault.shift, min(step, answer.stop - offset))
         piece = piece.ljust(min(step, answer.stop - offset), b"\0")
