@@ -143,13 +143,15 @@ def _template_facts(
 
 
 def switch_in(template: str) -> str | None:
-    """The variable that a template asks whether to reason; by its text, nothing is rendered."""
+    """The variable that a template asks whether to reason; by its text, nothing is rendered.
+
+    One that it sets before it looks at it is its own.
+    """
     code = " ".join(re.findall(r"\{[{%].*?[%}]\}", template, re.DOTALL))
     code = re.sub(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", "''", code)
     for name in SWITCHES:
-        read = re.search(rf"(?<![\w.]){name}\b", code)
-        own = re.search(rf"\b(?:set|for)\s+{name}\b(?![^%]*\b{name}\b)", code)
-        if read and not own:
+        first = re.search(rf"(?<![\w.])(set\s+|for\s+)?{name}\b([^%]*)", code)
+        if first and (not first[1] or re.search(rf"\b{name}\b", first[2])):
             return name
     return None
 
