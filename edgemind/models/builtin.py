@@ -22,7 +22,7 @@ def path() -> Path:
     if not file.is_file():
         raise ModelNotFound(
             f"The built-in model {NAME} is not part of this installation.",
-            "Reinstall EdgeMind, or name a GGUF file: --model path/to/model.gguf",
+            "Reinstall EdgeMind, or fetch a model: edgemind pull qwen3-0.6b",
         )
     return file
 

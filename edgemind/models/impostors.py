@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_CONVERT = "EdgeMind needs a GGUF file: most models have one, often in a repository whose name ends in -GGUF."
+_CONVERT = (
+    "EdgeMind runs GGUF files. Most models have one, often in a repository whose name ends in -GGUF: "
+    "edgemind pull OWNER/REPOSITORY"
+)
 
 _OLD_GGML = {b"lmgg": "GGML", b"fmgg": "GGMF", b"tjgg": "GGJT", b"algg": "GGLA"}
 """The formats before GGUF: magic numbers 'ggml', 'ggmf', 'ggjt' and 'ggla', stored little-endian."""

@@ -37,7 +37,7 @@ def open_regular(path: str | os.PathLike[str]) -> int:
         fd = os.open(path, flags)
     except (FileNotFoundError, NotADirectoryError) as problem:
         raise ModelNotFound(
-            f"There is no file {name}.", "Check the path; without --model the built-in model is used."
+            f"There is no file {name}.", "Check the path; `edgemind list` shows what is installed."
         ) from problem
     except PermissionError as problem:
         raise ModelUnusable(f"{name} may not be read by you.", f"Look at its permissions: ls -l {name}") from problem
