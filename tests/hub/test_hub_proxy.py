@@ -10,7 +10,7 @@ from localhub import Hub, Proxy
 
 
 @pytest.fixture(autouse=True)
-def no_exceptions(monkeypatch):
+def no_exceptions(monkeypatch, untouched_library):
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
