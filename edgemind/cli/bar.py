@@ -15,6 +15,8 @@ from edgemind.cli.progress import DELAY, ERASE, PERIOD, fitting, terminal_column
 from edgemind.models.sizes import human_bytes
 
 CELLS = 20
+FEWEST = 4
+"""Cells of the bar on a wide and on a narrow screen."""
 
 
 class Bar:
@@ -38,8 +40,9 @@ class Bar:
         if not self._shows or now < self._next:
             return
         self._next = now + PERIOD
-        line = progress_line(self._label, done, total, now - self._started, self._full, self._empty)
-        console.err_raw(f"{ERASE}{fitting(line, terminal_columns() - 1)}")
+        columns = terminal_columns() - 1
+        line = progress_line(self._label, done, total, now - self._started, self._full, self._empty, columns)
+        console.err_raw(f"{ERASE}{fitting(line, columns)}")
         self._drawn = True
 
     def clear(self) -> None:
@@ -57,18 +60,27 @@ class Bar:
         self.clear()
 
 
-def progress_line(label: str, done: int, total: int, seconds: float, full: str = "#", empty: str = "-") -> str:
-    """``label ####----  50 %  1.2 GB of 2.4 GB, 300.0 MB/s, 4 s left``."""
+def progress_line(
+    label: str,
+    done: int,
+    total: int,
+    seconds: float,
+    full: str = "#",
+    empty: str = "-",
+    columns: int | None = None,
+) -> str:
+    """``label ####----  50 %  1.2 GB of 2.4 GB, 300.0 MB/s, 4 s left``; the bar is shorter where columns are few."""
     share = min(1.0, done / total) if total > 0 else 0.0
-    cells = round(CELLS * share)
-    text = f"{label} {full * cells}{empty * (CELLS - cells)} {100 * share:3.0f} %  {human_bytes(done)}"
+    text = f" {100 * share:3.0f} %  {human_bytes(done)}"
     if total > 0:
         text += f" of {human_bytes(total)}"
     if seconds > 0 and done > 0:
         text += f", {human_bytes(done / seconds)}/s"
         if done < total:
             text += f", {_duration((total - done) * seconds / done)} left"
-    return text
+    cells = CELLS if columns is None else max(FEWEST, min(CELLS, columns - len(label) - 1 - len(text)))
+    filled = round(cells * share)
+    return f"{label} {full * filled}{empty * (cells - filled)}{text}"
 
 
 def _duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("NAME"),
-    Column("", rank=5),
+    Column(""),
     Column("QUANT", rank=3),
     Column("SIZE", right=True, rank=1),
     Column("PARAMS", right=True, rank=4),
@@ -178,9 +178,12 @@ def _remarks(found: dict[str, Any]) -> list[str]:
     if found["default"] not in known and not found["default"].endswith(".gguf"):
         lines.append(f"The default model {found['default']} is not installed: edgemind default NAME")
     if console.is_terminal(sys.stdout):
-        lines.append("* is the default. " * any(row["default"] for row in found["models"]) + _advice(found))
-    return [line for line in lines if line.strip()]
+        lines.append(_legend(found))
+    return [line for line in lines if line]
 
 
-def _advice(found: dict[str, Any]) -> str:
-    return "For a larger model: edgemind recommend" if len(found["models"]) < 2 else ""
+def _legend(found: dict[str, Any]) -> str:
+    """For a person at a terminal: the star, and the way to more when there is little."""
+    star = "* is the default." if any(row["default"] for row in found["models"]) else ""
+    more = "For a larger model: edgemind recommend" if len(found["models"]) < 2 else ""
+    return f"{star} {more}".strip()

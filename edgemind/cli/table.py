@@ -74,7 +74,7 @@ def facts(rows: Sequence[tuple[str, str]], width: int | None) -> str:
     room = None if width is None else max(width - indent, 24)
     lines: list[str] = []
     for name, value in shown:
-        parts = [value] if room is None else textwrap.wrap(value, room, break_on_hyphens=False) or [""]
+        parts = [value] if room is None else _wrapped(value, room)
         lines += [f"{_padded(name if number == 0 else '', indent)}{part}" for number, part in enumerate(parts)]
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
@@ -84,7 +84,12 @@ def note(text: str, width: int | None) -> str:
     line = clean_line(text)
     if width is None or _width(line) <= width:
         return f"{line}\n"
-    return "".join(f"{part}\n" for part in textwrap.wrap(line, max(width, 24), break_on_hyphens=False))
+    return "".join(f"{part}\n" for part in _wrapped(line, max(width, 24)))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines broken between words only: a hash or a command stays whole for copying."""
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
 
 
 def _fitted(columns: Sequence[Column], used: list[int], widths: list[int], width: int) -> list[int]:

@@ -78,6 +78,8 @@ def test_only_a_terminal_has_a_width(screen: Screen, monkeypatch: pytest.MonkeyP
 def test_a_bar_says_how_far_and_how_long() -> None:
     line = progress_line("hashing", 500_000_000, 1_000_000_000, 5.0)
     assert line == "hashing ##########----------  50 %  500.0 MB of 1.0 GB, 100.0 MB/s, 5 s left"
+    assert len(progress_line("hashing", 5 * 10**8, 10**9, 5.0, columns=70)) == 70
+    assert progress_line("hashing", 5 * 10**8, 10**9, 5.0, columns=20).startswith("hashing ##--  50 %")
     assert progress_line("x", 0, 0, 0.0).startswith("x ----")
     assert "100 %" in progress_line("x", 7, 7, 1.0)
 
