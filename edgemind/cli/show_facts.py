@@ -31,6 +31,9 @@ SMALLEST = 2048
 HASHED_AT_ONCE = 64 << 20
 """Bytes: a file up to this size is hashed for the showing, in a fraction of a second."""
 
+LONGEST_TEMPLATE = 256 << 10
+"""Characters; those of known models have up to 30,000."""
+
 SWITCHES = ("enable_thinking", "reasoning_effort", "thinking")
 """Variables by which templates turn reasoning on and off, in the order the engine looks for them."""
 
@@ -142,13 +145,18 @@ def _template_facts(
     }
 
 
+_JINJA = re.compile(r"\{[{%].*?(?:[%}]\}|\Z)", re.DOTALL)
+_LITERAL = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)""", re.DOTALL)
+"""Both match to the end where nothing closes, so that no text is gone over twice."""
+
+
 def switch_in(template: str) -> str | None:
     """The variable that a template asks whether to reason; by its text, nothing is rendered.
 
     One that it sets before it looks at it is its own.
     """
-    code = " ".join(re.findall(r"\{[{%].*?[%}]\}", template, re.DOTALL))
-    code = re.sub(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", "''", code)
+    code = " ".join(_JINJA.findall(template[:LONGEST_TEMPLATE]))
+    code = _LITERAL.sub("''", code)
     for name in SWITCHES:
         first = re.search(rf"(?<![\w.])(set\s+|for\s+)?{name}\b([^%]*)", code)
         if first and (not first[1] or re.search(rf"\b{name}\b", first[2])):

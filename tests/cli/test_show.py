@@ -15,7 +15,7 @@ from chat_templates import TEMPLATES
 from tiny import tiny_adapter, tiny_model
 from use_store import install, store_at
 
-from edgemind.cli.show_facts import switch_in
+from edgemind.cli.show_facts import LONGEST_TEMPLATE, switch_in
 from edgemind.engine.reasoning_formats import detect
 from edgemind.models import builtin
 from edgemind.models.store.manifest import Facts, Source
@@ -105,6 +105,14 @@ def test_what_a_template_is_switched_by_agrees_with_the_engine() -> None:
     for name, template in TEMPLATES.items():
         found = detect(template, lambda token: False, "qwen3")
         assert (name, switch_in(template) if found.format != "none" else None) == (name, found.switch)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("end", ["", "\\", "{"])
+@pytest.mark.parametrize("piece", ["{%", "{{'", "'\\'", "{% set ", "{%set enable_thinking ", '"', "{% thinking", "%}"])
+def test_a_hostile_template_is_read_in_one_pass(piece: str, end: str) -> None:
+    """Going back at each of them would take hours."""
+    switch_in("{% if x %}" + "{%" + piece * (LONGEST_TEMPLATE // len(piece)) + end)
 
 
 def test_a_list_of_many_opens_none_of_them(edgemind: Command) -> None:
