@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import Literal, cast
 
 SENTENCES = (
     "The quick brown fox jumps over the lazy dog.",
@@ -39,6 +40,7 @@ SENTENCES = (
     "ሰላም ዓለም።",
     "ᚠᚢᚦᚨᚱᚲ ⠓⠑⠇⠇⠕ 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𝒜 𝟘𝟙𝟚",
     "Ⅷ ½ ² ₃ ① ㊷ ５６ ٣ ৪",
+    "ПриВет МИРмир ΑΒγδ éÉcole ÉCOLEécole ŻółĆ ǅ",
     "naïve cafe\u0301 e\u0301\u0323 n\u0303 A\u030a",
     "a\u200bb\u200cc\u200dd\ufeffe\u00adf\u2060g",
     "left\u202eright\u202c \u2066x\u2069",
@@ -51,21 +53,26 @@ SENTENCES = (
 )
 
 CODE = (
-    "def f(x: int) -> int:\n    \"\"\"Doc.\"\"\"\n    return x ** 2 if x > 0 else -x\n\n\nprint(f(3))\n",
+    'def f(x: int) -> int:\n    """Doc."""\n    return x ** 2 if x > 0 else -x\n\n\nprint(f(3))\n',
     "for (int i = 0; i < n; ++i) {\n\tsum += a[i] * b[i];\t// dot\n}\n",
     "SELECT id, COUNT(*) FROM t WHERE a <> 'b''c' GROUP BY id HAVING COUNT(*) > 10;",
     "<div class=\"a b\" id='c'>\n  <!-- x -->\n  &nbsp;&lt;tag/&gt;\n</div>",
-    "{\"key\": [1, 2.5, null, true, \"va\\\"lue\"], \"nested\": {\"a\": {}}}",
-    "fn main() {\r\n    let s = String::from(\"é\");\r\n    println!(\"{s:?}\");\r\n}\r\n",
+    '{"key": [1, 2.5, null, true, "va\\"lue"], "nested": {"a": {}}}',
+    'fn main() {\r\n    let s = String::from("é");\r\n    println!("{s:?}");\r\n}\r\n',
     "#!/bin/sh\nset -eu\nfor f in *.txt; do echo \"$f\" | sed 's/a/b/g'; done\n",
     "\\begin{equation}\n  \\frac{a}{b} = \\sqrt{c}\\,\n\\end{equation}",
     "| a | b |\n|---|---|\n| 1 | 2 |\n\n- item\n  - sub\n\n```py\nx=1\n```\n",
     "class A<T> extends B implements C { @Override public void run() { throw new X(); } }",
 )
 
-SPACES = (" ", "  ", "   ", "    ", "        ", " " * 17, "\t", "\t\t", "\n", "\n\n", "\n\n\n", "\r\n", "\r\n\r\n", "\r")
-MORE_SPACES = (" \n", "\n ", " \n ", "\t\n", "\n\t", "  \n  ", "\u00a0", "\u2003", "\u3000", "\u2028", "\u0085", " \u00a0 ")
-NUMBERS = tuple("1234567890"[:length] for length in range(1, 11)) + ("00", "007", "1 2 3", "12 345 678", "1a2b3", "v1.2.3")
+SPACES = (
+    *(" ", "  ", "   ", "    ", "        ", " " * 17, "\t", "\t\t", "\n", "\n\n", "\n\n\n", "\r\n", "\r\n\r\n", "\r"),
+    *(" \n", "\n ", " \n ", "\t\n", "\n\t", "  \n  ", "\u00a0", "\u2003", "\u3000", "\u2028", "\u0085", " \u00a0 "),
+)
+NUMBERS = (
+    *("1234567890"[:length] for length in range(1, 11)),
+    *("00", "007", "1 2 3", "12 345 678", "1a2b3", "v1.2.3"),
+)
 MARKS = tuple("!?.,;:'\"-_/\\()[]{}<>@#$%^&*+=|~`")
 EMOJI = ("🙂", "👩‍👩‍👧", "👍🏽", "🇩🇪", "1️⃣", "🦙🦙")
 
@@ -81,13 +88,13 @@ def texts(special: Sequence[str] = ()) -> list[str]:
 
 def normalized(text: str, form: str) -> str:
     """The text in a Unicode form; as it is for an empty one."""
-    return unicodedata.normalize(form, text) if form else text
+    return unicodedata.normalize(cast("Literal['NFC', 'NFD', 'NFKC', 'NFKD']", form), text) if form else text
 
 
 def _plain() -> Iterator[str]:
     yield from SENTENCES
     yield from CODE
-    for space in (*SPACES, *MORE_SPACES):
+    for space in SPACES:
         yield from (space, f"{space}word", f"word{space}", f"two{space}words", f"a{space}{space}1")
     for number in NUMBERS:
         yield from (number, f" {number}", f"x{number}y", f"{number}.", f"-{number}")
@@ -99,9 +106,31 @@ def _plain() -> Iterator[str]:
         yield from (f" {sentence}", sentence.upper(), f"{sentence}\n{sentence[::-1]}")
     for left, right in itertools.pairwise(SENTENCES):
         yield f"{left[:19]}{right[-17:]}"
-    yield from ("a", "A", " a", "aa", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "Ab", "aB", "ABc", "'s", " 's", "x's", "x'S", "X'LL")
+    yield from (
+        "a",
+        "A",
+        " a",
+        "aa",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "Ab",
+        "aB",
+        "ABc",
+        "'s",
+        " 's",
+        "x's",
+        "x'S",
+        "X'LL",
+    )
 
 
 def _with(special: Sequence[str]) -> Iterator[str]:
     for token in special:
-        yield from (token, f"{token}word", f"word{token}", f"a {token} b", f"{token}\n{token}", token[:-1], f"{token}{token}")
+        yield from (
+            token,
+            f"{token}word",
+            f"word{token}",
+            f"a {token} b",
+            f"{token}\n{token}",
+            token[:-1],
+            f"{token}{token}",
+        )

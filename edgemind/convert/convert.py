@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,13 +152,26 @@ def head_of(planned: Plan, name: str | None = None) -> Head:
     """The metadata of the file."""
     head = Head(planned.architecture)
     head.add_type(gguf.GGUFType.MODEL)
-    head.add_name(name or planned.checkpoint.folder.resolve().name)
+    head.add_name(safe_name(name or planned.checkpoint.folder.resolve().name, planned.vocabulary))
     head.add_size_label(gguf.size_label(planned.parameters, planned.parameters, 0, 0))
     head.add_file_type(FILE_TYPES[planned.type])
     head.add_quantization_version(gguf.GGML_QUANT_VERSION)
     planned.family.describe(head)
     planned.vocabulary.write(head)
     return head
+
+
+PHI3_TOKENS = ("</s>", "<unk>", "<s>", "<|endoftext|>")
+
+
+def safe_name(name: str, vocabulary: Vocabulary) -> str:
+    """The name for the file. llama.cpp takes any model with Phi-3 in its name for one whose added tokens swallow white
+    space, and cannot load it when it lacks their usual tokens; only by the name can it be told to do so, or not."""
+    called_so = re.search("phi-?3", name, re.IGNORECASE)
+    is_so = vocabulary.strips and all(token in vocabulary.tokens for token in PHI3_TOKENS)
+    if is_so and not called_so:
+        return f"{name} (Phi-3)"
+    return name if is_so else re.sub("(phi)-?3", r"\1 3", name, flags=re.IGNORECASE)
 
 
 def provenance(folder: Path, files: Sequence[Path], command: str, progress: Progress) -> dict[str, str]:

@@ -53,9 +53,11 @@ def first_difference(folder: Path, file: Path) -> str:
 
 def _same(found: object, wanted: object) -> bool:
     if isinstance(wanted, list | tuple):
-        return isinstance(found, tuple) and list(found) == [
-            int(each) if isinstance(each, int) and not isinstance(each, bool) else each for each in wanted
-        ] or _near(found, wanted)
+        return (
+            isinstance(found, tuple)
+            and list(found)
+            == [int(each) if isinstance(each, int) and not isinstance(each, bool) else each for each in wanted]
+        ) or _near(found, wanted)
     if isinstance(wanted, float):
         return isinstance(found, float) and bool(np.isclose(found, wanted, rtol=1e-6))
     return found == wanted

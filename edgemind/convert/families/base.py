@@ -67,6 +67,8 @@ class Family:
     """Base of the rope's angles when ``config.json`` does not say."""
     unknown_tokens: ClassVar[tuple[str, ...]] = ()
     """Tokens of the tokenizer that these models are known to have no embedding for."""
+    tolerance: ClassVar[float] = 1e-4
+    """Largest difference of a logit in float32, against the largest of its row, that is rounding and no mistake."""
     prefixes: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Beginnings of tensor names, and what stands there in a model for text alone."""
     skipped: ClassVar[tuple[str, ...]] = ()

@@ -97,13 +97,15 @@ def describe(writer: gguf.GGUFWriter, rope: Rope) -> None:
 def llama3_factors(rope: Rope, head_dim: int) -> Floats:
     """What each angle is divided by: nothing for the fast ones, ``factor`` for the slow ones, a blend between.
 
-    Source: ``_compute_llama3_parameters`` of transformers (``modeling_rope_utils.py``).
+    Source: ``_compute_llama3_parameters`` of transformers (``modeling_rope_utils.py``), all in float32 as there.
     """
-    factor = rope.number("factor", 8.0)
-    low, high = rope.number("low_freq_factor", 1.0), rope.number("high_freq_factor", 4.0)
-    original = rope.number("original_max_position_embeddings", rope.original or 8192)
-    steps = np.arange(0, head_dim, 2, dtype=np.float64) / head_dim
-    turns = original * rope.theta**-steps / (2 * math.pi)
-    blend = (turns - low) / (high - low)
-    mixed = 1 / ((1 - blend) / factor + blend)
-    return np.where(turns < low, factor, np.where(turns > high, 1.0, mixed)).astype(np.float32)
+    one, factor = np.float32(1), np.float32(rope.number("factor", 8.0))
+    low = np.float32(rope.number("low_freq_factor", 1.0))
+    high = np.float32(rope.number("high_freq_factor", 4.0))
+    original = np.float32(rope.number("original_max_position_embeddings", rope.original or 8192))
+    steps = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
+    lengths = np.float32(2 * math.pi) / (one / np.float32(rope.theta) ** steps)
+    blend = (original / lengths - low) / (high - low)
+    mixed = one / ((one - blend) / factor + blend)
+    found: Floats = np.where(lengths > original / low, factor, np.where(lengths < original / high, one, mixed))
+    return found

@@ -23,6 +23,8 @@ class Added:
     id: int
     text: str
     special: bool
+    strips: bool = False
+    """Whether it swallows the white space behind it."""
 
     @property
     def kind(self) -> Kind:

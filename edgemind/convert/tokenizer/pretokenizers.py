@@ -42,6 +42,8 @@ class Cut:
     name: str
     steps: Steps
     whole_words: bool | None = None
+    loose: bool = False
+    """llama.cpp's expression knows capitals from A to Z only, and no combining marks."""
 
 
 KNOWN: tuple[Cut, ...] = (
@@ -58,8 +60,13 @@ KNOWN: tuple[Cut, ...] = (
         ),
     ),
     Cut("ufakzeka", (f"{WORD}|{DIGIT}|{SYMBOLS}|{SPACES}",)),
-    Cut("gpt-4o", (f"{CASED[0]}{CONTRACTION}?|{CASED[1]}{CONTRACTION}?|{THREE_DIGITS}|{SYMBOLS_OR_SLASH}|{SPACES}",)),
-    Cut("tekken", (f"{CASED[0]}|{CASED[1]}|{DIGIT}|{SYMBOLS_OR_SLASH}|{SPACES}",)),
+    # llama.cpp's other one of that expression, "gpt-4o", knows no combining marks: Hindi and Thai would differ.
+    Cut(
+        "granite-embed-multi-97m",
+        (f"{CASED[0]}{CONTRACTION}?|{CASED[1]}{CONTRACTION}?|{THREE_DIGITS}|{SYMBOLS_OR_SLASH}|{SPACES}",),
+        loose=True,
+    ),
+    Cut("tekken", (f"{CASED[0]}|{CASED[1]}|{DIGIT}|{SYMBOLS_OR_SLASH}|{SPACES}",), loose=True),
     Cut("deepseek-v3", (THREE_DIGITS, CJK, DEEPSEEK)),
     Cut("minicpm5", (THREE_DIGITS, rf"{CONTRACTION}|{WORD}|\p{{N}}+|{SYMBOLS}|{SPACES}")),
     Cut("seed-coder", (rf"{CONTRACTION}|{WORD}|{DIGIT}| ?[^\s\p{{L}}\p{{N}}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+",)),
@@ -76,6 +83,7 @@ class Recognised:
 
     name: str
     doubt: str = ""
+    loose: bool = False
 
 
 def recognise(pre_tokenizer: Any, whole_words: bool) -> Recognised:
@@ -89,7 +97,7 @@ def recognise(pre_tokenizer: Any, whole_words: bool) -> Recognised:
     same = [cut for cut in KNOWN if cut.steps == steps and not strange]
     exact = [cut for cut in same if cut.whole_words in (None, whole_words)]
     if exact:
-        return Recognised(exact[0].name)
+        return Recognised(exact[0].name, loose=exact[0].loose)
     if same:
         return Recognised(same[0].name, "whole words that are tokens are treated otherwise in llama.cpp")
     joined = "\n".join(steps)

@@ -78,7 +78,12 @@ def _from_json(
         )
     ids = {token.text: token.id for token in added} | _plain_ids(model)
     special = special_ids(checkpoint, ids, config)
-    return replace(found, special=special, add=added_around(tokenizer.get("post_processor"), config, special))
+    return replace(
+        found,
+        special=special,
+        add=added_around(tokenizer.get("post_processor"), config, special),
+        strips=any(token.strips for token in added),
+    )
 
 
 def _plain_ids(model: Mapping[str, Any]) -> dict[str, int]:
@@ -94,7 +99,8 @@ def _from_pieces(checkpoint: Checkpoint, config: Mapping[str, Any], pieces: sent
     by_name = checkpoint.json("added_tokens.json") or {}
     extra = {number: {"content": text} for text, number in by_name.items()} | extra
     added = [
-        Added(number, str(entry.get("content")), bool(entry.get("special"))) for number, entry in sorted(extra.items())
+        Added(number, str(entry.get("content")), bool(entry.get("special")), bool(entry.get("rstrip")))
+        for number, entry in sorted(extra.items())
     ]
     found = characters.from_pieces(pieces, added)
     ids = {text: number for number, text in enumerate(pieces.pieces)} | {token.text: token.id for token in added}
@@ -102,12 +108,13 @@ def _from_pieces(checkpoint: Checkpoint, config: Mapping[str, Any], pieces: sent
     own = {"bos": pieces.start, "eos": pieces.end, "unk": pieces.unknown, "pad": pieces.padding}
     special = {name: token for name, token in own.items() if token >= 0} | special
     flags = {"add_bos_token": found.model == "llama", "add_eos_token": found.model == "t5", **config}
-    return replace(found, special=special, add=added_around(None, flags, special))
+    strips = any(token.strips for token in added)
+    return replace(found, special=special, add=added_around(None, flags, special), strips=strips)
 
 
 def _added(tokenizer: Mapping[str, Any], config: Mapping[str, Any]) -> list[Added]:
     found = {
-        entry["id"]: Added(entry["id"], str(entry["content"]), bool(entry.get("special")))
+        entry["id"]: Added(entry["id"], str(entry["content"]), bool(entry.get("special")), bool(entry.get("rstrip")))
         for entry in tokenizer.get("added_tokens") or ()
         if isinstance(entry, dict) and isinstance(entry.get("id"), int) and entry.get("content")
     }
@@ -135,6 +142,7 @@ def _byte_level(tokenizer: Mapping[str, Any], model: Mapping[str, Any], added: l
         kinds=kinds,
         merges=[" ".join(part.replace(" ", "\u0120") for part in pair) for pair in characters.merges_of(model)],
         normal_form=normal_form,
+        loose=recognised.loose,
         notes=notes,
         doubt="; ".join(doubts),
     )

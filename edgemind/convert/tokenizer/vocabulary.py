@@ -51,6 +51,10 @@ class Vocabulary:
     """A Unicode form that the tokenizer brings text into and llama.cpp does not; text in it is the same in both."""
     after_special: bool = True
     """Whether text after a special token gets the same space in front as the first; llama.cpp always does it."""
+    loose: bool = False
+    """Whether llama.cpp cuts words with accents, and with capitals beyond A to Z, less finely than the tokenizer."""
+    strips: bool = False
+    """Whether some added token swallows the white space behind it."""
     notes: tuple[str, ...] = ()
     """What the user should know."""
     doubt: str = ""
