@@ -16,16 +16,14 @@ from dataclasses import dataclass
 
 from edgemind.models.store import leases
 from edgemind.models.store.files import TEMPORARY, Folder, explained
-from edgemind.models.store.incoming import IMPORT
 from edgemind.models.store.reading import MANIFESTS
 from edgemind.models.store.stamps import STAMPS
-from edgemind.models.store.store import BLOBS, KEY, PARTIAL, PENDING, Store
+from edgemind.models.store.store import BLOBS, KEY, PARTIAL, PASSING, PENDING, Store
 
 WEEK = 7 * 86_400.0
 HOUR = 3600.0
 """Seconds after which a small file that is still being written was certainly left by a killed process."""
 
-COPY = "copy-"
 _BLOB = re.compile(r"sha256-([0-9a-f]{64})")
 
 
@@ -85,13 +83,13 @@ def _drop_partials(store: Store, age: float) -> tuple[int, int]:
             with store.partial_lock(key, 0) as held:
                 if not held:
                     continue
-                resumable = not key.startswith((IMPORT, COPY))
+                resumable = not key.startswith(PASSING)
                 if resumable and _age(folder, names) < age:
                     continue
                 for name in names:
                     if not name.endswith(".lock"):
                         freed += _size(folder, name)
-                        count += name.endswith(".part")
+                        count += ".part" in name
                         folder.remove(name)
                 store.forget_lock(key)
         folder.sync()

@@ -34,6 +34,8 @@ Progress = Callable[[int, int], None]
 
 BLOBS, PARTIAL, PENDING = "blobs", "partial", "pending"
 FOLDERS = (BLOBS, MANIFESTS, PARTIAL, PENDING, STAMPS)
+PASSING = ("import-", "copy-", "made-")
+"""Begin the keys of unfinished files that cannot be taken up again: nobody needs them once their process is gone."""
 KEY = re.compile(r"[a-z0-9-]{1,100}")
 
 
