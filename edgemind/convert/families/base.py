@@ -187,7 +187,7 @@ class Family:
         Raises:
             BadInput: a tensor is missing, is not one of this family, or has another shape.
         """
-        weights = self._own(checkpoint.weights)
+        weights = self.own(checkpoint.weights)
         self._check(weights)
         yield from self.extra()
         for name, weight in weights.items():
@@ -227,7 +227,7 @@ class Family:
     def _names(self) -> gguf.TensorNameMap:
         return gguf.get_tensor_name_map(self.arch, self.layers)
 
-    def _own(self, weights: Mapping[str, Weight]) -> dict[str, Weight]:
+    def own(self, weights: Mapping[str, Weight]) -> dict[str, Weight]:
         """The tensors of the text model by their plain names, in the order of the file."""
         found = {}
         for name, weight in weights.items():
