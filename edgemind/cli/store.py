@@ -252,10 +252,11 @@ def repair(json_output: Json = False) -> int:
 
     shut_in()
     from edgemind.models.store.repair import repair as mend
-    from edgemind.models.store.store import own_store
+    from edgemind.models.store.store import Store
+    from edgemind.settings import paths
     from edgemind.terminal import clean
 
-    done = mend(own_store())
+    done = mend(Store(paths().data / "models"))  # not own_store: what that refuses may be what is to be mended
     if json_output:
         console.out_json({"repaired": done})
     else:

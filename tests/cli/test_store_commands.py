@@ -393,3 +393,27 @@ def test_a_store_on_a_read_only_disk_can_be_used_and_says_so(edgemind: Command, 
         assert ran.code == 11
         assert "read-only" in ran.err.lower()
     assert edgemind("verify", "one").code == 0
+
+
+def test_repair_gives_a_model_its_manifest_back(edgemind: Command, model: Path) -> None:
+    edgemind("import", str(model), "--name", "one")
+    manifest = edgemind.home / "data" / "models" / "manifests" / "one.json"
+    manifest.write_text("{}")
+    ran = edgemind("store", "repair")
+    assert ran.code == 0
+    assert "one" in ran.out or "tiny" in ran.out
+    found = [name for name in names(edgemind) if name != builtin.NAME]
+    assert len(found) == 1
+    assert edgemind("run", "-m", found[0], "-n", "2", "--threads", "1", "hi").code == 0
+    assert "nothing to repair" in edgemind("store", "repair").out
+    assert edgemind("list").err == ""
+
+
+def test_repair_mends_what_every_other_command_refuses(edgemind: Command, model: Path) -> None:
+    edgemind("import", str(model), "--name", "one")
+    (edgemind.home / "data" / "models" / "store.json").write_text("not json")
+    ran = edgemind("list")
+    assert ran.code == 16
+    assert ran.err.splitlines()[1] == "  edgemind store repair"
+    assert edgemind("store", "repair").code == 0
+    assert names(edgemind) == [builtin.NAME, "one"]
