@@ -5,6 +5,7 @@ The table goes to standard output; what is amiss with a store goes to standard e
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -175,8 +176,11 @@ def _remarks(found: dict[str, Any]) -> list[str]:
         more = f", and {len(loose) - 1} more" if len(loose) > 1 else ""
         lines.append(f"Not in the store yet: edgemind import {loose[0]}{more}")
     known = {row["name"] for row in found["models"]}
-    if found["default"] not in known and not found["default"].endswith(".gguf"):
-        lines.append(f"The default model {found['default']} is not installed: edgemind default NAME")
+    default = found["default"]
+    if os.sep in default:
+        lines.append(f"The default model is the file {default}")
+    elif default not in known:
+        lines.append(f"The default model {default} is not installed: edgemind default NAME")
     if console.is_terminal(sys.stdout):
         lines.append(_legend(found))
     return [line for line in lines if line]

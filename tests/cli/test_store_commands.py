@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from splitting import split
 from tiny import tiny_model
 from use_store import install, store_at
 
@@ -417,3 +418,24 @@ def test_repair_mends_what_every_other_command_refuses(edgemind: Command, model:
     assert ran.err.splitlines()[1] == "  edgemind store repair"
     assert edgemind("store", "repair").code == 0
     assert names(edgemind) == [builtin.NAME, "one"]
+
+
+def test_a_split_model_comes_from_any_of_its_parts_and_goes_round(
+    edgemind: Command, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "parts").mkdir()
+    parts = split(model, tmp_path / "parts", 3)
+    ran = edgemind("import", str(parts[1]), "--json")
+    assert ran.code == 0, ran.err
+    made = json.loads(ran.out)
+    assert [file["path"] for file in made["files"]] == [part.name for part in parts]
+    assert len(json.loads(edgemind("show", made["name"], "--json").out)["files"]) == 3
+    assert edgemind("run", "-m", made["name"], "-n", "2", "--threads", "1", "hi").code == 0
+    assert edgemind("export", made["name"], str(tmp_path / "stick")).code == 0
+    there = Command(tmp_path / "there")
+    assert there("import", str(tmp_path / "stick" / made["name"])).code == 0
+    assert there("run", "-m", made["name"], "-n", "2", "--threads", "1", "hi").code == 0
+    parts[2].unlink()
+    ran = edgemind("import", str(parts[0]), "--name", "cut")
+    assert ran.code == 3
+    assert parts[2].name in ran.err
