@@ -257,9 +257,7 @@ def _own_sampling(model: ModelFile, catalog: Any) -> dict[str, Any]:
     """The model's own defaults, without reading the file when the catalog knows the name."""
     if model.entry and not model.entry.repository:
         return dict(model.entry.sampling.given())
-    from edgemind.models.gguf import read_header
-
-    return dict(catalog.sampling_for(read_header(model.path), model.entry).given())
+    return dict(catalog.sampling_for(model.header, model.entry).given())
 
 
 def _bias(given: str) -> tuple[int, float]:

@@ -57,6 +57,9 @@ def examine(model: ModelFile) -> dict[str, Any]:
     header = model.header
     entry = model.entry
     about |= _of_header(header, entry) | _of_template(header, entry)
+    if model.manifest:  # a blob's own name says nothing
+        about["title"] = header.text("general.name") or header.text("general.basename")
+        about["quantization"] = model.manifest.facts.quantization or about["quantization"]
     about |= {"sampling": _sampling(header, entry), "licence": _licence(model, entry, header)}
     return about | _origin(model, entry) | _memory(header)
 

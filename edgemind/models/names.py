@@ -72,7 +72,8 @@ class ModelFile:
         known = next((entry for entry in entries.values() if repository and entry.repository == repository), None)
         if known or (self.manifest and self.manifest.kind != "gguf"):
             return known
-        return catalog.for_file(self.header, self.path)
+        called = Path(self.manifest.files[0].path) if self.manifest else self.path
+        return catalog.for_file(self.header, called)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ def test_an_installed_model_says_where_it_came_from(edgemind: Command, tmp_path:
     assert (about["licence"], about["trouble"]) == ("MIT", "It does not run.")
     text = edgemind("show", "mi").out
     assert "owner/repo at aaaaaaaaaaaa" in text
+    assert "sha256-" not in text
+    assert about["quantization"] == "Q8_0"  # as the manifest has it
     assert about["files"][0]["sha256"] in text
 
 
