@@ -19,6 +19,7 @@ from edgemind.cli import (
     catalog,
     completion,
     console,
+    convert,
     default,
     doctor,
     export,
@@ -63,6 +64,7 @@ for family in (
     login,
     bench,
     completion,
+    convert,
 ):
     family.register(app)
 

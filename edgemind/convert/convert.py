@@ -5,11 +5,11 @@ Not for: proving the result (``parity``), adapters (``lora``), the store (``regi
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import gguf
@@ -19,8 +19,9 @@ from edgemind.convert.checkpoint import Checkpoint
 from edgemind.convert.families import Family, family_of
 from edgemind.convert.tokenizer import Vocabulary, read
 from edgemind.convert.values import KINDS, Values, target_type
-from edgemind.convert.write import Head, Progress, Written, write
+from edgemind.convert.write import Head, Progress, write
 from edgemind.errors import UsageError
+from edgemind.models.store.made import digest_of
 
 TYPES = tuple(KINDS)
 FILE_TYPES = {
@@ -42,7 +43,6 @@ class Converted:
     path: Path
     size: int
     """Bytes."""
-    sha256: str
     architecture: str
     """llama.cpp's name of it."""
     type: str
@@ -72,9 +72,18 @@ class Plan:
     def parameters(self) -> int:
         return sum(math.prod(values.shape) for values, _ in self.tensors)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return (*self.family.notes, *self.vocabulary.notes)
+    def converted(self, path: Path, size: int) -> Converted:
+        """What is to be told when it has been written."""
+        return Converted(
+            path=path,
+            size=size,
+            architecture=self.architecture,
+            type=self.type,
+            parameters=self.parameters,
+            tensors=len(self.tensors),
+            notes=(*self.family.notes, *self.vocabulary.notes),
+            doubt=self.vocabulary.doubt,
+        )
 
 
 def plan(
@@ -111,6 +120,7 @@ def convert(
     name: str | None = None,
     template: str | None = None,
     merged: Mapping[str, Values] | None = None,
+    replace: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Converted:
     """Write the checkpoint in ``folder`` as the GGUF file ``target``, which appears only when it is complete.
@@ -122,30 +132,16 @@ def convert(
         name: what the file calls itself; the folder's name unless given.
         template: a chat template in place of the checkpoint's own.
         merged: tensors to write in place of those of the same name in the checkpoint; see ``lora.merged``.
+        replace: replace a file that is there.
         progress: told the bytes done and the bytes in all.
 
     Raises:
-        ModelNotFound, BadInput, UsageError: what is wrong with the folder, in one sentence.
-        NoRoom: the disk is full.
+        ModelNotFound, BadInput, UsageError: what is wrong with the folder, or the target, in one sentence.
+        NoRoom, StoreProblem: the disk is full, or cannot be written.
     """
     planned = plan(folder, type, template=template, merged=merged)
-    written = write_plan(planned, target, name, progress)
-    return Converted(
-        path=target,
-        size=written.size,
-        sha256=written.sha256,
-        architecture=planned.architecture,
-        type=type,
-        parameters=planned.parameters,
-        tensors=len(planned.tensors),
-        notes=planned.notes,
-        doubt=planned.vocabulary.doubt,
-    )
-
-
-def write_plan(planned: Plan, target: Path, name: str | None, progress: Progress) -> Written:
-    """Write what was planned."""
-    return write(target, head_of(planned, name), planned.tensors, progress)
+    size = write(target, head_of(planned, name), planned.tensors, progress, replace=replace)
+    return planned.converted(target, size)
 
 
 def head_of(planned: Plan, name: str | None = None) -> Head:
@@ -174,29 +170,17 @@ def safe_name(name: str, vocabulary: Vocabulary) -> str:
     return name if is_so else re.sub("(phi)-?3", r"\1 3", name, flags=re.IGNORECASE)
 
 
-def provenance(folder: Path, files: Sequence[Path], command: str, progress: Progress) -> dict[str, str]:
-    """What a model was made from: hashes of the source files, the command, the versions.
+def provenance(folder: Path, files: Sequence[Path], progress: Progress) -> dict[str, str]:
+    """What a model was made from: hashes of the source files, and the versions.
 
     Args:
         files: the weights, as ``Checkpoint.files`` gives them.
         progress: told the bytes hashed and the bytes in all.
+
+    Raises:
+        StoreProblem: one cannot be read.
     """
-    small = [folder / name for name in SMALL_FILES if (folder / name).is_file()]
-    everything = [*small, *files]
-    total, done = sum(file.stat().st_size for file in everything), 0
-    notes = {"command": command, "edgemind": __version__, "gguf": _version("gguf"), "numpy": _version("numpy")}
-    for file in everything:
-        digest = hashlib.sha256()
-        with file.open("rb") as stream:
-            while data := stream.read(4 << 20):
-                digest.update(data)
-                done += len(data)
-                progress(done, total)
-        notes[f"sha256 of {file.name}"] = digest.hexdigest()
-    return notes
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
+    everything = [*(folder / name for name in SMALL_FILES if (folder / name).is_file()), *files]
+    digests = digest_of(everything, progress)
+    notes = {f"sha256 of {file.name}": digest for file, digest in zip(everything, digests, strict=True)}
+    return {**notes, "edgemind": __version__, "gguf": version("gguf"), "numpy": version("numpy")}

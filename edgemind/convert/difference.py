@@ -12,6 +12,7 @@ import gguf as writer
 import numpy as np
 
 from edgemind.convert.convert import head_of, plan
+from edgemind.convert.lora import Adapter, merged
 from edgemind.convert.values import Values, floats
 from edgemind.models import gguf
 from edgemind.models.ggml_types import BY_NAME
@@ -25,13 +26,13 @@ GENERAL = ("general.", "tokenizer.chat_template")
 """Keys that may differ."""
 
 
-def first_difference(folder: Path, file: Path) -> str:
+def first_difference(folder: Path, file: Path, adapter: Adapter | None = None) -> str:
     """The first key or tensor of the file that is not what the checkpoint says; empty when all are.
 
     Raises:
         BadInput, ModelUnusable: one of the two cannot be read.
     """
-    planned = plan(folder, "f32")
+    planned = plan(folder, "f32", merged=merged(folder, adapter) if adapter else None)
     header = gguf.read_header(file, arrays=True)
     head = head_of(planned)
     for key, value in head.kv_data[0].items():

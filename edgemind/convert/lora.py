@@ -103,16 +103,18 @@ def convert_adapter(
     *,
     type: str = "f32",  # noqa: A002
     name: str | None = None,
+    replace: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Converted:
     """Write the adapter in ``folder`` as the GGUF file ``target``, for a model made from the checkpoint ``base``.
 
     Args:
         base: the checkpoint that it was trained on; its configuration and tables are looked at, no weight.
+        replace: replace a file that is there.
 
     Raises:
         ModelNotFound, BadInput, UsageError: what is wrong with one of the two, in one sentence.
-        NoRoom: the disk is full.
+        NoRoom, StoreProblem: the disk is full, or cannot be written.
     """
     if type not in KINDS:
         raise UsageError(f"There is no type {type!r} to convert to.", f"Use one of {', '.join(KINDS)}.")
@@ -122,28 +124,18 @@ def convert_adapter(
         raise BadInput(f"The adapter also replaces whole tensors ({first}), which a GGUF adapter cannot hold.", MERGE)
     checkpoint = Checkpoint(base)
     family = family_of(checkpoint.config)
-    head = Head(str(gguf.MODEL_ARCH_NAMES[family.arch]))
+    architecture = str(gguf.MODEL_ARCH_NAMES[family.arch])
+    head = Head(architecture)
     head.add_type(gguf.GGUFType.ADAPTER)
     head.add_name(name or folder.resolve().name)
     head.add_string("adapter.type", "lora")
     head.add_float32("adapter.lora.alpha", adapter.alpha)
-    tensors = [
-        (part, target_type(part, type))
-        for pair in adapter.pairs
-        for part in _both(pair, adapter.alpha, family, _base_weight(pair, checkpoint, family))
-    ]
-    written = write(target, head, tensors, progress)
-    return Converted(
-        path=target,
-        size=written.size,
-        sha256=written.sha256,
-        architecture=str(gguf.MODEL_ARCH_NAMES[family.arch]),
-        type=type,
-        parameters=sum(math.prod(part.shape) for part, _ in tensors),
-        tensors=len(tensors),
-        notes=(),
-        doubt="",
-    )
+    for pair in adapter.pairs:
+        _base_weight(pair, checkpoint, family)
+    tensors = [(part, target_type(part, type)) for pair in adapter.pairs for part in _both(pair, adapter.alpha, family)]
+    size = write(target, head, tensors, progress, replace=replace)
+    parameters = sum(math.prod(part.shape) for part, _ in tensors)
+    return Converted(target, size, architecture, type, parameters, len(tensors), (), "")
 
 
 def merged(base: Path, adapter: Adapter) -> dict[str, Values]:
@@ -180,7 +172,7 @@ def _added(values: Values, pair: Pair) -> Values:
     return replace(values, type="F32", pieces=pieces)
 
 
-def _both(pair: Pair, alpha: float, family: Family, weight: Weight) -> Iterator[Values]:
+def _both(pair: Pair, alpha: float, family: Family) -> Iterator[Values]:
     """The two matrices as llama.cpp wants them."""
     own = family.gguf_name(pair.name)
     scale = np.float32(pair.scale * pair.rank / alpha) if alpha else np.float32(pair.scale)
@@ -278,3 +270,17 @@ def _number(config: Mapping[str, Any], key: str) -> float:
 
 def _whole(weight: Weight) -> Floats:
     return np.concatenate([floats(piece, weight.type) for piece in weight.pieces()])
+
+
+def add_to(model: Any, adapter: Adapter) -> None:
+    """Add the adapter to a model of transformers, in place, as peft would merge it; for comparing."""
+    import torch
+
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, weight in adapter.replaced.items():
+            parameters[name].copy_(torch.from_numpy(_whole(weight)))
+        for pair in adapter.pairs:
+            a, b = pair.matrices()
+            change = (a.T @ b.T) if pair.name == EMBEDDING else (b @ a)
+            parameters[pair.name].add_(torch.from_numpy(np.float32(pair.scale) * change))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edgemind.convert.battery import CODE, SENTENCES, normalized, texts
 from edgemind.convert.checkpoint import AGAIN, Checkpoint
 from edgemind.convert.families import family_of
+from edgemind.convert.lora import Adapter, add_to
 from edgemind.convert.tokenizer import read
 from edgemind.engine import scoring
 from edgemind.engine.client import Engine
@@ -106,12 +107,22 @@ class Parity:
     notes: tuple[str, ...] = field(default=())
 
 
-def verify(folder: Path, file: Path, say: Say = lambda line: None, *, threads: int | None = None) -> Parity:
+def verify(
+    folder: Path,
+    file: Path,
+    say: Say = lambda line: None,
+    *,
+    adapter: Adapter | None = None,
+    threads: int | None = None,
+    descriptors: Sequence[int] = (),
+) -> Parity:
     """Compare a file with the checkpoint it was made from.
 
     Args:
         say: told in a few words what is being done.
+        adapter: a LoRA that was merged into the file.
         threads: of llama.cpp.
+        descriptors: of open files that the worker needs, for a file without a name.
 
     Raises:
         UsageError: transformers is not installed.
@@ -126,7 +137,7 @@ def verify(folder: Path, file: Path, say: Say = lambda line: None, *, threads: i
     options = LoadOptions(
         path=str(file), threads=threads, sequences=1, kv_type="f32", flash_attention="off", gpu_layers=0, context=2048
     )
-    with Engine(options) as engine:
+    with Engine(options, descriptors=descriptors) as engine:
         engine.wait_loaded()
         say("comparing tokens")
         tokens = compare_tokens(engine, checkpoint, tokenizer)
@@ -134,6 +145,8 @@ def verify(folder: Path, file: Path, say: Say = lambda line: None, *, threads: i
             return Parity(kind, tokens, None, False, _about_tokens(tokens))
         say("opening the checkpoint in transformers")
         model = _model(transformers, folder)
+        if adapter is not None:
+            add_to(model, adapter)
         say("comparing logits")
         logits = compare_logits(engine, tokenizer, model, tolerance)
     reason = judge(kind, logits, tolerance)
@@ -142,7 +155,7 @@ def verify(folder: Path, file: Path, say: Say = lambda line: None, *, threads: i
     from edgemind.convert.difference import first_difference
 
     say("looking for the first tensor that differs")
-    return Parity(kind, tokens, logits, False, reason, first_difference(folder, file))
+    return Parity(kind, tokens, logits, False, reason, first_difference(folder, file, adapter))
 
 
 def import_transformers() -> Any:
