@@ -1,6 +1,6 @@
 """What is known about models by name: ``models.toml``, and the user's own file of that name over it.
 
-Imported only when needed: pydantic and the file cost some 40 ms. What an entry may say is in ``catalog_schema``.
+Imported only when needed: pydantic and the file take time. What an entry may say is in ``catalog_schema``.
 Not for: which files are installed (``names``), or whether entries make sense (``catalog_check``).
 """
 

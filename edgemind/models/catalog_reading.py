@@ -153,9 +153,9 @@ def _no_toml(problem: Exception, text: str, lines: Lines) -> NotReadable:
     """``tomllib`` stops at the first slip and says where; a key that stands there twice it finds too late."""
     said = re.sub(r"\s*\(at [^()]*\)$", "", str(problem))
     place = re.search(r"\(at line (\d+), column \d+\)$", str(problem))
-    line = int(place[1]) if place else text.count("\n") + (not text.endswith("\n"))
+    line = int(place[1]) if place else lines.lost or text.count("\n") + 1
     again = next((found for found in lines.twice if found[1] <= line), None)
-    if (again and "overwrite" in said.lower()) or (again and "twice" in said.lower()):
+    if again and re.search("(?i)overwrite|twice|duplicate|redefine", said):
         key, line, first = again
         return NotReadable(f"{key!r} stands there twice; the first is in line {first}", line)
     return NotReadable(f"not valid TOML: {said[:200]}", line)

@@ -8,7 +8,6 @@ Not for: values (``tomllib``), or saying what is wrong with a text, but for keys
 from __future__ import annotations
 
 import bisect
-import contextlib
 import re
 import sys
 from dataclasses import dataclass, field
@@ -41,6 +40,8 @@ class Lines:
     of: dict[Path, int] = field(default_factory=dict)
     twice: list[tuple[str, int, int]] = field(default_factory=list)
     """A key that is set again: its name, the line, and the line of the first."""
+    lost: int = 0
+    """Where the text stopped being TOML; 0 when it did not."""
 
     def find(self, path: Path, otherwise: int = 1) -> int:
         """The line of this key, or of the nearest table around it."""
@@ -57,8 +58,10 @@ class _Lost(Exception):
 def lines_of(text: str) -> Lines:
     """The lines of all keys in ``text``, whose line ends are ``\\n`` or ``\\r\\n``."""
     scanner = _Scanner(text)
-    with contextlib.suppress(_Lost, RecursionError):
+    try:
         scanner.document()
+    except (_Lost, RecursionError):
+        scanner.lines.lost = scanner.line()
     return scanner.lines
 
 
@@ -86,7 +89,7 @@ class _Scanner:
 
     def _header(self) -> Path:
         """``[a.b]`` or ``[[a.b]]``: the table that the following keys are in."""
-        line = self._line()
+        line = self.line()
         element = self._text.startswith("[[", self._at)
         self._at += 2 if element else 1
         keys = self._keys()
@@ -104,7 +107,7 @@ class _Scanner:
         return path
 
     def _pair(self, table: Path) -> None:
-        line = self._line()
+        line = self.line()
         keys = self._keys()
         self._expect("=")
         path = self._resolved(table, keys[:-1])
@@ -131,7 +134,7 @@ class _Scanner:
         number = 0
         while not self._took("]"):
             element = (*path, number)
-            self.lines.of[element] = self._line()
+            self.lines.of[element] = self.line()
             self._value(element)
             number += 1
             self._skip(_BLANK)
@@ -183,7 +186,7 @@ class _Scanner:
         self._set[path] = line
         self.lines.of[path] = line
 
-    def _line(self) -> int:
+    def line(self) -> int:
         return bisect.bisect_right(self._starts, self._at)
 
     def _skip(self, pattern: re.Pattern[str]) -> int:

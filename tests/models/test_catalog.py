@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from typing import get_args
 
 import gguf
 import pytest
 import tomllib
 
 from edgemind.engine.events import Sampling
+from edgemind.engine.reasoning_formats import FORMATS
 from edgemind.errors import BadConfig
-from edgemind.models import builtin, catalog
+from edgemind.models import builtin, catalog, quantizations
+from edgemind.models.catalog_check import check, parameters_of
 from edgemind.models.gguf import read_header
 
 ENTRY = """
@@ -22,6 +26,19 @@ parameters = 1_000_000
 context = 2048
 licence = "MIT"
 """
+
+
+MINIMAL = {"name": "x", "description": "x", "parameters": 1, "context": 256, "licence": "MIT"}
+SHAPE = {
+    "architecture": "qwen3",
+    "layers": 28,
+    "embedding": 1024,
+    "heads": 16,
+    "kv_heads": 8,
+    "head_dim": 128,
+    "feed_forward": 3072,
+    "vocabulary": 151_936,
+}
 
 
 @pytest.fixture
@@ -51,16 +68,73 @@ def model(path: Path, parameters: int, name: str = "", base: tuple[str, str] = (
     return path
 
 
+FAMILIES = (
+    *("qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b"),
+    *("deepseek-r1-distill-qwen-1.5b", "deepseek-r1-distill-qwen-7b", "deepseek-r1-distill-llama-8b", "phi-4-mini"),
+    *("phi-4-mini-reasoning", "smollm3-3b", "gemma-3-1b", "gemma-3-4b"),
+    *("llama-3.2-1b", "llama-3.2-3b", "qwen2.5-coder-1.5b", "qwen2.5-coder-3b"),
+    *("qwen2.5-coder-7b", "qwen3.5-0.8b", "gemma-4-e2b", "lfm2.5-1.2b"),
+    *("minicpm5-1b", "ministral-3-3b", "granite-4.1-3b", "qwen3-embedding-0.6b"),
+    *("nomic-embed-text-v1.5", "embeddinggemma-300m"),
+)
+
+
 def test_what_ships_is_valid_and_says_what_it_is(user: Path) -> None:
     entries = catalog.load()
-    assert len(entries) >= 7
+    assert set(FAMILIES) <= set(entries)
     assert entries[builtin.NAME].sampling.temperature == 0
     assert entries[builtin.NAME].verified
     for entry in entries.values():
-        assert entry.name == builtin.NAME or (entry.repository and entry.file()), entry.name
         assert entry.good_at, entry.name
         assert entry.bad_at, entry.name
+        assert entry.use, entry.name
+        if entry.name == builtin.NAME:
+            continue
+        assert entry.repository, entry.name
+        assert entry.page, entry.name
+        assert entry.family, entry.name
+        assert {"Q4_K_M", "Q8_0"} & set(entry.files), entry.name
+        assert entry.file(), entry.name
         assert all(path.endswith(".gguf") for file in entry.files.values() for path in file.paths)
+
+
+def test_every_use_has_a_model(user: Path) -> None:
+    uses = [use for entry in catalog.load().values() for use in entry.use]
+    for use in get_args(catalog.Use):
+        assert uses.count(use) >= (1 if use == "demo" else 3), use
+
+
+def test_what_ships_has_no_problem() -> None:
+    checked = check(catalog.shipped_file(), FORMATS)
+    assert not checked.problems
+    assert len(checked.entries) >= 30
+
+
+def test_shapes_have_the_parameters_that_the_entries_say(user: Path) -> None:
+    """Where every layer is alike the sum is exact but for norms and biases, so this catches any wrong number."""
+    for entry in catalog.load().values():
+        if entry.shape and entry.shape.attention_layers is None:
+            assert 0.995 < parameters_of(entry.shape) / entry.parameters <= 1.0005, entry.name
+
+
+def test_sizes_are_those_of_their_quantization(user: Path) -> None:
+    """Files of small models carry more: their embedding is a large part, and gets more bits."""
+    bits = {one.name: one.bits for one in quantizations.ALL}
+    again = {"qwen2.5-coder-1.5b": 151_936 * 1536, "qwen2.5-coder-3b": 151_936 * 2048}  # the output matrix, see there
+    for entry in catalog.load().values():
+        for quantization, file in entry.files.items():
+            if file.size:
+                each = file.size * 8 / (entry.parameters + again.get(entry.name, 0))
+                assert 0.97 * bits[quantization] < each < bits[quantization] + 2.8, (entry.name, quantization)
+
+
+def test_every_code_model_fills_gaps_and_nothing_else_does(user: Path) -> None:
+    for entry in catalog.load().values():
+        assert entry.fill_in_middle == entry.name.startswith("qwen2.5-coder")
+
+
+def test_fetched_entries_are_marked_unverified(user: Path) -> None:
+    assert [entry.name for entry in catalog.load().values() if entry.verified] == [builtin.NAME]
 
 
 def test_sampling_fields_are_those_of_the_engine() -> None:
@@ -85,6 +159,44 @@ def test_a_user_adds_and_overrides(user: Path) -> None:
     changed = entries["qwen3-0.6b"]
     assert (changed.thinking, changed.sampling.temperature, changed.sampling.top_k) == ("off", 0.1, 20)
     assert changed.repository == "unsloth/Qwen3-0.6B-GGUF"
+    assert changed.files["Q8_0"].size == 639_447_744
+
+
+def test_another_repository_has_other_files(user: Path) -> None:
+    user.write_text('[[model]]\nname = "qwen3-0.6b"\nrepository = "me/mine"\nfiles = { Q6_K = "mine.gguf" }\n')
+    changed = catalog.load()["qwen3-0.6b"]
+    assert (list(changed.files), changed.revision, changed.default_quantization) == (["Q6_K"], None, None)
+    assert changed.file() == catalog.CatalogFile(name="mine.gguf")
+    assert changed.shape == catalog.Shape(**SHAPE)
+
+
+def test_one_file_more_leaves_the_others(user: Path) -> None:
+    user.write_text('[[model]]\nname = "qwen3-0.6b"\n[model.files.Q2_K]\nname = "two.gguf"\nsize = 2\n')
+    changed = catalog.load()["qwen3-0.6b"]
+    assert changed.files["Q2_K"].size == 2
+    assert changed.files["Q8_0"].sha256
+    assert changed.revision
+
+
+def test_a_change_is_seen(user: Path) -> None:
+    assert "mine" not in catalog.load()
+    user.write_text(ENTRY)
+    assert "mine" in catalog.load()
+    user.unlink()
+    assert "mine" not in catalog.load()
+
+
+def test_the_default_quantization(user: Path) -> None:
+    entry = catalog.load()["qwen2.5-coder-7b"]
+    assert entry.quantization() == "Q4_K_M"
+    assert entry.quantization("q5_0") == "Q5_0"
+    assert entry.quantization("Q2_K") is None
+    assert entry.file("Q2_K") is None
+    split = entry.file("Q5_0")
+    assert split
+    assert [path[-20:] for path in split.paths] == ["-00001-of-00002.gguf", "-00002-of-00002.gguf"]
+    assert catalog.CatalogEntry(**(MINIMAL | {"files": {"Q6_K": "a.gguf"}})).quantization() == "Q6_K"
+    assert catalog.CatalogEntry(**MINIMAL).file() is None
 
 
 @pytest.mark.parametrize(
@@ -111,9 +223,55 @@ def test_a_slip_is_told_with_its_line(user: Path, text: str, line: int, says: st
     assert re.search(rf"line {line}\b", caught.value.message)
 
 
-def test_a_file_that_is_no_text(user: Path) -> None:
-    user.write_bytes(b"\xff\xfe")
-    with pytest.raises(BadConfig, match="Cannot read"):
+def test_how_many_more_problems_there_are(user: Path) -> None:
+    user.write_text(ENTRY + "contxt = 1\nlicense = 2\n")
+    with pytest.raises(
+        BadConfig, match=r"line 8: mine: contxt: unknown key; did you mean 'context'\? \(2 problems"
+    ) as caught:
+        catalog.load()
+    assert "edgemind catalog check" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"\xff\xfe", "line 1: it is UTF-16"),
+        (b"# ok\n\xfc = 1\n", "line 2: it is not UTF-8 text: the byte 0xfc"),
+        (b"a = 1\n" * 200_000, "more than 1 MB"),
+        (b"a = " + b"[" * 100_000, "nested too deeply"),
+        (b"\r", "line 1: not valid TOML"),
+        (b"\0", "line 1: not valid TOML"),
+    ],
+)
+def test_a_file_that_is_no_toml(user: Path, data: bytes, says: str) -> None:
+    user.write_bytes(data)
+    with pytest.raises(BadConfig) as caught:
+        catalog.load()
+    assert says in caught.value.message
+
+
+def test_an_empty_file_and_one_with_a_mark_and_windows_line_ends(user: Path) -> None:
+    user.write_bytes(b"")
+    without = catalog.load()
+    user.write_bytes(b"\xef\xbb\xbf" + ENTRY.replace("\n", "\r\n").encode())
+    assert set(catalog.load()) - set(without) == {"mine"}
+
+
+def test_what_is_no_regular_file(user: Path) -> None:
+    os.mkfifo(user)
+    with pytest.raises(BadConfig, match="no regular file"):
+        catalog.load()
+    user.unlink()
+    user.mkdir()
+    with pytest.raises(BadConfig, match="a folder"):
+        catalog.load()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(user: Path) -> None:
+    user.write_text(ENTRY)
+    user.chmod(0)
+    with pytest.raises(BadConfig, match="Permission denied"):
         catalog.load()
 
 
@@ -127,6 +285,8 @@ def test_a_file_that_is_no_text(user: Path) -> None:
         ("x.gguf", "Qwen3 0.6B", ("", ""), 4_000_000_000, None),
         ("x.gguf", "Qwen3 0.6B Roleplay", ("", ""), 600_000_000, None),
         ("x.gguf", "", ("", ""), 600_000_000, None),
+        ("x.gguf", "Qwen3-4B-Instruct-2507", ("Qwen3", "4B"), 4_000_000_000, "qwen3-4b-instruct-2507"),
+        ("Qwen3-4B-Q8_0.gguf", "Qwen3 4B Thinking 2507", ("", ""), 4_000_000_000, "qwen3-4b-thinking-2507"),
     ],
 )
 def test_a_file_is_known_by_its_names_and_size(
