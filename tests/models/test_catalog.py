@@ -16,6 +16,7 @@ from edgemind.engine.reasoning_formats import FORMATS
 from edgemind.errors import BadConfig
 from edgemind.models import builtin, catalog, quantizations
 from edgemind.models.catalog_check import check, parameters_of
+from edgemind.models.catalog_schema import Shape
 from edgemind.models.gguf import read_header
 
 ENTRY = """
@@ -311,3 +312,16 @@ def test_the_keys_are_those_llama_cpp_writes() -> None:
     theirs = {value for name, value in keys.items() if name.startswith("SAMPLING_") and not name.endswith("SEQUENCE")}
     assert {f"general.sampling.{key}" for key in catalog._GGUF_SAMPLING} == theirs
     assert set(catalog._GGUF_SAMPLING.values()) <= set(catalog.SamplingDefaults.model_fields)
+
+
+def test_the_documentation_is_right(user: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text()
+    user.write_text(text.split("```toml\n")[1].split("```")[0])
+    assert not check(user, FORMATS).problems
+    known = catalog.load()
+    assert known["our-model"].quantization() == "Q4_K_M"
+    sampling = known["qwen3-4b"].sampling
+    assert (sampling.temperature, sampling.top_p) == (0.3, 0.95)
+    assert known["qwen3-4b"].quantization() == "Q8_0"
+    fields = {*catalog.CatalogEntry.model_fields, *Shape.model_fields}
+    assert not {field for field in fields if f"`{field}`" not in text and f"`{field} =" not in text}
