@@ -11,29 +11,35 @@ import contextlib
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from edgemind import __version__
 from edgemind.errors import AccessDenied, EdgemindError, ModelNotFound, NetworkProblem, UsageError
-from edgemind.models.hubs import is_loopback
+from edgemind.models.hubs import is_loopback, origin
 from edgemind.models.remote import Body, RangeRefused, RemoteFile, RemoteRepository, Transient
 from edgemind.models.store.manifest import SHA256, is_file_path
 from edgemind.terminal import clean_line
 
 USER_AGENT = f"edgemind/{__version__}"
-MAX_LISTING = 64 << 20
-"""Bytes of an answer that is not a file. The largest real listings have some MB."""
-MAX_FILES = 100_000
+MAX_LISTING = 16 << 20
+"""Bytes of an answer that is not a file: that of 40,000 files. JSON needs up to thirty times as much memory."""
+LISTING_SECONDS = 120.0
+"""An answer that is not a file has to be there after so long."""
 MAX_SIZE = 1 << 43
 CONNECT_SECONDS = 20.0
 SILENCE_SECONDS = 30.0
 """A connection that says nothing for so long is given up and tried again."""
 MAX_REDIRECTS = 5
 
+STREAMED = "edgemind.streamed"
+"""Marks requests whose answer is taken piece by piece; any other is read whole, so it has to be bounded."""
 _LISTING_HEADERS = ("user-agent", "accept", "accept-encoding", "authorization", "host", "connection")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)")
 _GIT_OID = re.compile(r"[0-9a-f]{40}")
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
@@ -90,7 +96,7 @@ class HubClient:
         api = HfApi(endpoint=self.endpoint, token=self._token or False, headers=headers)
         try:
             info = api.model_info(repo, revision=revision, files_metadata=True, timeout=SILENCE_SECONDS)
-        except EdgemindError:
+        except (EdgemindError, Transient):
             raise
         except Exception as problem:
             raise self._refused(problem, repo, revision) from problem
@@ -123,7 +129,9 @@ class HubClient:
         for _ in range(MAX_REDIRECTS):
             secret = {"authorization": f"Bearer {self._token}"} if self._token and self._is_hub(url) else {}
             try:
-                request = self._client.build_request("GET", url, headers={**headers, **secret})
+                request = self._client.build_request(
+                    "GET", url, headers={**headers, **secret}, extensions={STREAMED: True}
+                )
                 response = self._client.send(request, stream=True, follow_redirects=False, auth=None)
             except EdgemindError:
                 raise
@@ -145,7 +153,8 @@ class HubClient:
         status = response.status_code
         if status == 416:
             raise RangeRefused
-        if status in (401, 403, 404, 410) and not self._is_hub(str(response.request.url)):
+        expired = 400 <= status < 500 and status != 429
+        if expired and not self._is_hub(str(response.request.url)):
             raise Transient("The address that the hub gave for the file is not good any more.")
         if status not in (200, 206):
             raise self._status(response, repository.id, file.path)
@@ -153,7 +162,7 @@ class HubClient:
             raise NetworkProblem(f"The hub sends {file.path} compressed, although it was asked not to.")
         offset, total = 0, _number(response.headers.get("content-length"))
         if status == 206:
-            found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", "").strip())
+            found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
             if not found or int(found[1]) != start:
                 raise Transient("The hub sent another part of the file than was asked for.")
             offset, total = start, _number(found[2])
@@ -166,10 +175,11 @@ class HubClient:
         commit = info.sha
         if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
             raise NetworkProblem(f"{self.endpoint} does not answer as a hub does: it names no commit of {repo}.")
-        siblings = list(info.siblings or ())[:MAX_FILES]
+        siblings = list(info.siblings or ())
         files = [file for file in map(_checked_file, siblings) if file]
         gguf: Mapping[str, Any] = info.gguf if isinstance(info.gguf, dict) else {}
         card: Any = info.card_data
+        architecture = gguf.get("architecture")
         licence = getattr(card, "license", None)
         if licence in ("other", None):
             licence = getattr(card, "license_name", None) or licence
@@ -181,7 +191,7 @@ class HubClient:
             licence=clean_line(licence)[:80] if isinstance(licence, str) and licence else None,
             gated=bool(info.gated),
             context=_number(gguf.get("context_length")),
-            architecture=gguf.get("architecture") if isinstance(gguf.get("architecture"), str) else None,
+            architecture=architecture if isinstance(architecture, str) and _WORD.fullmatch(architecture) else None,
             left_out=len(siblings) - len(files),
         )
 
@@ -196,10 +206,13 @@ class HubClient:
         """Every request passes here, those of a redirect too."""
         url = urlsplit(str(request.url))
         host = url.hostname or ""
-        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
+        own_machine = url.scheme == "http" and is_loopback(host) and self.endpoint.startswith("http:")
+        if url.scheme != "https" and not own_machine:
             raise NetworkProblem(
                 f"The hub sends to {clean_line(url.scheme)}://{clean_line(host)}, which is not encrypted; not followed."
             )
+        if STREAMED not in request.extensions:
+            request.headers["accept-encoding"] = "identity"
         if not self._is_hub(str(request.url)):
             request.headers.pop("authorization", None)
         for name in list(request.headers):
@@ -207,8 +220,10 @@ class HubClient:
                 del request.headers[name]
 
     def _is_hub(self, url: str) -> bool:
-        here, there = urlsplit(self.endpoint), urlsplit(url)
-        return (here.scheme, here.netloc) == (there.scheme, there.netloc)
+        try:
+            return origin(self.endpoint) == origin(url)
+        except ValueError:
+            return False
 
     def _refused(self, problem: Exception, repo: str, revision: str | None) -> Exception:
         """What ``huggingface_hub`` raised, as one of ours."""
@@ -253,9 +268,10 @@ class HubClient:
 
     def _broken(self, problem: Exception) -> Exception:
         """A transport that failed: some are worth another try, some are not."""
-        host = clean_line(urlsplit(self.endpoint).netloc)
         if isinstance(problem, Transient | EdgemindError):
             return problem
+        asked = getattr(problem, "_request", None)
+        host = clean_line(urlsplit(str(asked.url) if asked else self.endpoint).netloc)
         said = _said(problem)
         if isinstance(problem, self._http.ProxyError):
             return NetworkProblem(f"The proxy does not let through: {said}.", "Look at HTTPS_PROXY and NO_PROXY.")
@@ -290,8 +306,6 @@ class _Body:
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from self._response.iter_raw()
-        except (EdgemindError, OSError):
-            raise
         except Exception as problem:
             raise self._broken(problem) from problem
 
@@ -309,26 +323,31 @@ def _http_library() -> Any:
 
 
 def _bounded(http: Any) -> Any:
-    """A response hook: what is read whole is read up to ``MAX_LISTING`` bytes."""
+    """A response hook: what is read whole is bounded in bytes and seconds, and not compressed: a bomb needs no more."""
 
     class Limited(http.SyncByteStream):  # type: ignore[misc]
         def __init__(self, stream: Any) -> None:
             self._stream = stream
 
         def __iter__(self) -> Iterator[bytes]:
-            read = 0
+            read, ends = 0, time.monotonic() + LISTING_SECONDS
             for part in self._stream:
                 read += len(part)
                 if read > MAX_LISTING:
-                    raise NetworkProblem("The hub's answer is too long to be a list of files.")
+                    raise NetworkProblem("The hub's answer is too long to be a list of files.", "Is it a hub at all?")
+                if time.monotonic() > ends:
+                    raise Transient(f"The hub's answer was not complete after {LISTING_SECONDS:.0f} s.")
                 yield part
 
         def close(self) -> None:
             self._stream.close()
 
     def hook(response: Any) -> None:
-        if "/api/" in response.request.url.path or response.status_code >= 300:
-            response.stream = Limited(response.stream)
+        if STREAMED in response.request.extensions:
+            return
+        if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+            raise NetworkProblem("The hub sends its list compressed, although it was asked not to.", "Try another hub.")
+        response.stream = Limited(response.stream)
 
     return hook
 
@@ -354,18 +373,18 @@ def _checked_file(sibling: Any) -> RemoteFile | None:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds, from ``Retry-After`` or the ``t`` of ``RateLimit``."""
     given = headers.get("retry-after", "").strip()
-    limit = re.search(r"\bt\s*=\s*(\d{1,6})\b", headers.get("ratelimit", ""))
-    text = given if given.isdigit() else limit[1] if limit else ""
-    return float(text) if text and len(text) <= 6 else None
+    limit = re.search(r"\bt\s*=\s*([0-9]{1,6})\b", headers.get("ratelimit", ""))
+    text = given if re.fullmatch("[0-9]{1,6}", given) else limit[1] if limit else ""
+    return float(text) if text else None
 
 
 def _number(value: object) -> int | None:
-    if isinstance(value, str) and value.isdigit() and len(value) <= 19:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _said(problem: Exception) -> str:
     """What a library said, on one line and without the addresses that may hold a signature."""
-    text = re.sub(r"https?://\S+", "...", str(problem).strip() or type(problem).__name__)
+    text = re.sub(r"\w+://\S+", "...", str(problem).strip() or type(problem).__name__)
     return clean_line(" ".join(text.split()))[:160].rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from localhub.faults import HOSTILE_NAMES, captive_portal, deep_json, huge_json,
 
 from edgemind import __version__
 from edgemind.errors import AccessDenied, EdgemindError, ModelNotFound, NetworkProblem, UsageError
-from edgemind.models import hubs
+from edgemind.models import download, hubs
 from edgemind.models.download import HubClient
 from edgemind.models.remote import Transient
 from edgemind.models.store.manifest import is_file_path
@@ -164,9 +165,81 @@ def test_hostile_names_digests_and_sizes_are_left_out(hub: Hub, client: HubClien
     assert found.left_out >= 5
 
 
-def test_a_listing_of_two_hundred_thousand_files_is_bounded(hub: Hub, client: HubClient, repo: str) -> None:
+def test_a_listing_of_very_many_files_is_read_or_refused(hub: Hub, client: HubClient, repo: str) -> None:
+    hub.faults = Faults(at="info", tamper=many(40_000))
+    assert len(client.repository(repo).files) == 40_002
     hub.faults = Faults(at="info", tamper=many(200_000))
-    assert 1000 < len(client.repository(repo).files) <= 100_000
+    with pytest.raises(NetworkProblem, match="too long"):
+        client.repository(repo)
+
+
+def test_a_compressed_listing_is_not_unpacked(hub: Hub, client: HubClient, repo: str) -> None:
+    bomb = gzip.compress(b'{"id": "' + b" " * (20 << 20) + b'"}')
+    hub.faults = Faults(at="info", body=bomb, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(NetworkProblem, match="compressed"):
+        client.repository(repo)
+    assert {request.headers.get("accept-encoding") for request in hub.log} == {"identity"}
+
+
+def test_a_listing_that_leads_to_a_file_without_end_is_bounded(hub: Hub, client: HubClient, repo: str) -> None:
+    hub.faults = Faults(
+        Fault(at="info", redirect=f"{hub.endpoint}/{repo}/resolve/main/model.gguf"), Fault(at="file", endless=True)
+    )
+    with pytest.raises(NetworkProblem, match="too long"):
+        client.repository(repo)
+
+
+def test_a_listing_that_dribbles_is_given_up(
+    hub: Hub, client: HubClient, repo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "LISTING_SECONDS", 0.2)
+    dribble = Fault(at="file", endless=True, rate=500)
+    hub.faults = Faults(Fault(at="info", redirect=f"{hub.endpoint}/{repo}/resolve/main/model.gguf"), dribble)
+    with pytest.raises(Transient, match="not complete"):
+        client.repository(repo)
+
+
+def test_numbers_that_are_none_are_no_numbers(hub: Hub, client: HubClient, repo: str) -> None:
+    hub.faults = Faults(at="info", status=503, headers={"Retry-After": "\u00b2"})
+    with pytest.raises(Transient) as caught:
+        client.repository(repo)
+    assert caught.value.wait is None
+    hub.faults = Faults(content_range="bytes " + "9" * 6000 + "-1/5")
+    repository = client.repository(repo)
+    model = next(file for file in repository.files if file.path == "model.gguf")
+    with pytest.raises(Transient, match="another part"):
+        client.open(repository, model, 5, None)
+
+
+def test_a_hub_elsewhere_cannot_make_this_machine_ask_itself(hub: Hub) -> None:
+    with HubClient("https://hub.example") as client, pytest.raises(NetworkProblem, match="not encrypted"):
+        client._get(f"{hub.endpoint}/owner/repo/resolve/main/model.gguf", {})
+    assert len(hub.log) == 0
+
+
+@pytest.mark.parametrize("same", ["https://Hub.Example", "https://hub.example:443", "https://hub.example/with/path"])
+def test_a_hub_is_itself_however_it_is_written(same: str) -> None:
+    with HubClient(same) as client:
+        assert client._is_hub("https://hub.example/owner/repo")
+        assert not client._is_hub("https://hub.example:444/owner/repo")
+        assert not client._is_hub("http://hub.example/owner/repo")
+        assert not client._is_hub("https://hub.example:99999/owner/repo")
+
+
+def test_an_architecture_that_is_no_word_is_left_out(hub: Hub, client: HubClient, repo: str) -> None:
+    hub.faults = Faults(at="info", tamper=replaced(gguf={"architecture": "evil\x1b[31m" + "x" * 100_000}))
+    assert client.repository(repo).architecture is None
+
+
+@pytest.mark.parametrize("proxy_address", ["ftp://user:hidden@proxy.example", "socks9://user:hidden@proxy.example:1"])
+def test_a_proxy_that_is_none_is_a_sentence_without_its_password(
+    proxy_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy_address)
+    with pytest.raises(NetworkProblem) as caught, HubClient("https://hub.example"):
+        pass
+    assert "hidden" not in caught.value.message
+    assert "HTTPS_PROXY" in caught.value.hint
 
 
 def test_odd_licences_are_shortened_to_a_plain_line(hub: Hub, client: HubClient, repo: str) -> None:
@@ -246,6 +319,11 @@ def test_the_hubs_address(given: str | None, kept: str, monkeypatch: pytest.Monk
         "mirror.example",
         "https://",
         "https://user:secret@x",
+        "https://[::1",
+        "https://x:99999",
+        "https://x:port",
+        "https://x#part",
+        "https://\u0445.example",
         "http://127.0.0.1.evil.example",
     ],
 )
@@ -254,3 +332,4 @@ def test_an_address_that_would_give_the_token_away_is_refused(given: str, monkey
     with pytest.raises(UsageError) as caught:
         hubs.endpoint()
     assert "HF_ENDPOINT=https://" in caught.value.hint
+    assert "secret" not in caught.value.message + caught.value.hint
