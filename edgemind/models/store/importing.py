@@ -71,8 +71,9 @@ def import_gguf(
     sources = parts_of(paths[0]) if len(paths) == 1 else [Path(path) for path in paths]
     check_model(gguf.read_headers(sources))
     names = _names_of(sources)
-    total = sum(source.stat().st_size for source in sources)
-    with Incoming(store, name, total, progress) as incoming:
+    with explained(f"read {shown(sources[0])}", sources[0].parent):
+        sizes = [source.stat().st_size for source in sources]
+    with Incoming(store, name, sizes, progress) as incoming:
         files = []
         for source, inner in zip(sources, names, strict=True):
             fd = open_regular(source)
@@ -133,12 +134,13 @@ def _import_exported(store: Store, root: Path, name: str | None, progress: Progr
         raise StoreProblem(
             f"{shown(root / MANIFEST)} cannot be used: {problem}.", "Export the model again."
         ) from problem
+    _refuse_pickles(root, told)
     name = _check_name(name or told.name)
     for file in told.files:
         os.close(_open_plain(root, file))
     if told.kind == "gguf":
         check_model(gguf.read_headers([root / file.path for file in told.files]))
-    with Incoming(store, name, told.size, progress) as incoming:
+    with Incoming(store, name, [file.size for file in told.files], progress) as incoming:
         for file in told.files:
             fd = _open_plain(root, file)
             try:
@@ -194,7 +196,7 @@ def _import_checkpoint(store: Store, root: Path, name: str, names: list[str], pr
     _check_name(name)
     files = [StoredFile(path=entry, sha256="0" * 64, size=_size(root, entry)) for entry in names if _belongs(entry)]
     checkpoint.read_checkpoint({file.path: root / file.path for file in files})
-    with Incoming(store, name, sum(file.size for file in files), progress) as incoming:
+    with Incoming(store, name, [file.size for file in files], progress) as incoming:
         stored = []
         for file in files:
             fd = _open_plain(root, file)

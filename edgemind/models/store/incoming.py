@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -30,13 +31,14 @@ class Incoming:
 
     Args:
         name: of the model that is to be.
-        total: bytes of all its files, for ``progress``.
+        sizes: bytes of its files, in the order in which they will be brought.
     """
 
-    def __init__(self, store: Store, name: str, total: int, progress: Progress) -> None:
+    def __init__(self, store: Store, name: str, sizes: Sequence[int], progress: Progress) -> None:
         self.store = store
         self.name = name
-        self.total = total
+        self.total = sum(sizes)
+        self._to_come = list(sizes)
         self.progress = progress
         self.done = 0
         self.places: list[Path] = []
@@ -76,6 +78,7 @@ class Incoming:
         """
         before = os.fstat(source)
         size, done = before.st_size, self.done
+        self._to_come = self._to_come[1:]
         digest = known
         if digest is None and size in self._sizes:
             digest, _ = hash_file(source, where, self._step)
@@ -147,11 +150,13 @@ class Incoming:
             folder.remove(name)
 
     def _check_room(self, size: int) -> None:
+        """For this file, and for those to come unless they may be in the store already."""
         free = shutil.disk_usage(self.store.root).free
-        if size > free:
+        needed = size + sum(later for later in self._to_come if later not in self._sizes)
+        if needed > free:
             raise NoRoom(
-                f"The file has {human_bytes(size)} and the disk of {shown(self.store.root)} has {human_bytes(free)} "
-                "free.",
+                f"{self.name} needs {human_bytes(needed)} more and the disk of {shown(self.store.root)} has "
+                f"{human_bytes(free)} free.",
                 "Make room (edgemind list shows the sizes, edgemind rm NAME removes one), then do it again.",
             )
 

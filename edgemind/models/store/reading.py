@@ -30,9 +30,9 @@ class Unreadable(Exception):
 
 
 def manifest_names(folder: Folder) -> list[str]:
-    """Names of the models whose manifests lie in this folder, sound or not."""
+    """Names of the models whose manifests lie in this folder, sound or not, sorted."""
     stems = (name[: -len(".json")] for name in folder.names(MOST_MODELS) if name.endswith(".json"))
-    return [stem for stem in stems if is_model_name(stem)]
+    return sorted(stem for stem in stems if is_model_name(stem))
 
 
 def read_manifest(folder: Folder, name: str, owners: frozenset[int] | None = None) -> Manifest:
