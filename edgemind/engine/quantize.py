@@ -40,6 +40,8 @@ CONTEXT = 4096
 """Tokens that must fit beside the weights."""
 ROOM = 0.1
 """Part of the free memory that is left alone."""
+PLANNED = ""
+"""In place of a matrix's file: plan as if there were one."""
 ALIGNMENT = 32
 """Of tensors in files that llama.cpp writes."""
 
@@ -51,6 +53,10 @@ class Output(Protocol):
 
     @property
     def path(self) -> str: ...
+    @property
+    def files(self) -> Sequence[str | Path]: ...
+    @property
+    def targets(self) -> list[Path]: ...
     @property
     def descriptors(self) -> tuple[int, ...]: ...
 
@@ -121,23 +127,30 @@ class Quantizer:
 
     Args:
         files: of the source, in order.
-        output: where it is to be written.
-        matrix: the file of an importance matrix.
+        output: where it is to be written; nowhere when there will only be plans.
+        matrix: the file of an importance matrix; ``PLANNED`` for plans, while there is none yet.
         descriptors: of further open files that the worker needs, for a ``matrix`` without a name.
+        name: what sentences call the source; its file's name, unless given.
 
     Raises:
         ModelNotFound, ModelUnusable: the source is no sound model.
     """
 
     def __init__(
-        self, files: Sequence[Path], output: Output, matrix: str | None = None, descriptors: Sequence[int] = ()
+        self,
+        files: Sequence[Path],
+        output: Output | None = None,
+        matrix: str | None = None,
+        descriptors: Sequence[int] = (),
+        name: str | None = None,
     ) -> None:
         self.files = [Path(os.path.abspath(file)) for file in files]
         self.header = gguf.read_headers(self.files)
         check_model(self.header)
         self._output = output
+        self.name = name or shown(self.files[0].name)
         self._matrix = matrix
-        self._descriptors = (*output.descriptors, *descriptors)
+        self._descriptors = (*(output.descriptors if output else ()), *descriptors)
         self._inbox: queue.SimpleQueue[protocol.Reply] = queue.SimpleQueue()
         self._open = contextlib.ExitStack()
         self._worker: WorkerProcess | None = None
@@ -192,19 +205,19 @@ class Quantizer:
         kinds = {tensor.type for tensor in self.header.tensors if len(tensor.shape) > 1}
         if kinds - set(UNQUANTIZED):
             raise UsageError(
-                f"{shown(self.files[0].name)} is quantized already ({summary(self.header).quantization}), and what was "
+                f"{self.name} is quantized already ({summary(self.header).quantization}), and what was "
                 "lost then would be lost again, and more.",
                 "Start from the F32, F16 or BF16 file of this model, or add --allow-requantize.",
             )
 
     def _command(self, wish: Wish, *, dry_run: bool) -> protocol.Quantize:
-        parts = getattr(self._output, "parts", None)
+        target = self._output.path if self._output else os.devnull
         return protocol.Quantize(
             id=1,
             parts=tuple(str(file) for file in self.files),
             source=self._source,
-            target=self._output.path,
-            writable=tuple(str(part) for part in parts) if parts else (self._output.path,),
+            target=target,
+            writable=tuple(str(file) for file in self._output.files) if self._output else (),
             kind=wish.kind.name,
             tensor_types=wish.tensor_types,
             output_type=wish.output_type,
@@ -229,13 +242,22 @@ class Quantizer:
             elif isinstance(reply, protocol.Made):
                 return reply
             elif isinstance(reply, Failed):
-                self._worker = None
-                raise error_from(reply)
+                raise error_from(reply.model_copy(update={"message": self._in_words(reply.message)}))
+
+    def _in_words(self, message: str) -> str:
+        """The source's name, and where the output will be, in place of what the worker calls them."""
+        message = message.replace(os.path.basename(self._source), self.name)
+        if self._output:
+            folder = shown(self._output.targets[0].parent)
+            for file in self._output.files:
+                message = message.replace(str(file), folder)
+        return message
 
     def _received(self, _: WorkerProcess, __: int, reply: protocol.Reply) -> None:
         self._inbox.put(reply)
 
     def _died(self, _: WorkerProcess, problem: WorkerDied) -> None:
+        self._worker = None
         self._inbox.put(Failed(kind=problem.kind, message=problem.message, hint=problem.hint))
 
     def _planned(self, wish: Wish, types: Mapping[str, str]) -> Header:

@@ -6,19 +6,27 @@ Runs in a worker that may write exactly the files it was given. Not for: making 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemind.engine.llama import quantize as native
 from edgemind.engine.protocol import Made, Making, Quantize
-from edgemind.errors import UsageError
+from edgemind.errors import EdgemindError, ModelUnusable, StoreProblem, UsageError
 from edgemind.models import gguf
 from edgemind.models.header import Header
+from edgemind.models.store.files import as_error, write_all
 from edgemind.models.summary import check_model
 
 if TYPE_CHECKING:
     from edgemind.models.imatrix import Matrix
+
+UNWRITTEN = "iostream error"
+"""What llama.cpp says when a write fails, whatever the reason."""
+
+ONE_MORE = 1 << 16
+"""Bytes whose writing shows why the last ones could not be written."""
 
 ENOUGH = 0.5
 """A matrix that covers a smaller part of the model's blocks was made from another model."""
@@ -51,8 +59,28 @@ def quantize(command: Quantize, tell: Callable[[Making], None]) -> Made:
         tell(Making(done=min(done, total), total=total, tensor=name))
 
     means = {name: entry.mean() for name, entry in matrix.entries.items()} if matrix else None
-    fallbacks = native.quantize(job, means, progress)
+    try:
+        fallbacks = native.quantize(job, means, progress)
+    except ModelUnusable as problem:
+        if UNWRITTEN not in problem.message:
+            raise
+        raise _unwritten(command.writable) from problem
     return Made(fallbacks=fallbacks, without_matrix=_uncovered(header, matrix) if matrix else ())
+
+
+def _unwritten(files: Sequence[str]) -> EdgemindError:
+    """llama.cpp only knows that it could not write; the same write tells why."""
+    for file in files:
+        try:
+            fd = os.open(file, os.O_WRONLY)
+            try:
+                os.lseek(fd, 0, os.SEEK_END)
+                write_all(fd, bytes(ONE_MORE))
+            finally:
+                os.close(fd)
+        except OSError as problem:
+            return as_error(problem, "write the quantized model", Path(file))
+    return StoreProblem("The quantized model could not be written.", "Check the disk, then try again.")
 
 
 def _job(command: Quantize) -> native.Job:

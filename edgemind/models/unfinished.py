@@ -48,14 +48,19 @@ class Unfinished:
         return str(self._named) if self._named else f"/proc/self/fd/{self._fd}"
 
     @property
+    def files(self) -> list[str]:
+        """What is to be written: here the one ``path``."""
+        return [self.path]
+
+    @property
     def descriptors(self) -> tuple[int, ...]:
         """What such a process must be given."""
         return () if self._named else (self._fd,)
 
     @property
-    def fd(self) -> int:
-        """Open for reading and writing."""
-        return self._fd
+    def targets(self) -> list[Path]:
+        """What it will be called."""
+        return [self.target]
 
     def publish(self, *, replace: bool = False) -> None:
         """Give it its name, once everything is on the disk.
@@ -166,8 +171,8 @@ class UnfinishedParts:
         with explained(f"write {shown(target.name)}", target.parent):
             _sweep(target)
             self._folder.mkdir(0o700)
-            self.parts = [self._folder / one.name for one in self.targets]
-            for part in self.parts:
+            self.files = [self._folder / one.name for one in self.targets]
+            for part in self.files:
                 part.touch(0o666)
         self.path = str(self._folder / target.name)
 
@@ -181,13 +186,13 @@ class UnfinishedParts:
                 if os.path.lexists(target):
                     raise taken(target)
         with explained(f"write {shown(self.targets[0].name)}", self.targets[0].parent):
-            for part in self.parts:
+            for part in self.files:
                 fd = os.open(part, os.O_RDWR)
                 try:
                     sync(fd)
                 finally:
                     os.close(fd)
-            for part, target in reversed(list(zip(self.parts, self.targets, strict=True))):
+            for part, target in reversed(list(zip(self.files, self.targets, strict=True))):
                 os.replace(part, target)
 
     def __enter__(self) -> UnfinishedParts:
