@@ -19,7 +19,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from edgemind import __version__
 from edgemind.errors import AccessDenied, EdgemindError, ModelNotFound, NetworkProblem, UsageError
 from edgemind.models.hubs import is_loopback, origin
-from edgemind.models.remote import Body, RangeRefused, RemoteFile, RemoteRepository, Transient
+from edgemind.models.remote import STRONG_ETAG, Body, RangeRefused, RemoteFile, RemoteRepository, Transient
 from edgemind.models.store.manifest import SHA256, is_file_path
 from edgemind.terminal import clean_line
 
@@ -167,7 +167,7 @@ class HubClient:
                 raise Transient("The hub sent another part of the file than was asked for.")
             offset, total = start, _number(found[2])
         etag = response.headers.get("etag", "")
-        validator = etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,256}"', etag) else None
+        validator = etag if STRONG_ETAG.fullmatch(etag) else None
         return _Body(response, offset, total, validator, self._broken)
 
     def _checked(self, info: Any, repo: str) -> RemoteRepository:

@@ -5,9 +5,12 @@ Nothing a hub says is believed: a name, a digest, a size that is not plain never
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
+
+STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,256}"')
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from edgemind.errors import Damaged, NetworkProblem
-from edgemind.models.remote import Body, RangeRefused, RemoteFile, Transient
+from edgemind.errors import Damaged, EdgemindError, NetworkProblem, StoreProblem
+from edgemind.models.opening import shown
+from edgemind.models.remote import STRONG_ETAG, Body, RangeRefused, RemoteFile, Transient
 from edgemind.models.sizes import human_bytes
-from edgemind.models.store.files import explained, sync, write_all
+from edgemind.models.store.files import explained, flaw, sync, write_all
 
 READ = 4 << 20
 SYNC_SECONDS = 5.0
 """A crash of the machine costs the bytes of so many seconds."""
+LEAST_BYTES, LEAST_SECONDS = 4 << 10, 60.0
+"""A connection that brings less than so much in so long is given up and tried again."""
 PROGRESS_BYTES = 64 << 10
 """A connection that brought so much before it broke was worth it: the tries begin anew."""
 
@@ -144,8 +147,11 @@ class _Transfer:
         with self._writing():
             self._fd = os.open(part, flags | getattr(os, "O_BINARY", 0), 0o600)
         try:
+            self._check_part()
             self._state = self._read_state()
             self._done = 0
+            self._lost = False
+            self._whole = False
             self._hashes = _Hashes(file)
             self._last_sync = time.monotonic()
             self._take_up()
@@ -155,6 +161,25 @@ class _Transfer:
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return explained(f"store {self._file.path}", self._part.parent)
+
+    def _check_part(self) -> None:
+        """It must be a plain file with this one name: what is written here must not change another file.
+
+        Raises:
+            StoreProblem: it is something else, or was removed meanwhile.
+        """
+        with self._writing():
+            here = os.fstat(self._fd)
+            try:
+                named = os.path.samestat(here, os.lstat(self._part))
+            except FileNotFoundError:
+                named = False
+        place = shown(self._part)
+        if not named:
+            raise StoreProblem(f"{place} was removed or replaced meanwhile.", "Run the same command again.")
+        trouble = flaw(here)
+        if trouble:
+            raise StoreProblem(f"The unfinished file {place} {trouble}.", f"Remove it, then pull again: rm {place}")
 
     def close(self) -> None:
         """Leave the part as it is, with what is known about it."""
@@ -171,8 +196,7 @@ class _Transfer:
         """The SHA-256 when the file is whole and its hash right."""
         if self._done != self._file.size or not self._hashes.match():
             return None
-        with self._writing():
-            sync(self._fd)
+        self._sync_bytes()
         return self._hashes.sha256()
 
     def receive(self) -> None:
@@ -183,10 +207,10 @@ class _Transfer:
             try:
                 conditional = self._receive_once(conditional)
             except RangeRefused:
-                self._watcher.restarted(self._file, "the hub has nothing from there on")
-                self.discard()
+                self._whole = True
                 failures += 1
                 self._give_up_after(failures, Transient("The hub refuses the range that was asked for."))
+                self._watcher.retrying(self._file, "The hub does not go on from there, so it sends the file anew", 0.0)
             except Transient as problem:
                 failures = 1 if self._done - before >= PROGRESS_BYTES else failures + 1
                 self._give_up_after(failures, problem)
@@ -210,21 +234,21 @@ class _Transfer:
         A server whose tag changes from answer to answer would send everything again each time: then the range is asked
         for without a condition, and the hash of the whole decides.
         """
-        start = self._done
-        body = self._opener(self._file, start, self._state.validator if conditional else None)
+        start = 0 if self._whole else self._done
+        body = self._opener(self._file, start, self._state.validator if conditional and start else None)
         try:
             if body.total is not None and body.total != self._file.size:
                 raise Transient(
                     f"The hub sends {human_bytes(body.total)} of {self._file.path}, its list says "
                     f"{human_bytes(self._file.size)}."
                 )
-            changed = bool(start) and not body.offset
-            if changed and conditional and self._state.validator and body.validator != self._state.validator:
+            anew = bool(self._done) and not body.offset
+            if anew and start and conditional and self._state.validator and body.validator != self._state.validator:
                 return False
             if body.validator != self._state.validator:
                 self._state = replace(self._state, validator=body.validator)
                 self._save()
-            self._append(body, skip=start if changed else 0)
+            self._append(body, skip=self._done if anew else 0)
         finally:
             body.close()
         if self._done < self._file.size:
@@ -234,7 +258,13 @@ class _Transfer:
     def _append(self, body: Body, skip: int) -> None:
         """Write what comes; ``skip`` bytes at its head are there already."""
         size = self._file.size
+        came, since = 0, time.monotonic()
         for chunk in body:
+            came += len(chunk)
+            if time.monotonic() - since > LEAST_SECONDS:
+                if came < LEAST_BYTES:
+                    raise Transient(f"The hub sent {came} bytes in {LEAST_SECONDS:.0f} s.")
+                came, since = 0, time.monotonic()
             if skip:
                 passed = min(skip, len(chunk))
                 skip -= passed
@@ -287,12 +317,26 @@ class _Transfer:
     def _sync(self) -> None:
         """Remember how much is on the disk for good."""
         self._last_sync = time.monotonic()
-        if self._done == self._state.synced:
+        if self._done == self._state.synced or self._lost:
             return
-        with self._writing():
-            sync(self._fd)
+        self._sync_bytes()
         self._state = replace(self._state, synced=self._done)
         self._save()
+
+    def _sync_bytes(self) -> None:
+        """After a sync that failed the system forgets what it could not write, and says yes the next time: what was
+        not synced before is cut off, so that neither that nor what is still in memory is ever taken for good."""
+        self._check_part()
+        with self._writing():
+            try:
+                sync(self._fd)
+            except OSError:
+                self._lost = True
+                with contextlib.suppress(OSError, EdgemindError):
+                    self._state = replace(self._state, boot="")
+                    self._save()
+                    os.ftruncate(self._fd, self._state.synced)
+                raise
 
     def _save(self) -> None:
         """Not synced: an old state only costs some bytes."""
@@ -317,7 +361,9 @@ class _Transfer:
         except (OSError, ValueError, TypeError, RecursionError):
             return replace(none, boot="unknown")
         plain = type(state.size) is int and type(state.synced) is int and isinstance(state.boot, str)
-        tagged = state.validator is None or (isinstance(state.validator, str) and state.validator.isprintable())
+        tagged = state.validator is None or (
+            isinstance(state.validator, str) and STRONG_ETAG.fullmatch(state.validator) is not None
+        )
         return state if plain and tagged and state.synced >= 0 else replace(none, boot="unknown")
 
 

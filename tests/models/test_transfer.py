@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 from hub_fixtures import QUICK, Watching, sha256
 from localhub import Fault, Faults, Hub
 
-from edgemind.errors import Damaged, NetworkProblem
+from edgemind.errors import Damaged, NetworkProblem, StoreProblem
+from edgemind.models import transfer
 from edgemind.models.download import HubClient
 from edgemind.models.remote import Body, RemoteFile, RemoteRepository
 from edgemind.models.store.store import Store
@@ -200,11 +203,12 @@ def test_after_a_crash_of_the_machine_only_synced_bytes_are_believed(pulling: Pu
             '{"size": 3000000, "synced": -1, "boot": ""}',
         ),
         '{"size": 3000000, "validator": "\\u0000\\n", "synced": 5, "boot": "x"}',
+        '{"size": 3000000, "validator": "\\u00e9", "synced": 2000000, "boot": "BOOT"}',
     ],
 )
 def test_a_state_that_makes_no_sense_costs_only_bytes(pulling: Pulling, state: str) -> None:
     _interrupted(pulling, 2_000_000)
-    state_file(pulling.part).write_text(state)
+    state_file(pulling.part).write_text(state.replace("BOOT", transfer._boot()))
     assert pulling() == sha256(DATA)
 
 
@@ -246,3 +250,85 @@ def test_what_the_watcher_raises_ends_it_and_the_part_stays(pulling: Pulling) ->
     before = pulling.served
     assert pulling() == sha256(DATA)
     assert pulling.served - before == len(DATA) - kept
+
+
+def test_a_hub_that_gives_no_ranges_after_all_costs_nothing_that_is_here(pulling: Pulling) -> None:
+    _interrupted(pulling, 2_000_000)
+    pulling.hub.faults = Faults(Fault(status=416, times=1), Fault(cut=2_500_000, times=1), Fault(status=503))
+    with pytest.raises(NetworkProblem, match=r"2\.5 MB of 3\.0 MB are kept"):
+        pulling(Patience(tries=3, first_wait=0, longest_wait=0))
+    assert pulling.part.read_bytes() == DATA[:2_500_000]
+    pulling.hub.faults = Faults()
+    assert pulling() == sha256(DATA)
+
+
+def test_bytes_that_could_not_be_synced_are_never_taken_for_good(
+    pulling: Pulling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system reports it once, forgets those bytes, and the next sync succeeds."""
+    _interrupted(pulling, 1_000_000)
+    real, calls = os.fsync, []
+
+    def fails_once(fd: int) -> None:
+        calls.append(fd)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fails_once)
+    with pytest.raises(StoreProblem, match="error of its own"):
+        pulling()
+    assert pulling.part.stat().st_size == 1_000_000
+    assert json.loads(state_file(pulling.part).read_text())["synced"] == 1_000_000
+    assert pulling() == sha256(DATA)
+    assert pulling.watching.said("rehashing")[-1] == "rehashing: 1000000"
+
+
+@pytest.mark.parametrize("how", ["hard link", "pipe", "folder"])
+def test_a_part_that_is_not_a_file_of_its_own_is_left_alone(pulling: Pulling, tmp_path: Path, how: str) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"do not touch")
+    if how == "hard link":
+        pulling.part.hardlink_to(precious)
+    elif how == "pipe":
+        os.mkfifo(pulling.part)
+    else:
+        pulling.part.mkdir()
+    with pytest.raises(StoreProblem) as caught:
+        pulling()
+    assert caught.value.hint
+    assert precious.read_bytes() == b"do not touch"
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_part_that_somebody_removes_or_replaces_is_not_fetched_to_the_end(pulling: Pulling, replaced: bool) -> None:
+    def remove(file: RemoteFile, done: int, part: Path) -> None:
+        if done > 1_000_000 and part.exists():
+            part.unlink()
+            if replaced:
+                part.write_bytes(DATA)
+
+    pulling.watching.advanced = remove  # type: ignore[method-assign]
+    with pytest.raises(StoreProblem, match="removed or replaced"):
+        pulling()
+
+
+def test_a_connection_that_brings_next_to_nothing_is_given_up(
+    pulling: Pulling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "LEAST_SECONDS", 0.1)
+    pulling.hub.faults = Faults(rate=1000, times=1)
+    assert pulling() == sha256(DATA)
+    assert "bytes in" in pulling.watching.said("retrying")[0]
+
+
+@pytest.mark.parametrize("size", [0, 1, transfer.READ, 2 * transfer.READ, 65_536])
+def test_sizes_at_the_edges(pulling: Pulling, size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    pulling.hub.add("owner/edge", {"edge.gguf": data})
+    pulling.repository = pulling.client.repository("owner/edge")
+    [file] = pulling.repository.files
+    pulling.part = pulling.part.with_name("edge.part")
+    assert pulling(file=file) == sha256(data)
+    assert pulling(file=file) == sha256(data), "taken up again when everything is here"
+    assert pulling.part.read_bytes() == data
