@@ -73,9 +73,7 @@ def byte_level(
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.train_from_iterator(
         TEXTS * 3,
-        trainers.BpeTrainer(
-            vocab_size=size, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
-        ),
+        trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()),
     )
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in specials])
     tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in tags])
@@ -93,7 +91,7 @@ def sentencepiece(
     """BPE on characters with bytes for the unknown, as the Llama 2, Gemma and Mistral families have it.
 
     Args:
-        prefix: ``first`` or ``always`` (Metaspace), ``normalizer`` (as older files have it), ``None``: no space in front.
+        prefix: ``first`` or ``always`` (Metaspace), ``normalizer`` (as older files have it), ``None`` for none.
         complete: with every merge that makes a token, as files made from SentencePiece have them.
     """
     alphabet = sorted({letter for text in TEXTS for letter in text.replace(" ", "▁")})
@@ -123,7 +121,9 @@ def sentencepiece(
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme=prefix, split=False)
     steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     tokenizer.decoder = decoders.Sequence([*steps, *([decoders.Strip(" ", 1, 0)] if prefix else [])])
-    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in ("<unk>", "<s>", "</s>")])
+    tokenizer.add_special_tokens(
+        [AddedToken(text, special=True, normalized=False) for text in ("<unk>", "<s>", "</s>")]
+    )
     tokenizer.add_tokens([AddedToken("<think>", special=False, normalized=False)])
     if bos:
         tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
@@ -242,7 +242,9 @@ FAMILIES: dict[str, tuple[Config, Callable[[], Any]]] = {
     ),
     "smollm3": (
         lambda: transformers.SmolLM3Config(
-            **{**SHAPE, "num_hidden_layers": 5}, pad_token_id=0, rope_parameters={"rope_type": "default", "rope_theta": 2e6}
+            **{**SHAPE, "num_hidden_layers": 5},
+            pad_token_id=0,
+            rope_parameters={"rope_type": "default", "rope_theta": 2e6},
         ),
         lambda: byte_level(LLAMA3),
     ),

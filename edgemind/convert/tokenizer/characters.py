@@ -16,7 +16,7 @@ from typing import Any
 
 from edgemind.convert.tokenizer.layout import SAVE, SPACE, Added, lay_out
 from edgemind.convert.tokenizer.sentencepiece import BPE, Pieces
-from edgemind.convert.tokenizer.vocabulary import Kind, Vocabulary
+from edgemind.convert.tokenizer.vocabulary import Kind, Spacing, Vocabulary
 from edgemind.errors import BadInput
 
 BYTES = frozenset(f"<0x{byte:02X}>" for byte in range(256))
@@ -76,7 +76,7 @@ def bpe(
     _mark(vocab, kinds, str(model.get("unk_token") or ""))
     merges = merges_of(model)
     scores = _known_scores(tokens, kinds, pieces)
-    prefix, after_special, strange = _spaces(tokenizer)
+    prefix, spacing, strange = _spaces(tokenizer)
     exact = scores is not None or _is_complete(vocab, merges, added)
     doubts = [f"its step {strange!r} is not in llama.cpp"] if strange else []
     if not exact and not prefix:
@@ -96,7 +96,7 @@ def bpe(
         kinds,
         scores=scores or _ranked(tokens, kinds, merges),
         space_prefix=prefix,
-        after_special=after_special or not prefix,
+        spacing=spacing,
         doubt="; ".join(doubts),
     )
 
@@ -117,7 +117,7 @@ def unigram(
     unknown = model.get("unk_id")
     _mark(ids, kinds, str(entries[unknown][0]) if isinstance(unknown, int) and unknown < len(entries) else "")
     scores = [float(score) for _, score in entries] + [0.0] * (len(tokens) - len(entries))
-    prefix, after_special, strange = _spaces(tokenizer)
+    prefix, spacing, strange = _spaces(tokenizer)
     doubts = [f"its step {strange!r} is not in llama.cpp"] if strange else []
     if model.get("byte_fallback"):
         doubts.append("llama.cpp writes no bytes for unknown characters in a unigram model")
@@ -129,7 +129,7 @@ def unigram(
         space_prefix=prefix,
         merge_spaces=_merges_spaces(tokenizer),
         charsmap=_charsmap(tokenizer) or (pieces.charsmap if pieces else b""),
-        after_special=after_special or not prefix,
+        spacing=spacing,
         doubt="; ".join(doubts),
     )
 
@@ -223,14 +223,15 @@ def _is_complete(vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], ad
     return True
 
 
-def _spaces(tokenizer: Mapping[str, Any]) -> tuple[bool, bool, str]:
-    """Whether a space is put in front of a text, whether also after a special token, and a step that is neither."""
-    prefix = after_special = False
+def _spaces(tokenizer: Mapping[str, Any]) -> tuple[bool, Spacing, str]:
+    """Whether a space is put in front of a text, and how; and the first step that has nothing to do with it."""
+    prefix = False
+    spacing: Spacing = "exact"
     strange = ""
     for step in normalizers(tokenizer.get("normalizer")):
         kind = step.get("type")
         if kind == "Prepend" and step.get("prepend") == SPACE:
-            prefix = after_special = True
+            prefix = True
         elif kind not in ("Replace", "Precompiled", "Nmt", "Strip"):
             strange = strange or str(kind)
     pre = tokenizer.get("pre_tokenizer")
@@ -241,11 +242,11 @@ def _spaces(tokenizer: Mapping[str, Any]) -> tuple[bool, bool, str]:
         kind = part.get("type")
         if kind == "Metaspace":
             scheme = part.get("prepend_scheme") or ("always" if part.get("add_prefix_space", True) else "never")
-            prefix = prefix or scheme != "never"
-            after_special = after_special or scheme == "always"
+            if scheme != "never":
+                prefix, spacing = True, "first" if scheme == "first" else "always"
         elif kind not in ("Split", "WhitespaceSplit"):
             strange = strange or str(kind)
-    return prefix, after_special, strange
+    return prefix, spacing, strange
 
 
 def _merges_spaces(tokenizer: Mapping[str, Any]) -> bool:

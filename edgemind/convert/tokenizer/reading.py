@@ -21,6 +21,10 @@ NO_TEMPLATE = (
     "The checkpoint has no chat template, so a plain one is used for it. To give it its own, put chat_template.jinja "
     "into its folder, or use --template FILE."
 )
+BEHIND = (
+    "This tokenizer puts a space in front of the first word only, llama.cpp behind every special token or never. The "
+    "file says never, which is right in a chat; a bare text lacks its first space."
+)
 
 
 def read(checkpoint: Checkpoint, template: str | None = None) -> Vocabulary:
@@ -43,8 +47,11 @@ def read(checkpoint: Checkpoint, template: str | None = None) -> Vocabulary:
     else:
         raise BadInput(f"{checkpoint.folder.name} has neither tokenizer.json nor tokenizer.model.", SAVE)
     chosen = template or chat_template(checkpoint, config)
-    notes = found.notes if chosen else (*found.notes, NO_TEMPLATE)
-    return replace(found, template=chosen, notes=notes)
+    if not chosen:
+        return replace(found, notes=(*found.notes, NO_TEMPLATE))
+    if found.spacing == "first":
+        found = replace(found, space_prefix=False, notes=(*found.notes, BEHIND))
+    return replace(found, template=chosen)
 
 
 def _parsed(data: bytes, spare: bool) -> sentencepiece.Pieces | None:

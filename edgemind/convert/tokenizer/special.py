@@ -73,7 +73,8 @@ def special_ids(checkpoint: Checkpoint, ids: Mapping[str, int], config: Mapping[
 def added_around(post_processor: Any, config: Mapping[str, Any], special: Mapping[str, int]) -> dict[str, bool]:
     """Whether a start and an end token are put around a text.
 
-    The post-processor is what the tokenizer really does; ``tokenizer_config.json`` speaks where it is silent.
+    The post-processor is what the tokenizer really does; ``tokenizer_config.json`` speaks where it is silent. Both are
+    always said, since what llama.cpp takes for granted depends on the cut.
     """
     found: dict[str, bool] = {}
     for step in _steps(post_processor):
@@ -89,8 +90,7 @@ def added_around(post_processor: Any, config: Mapping[str, Any], special: Mappin
                 found["eos"] = _is(tokens[-1], wanted, special.get("eos"))
     for name in ("bos", "eos"):
         flag = config.get(f"add_{name}_token")
-        if name not in found and isinstance(flag, bool):
-            found[name] = flag
+        found.setdefault(name, flag is True)
     return {name: value and name in special for name, value in found.items()}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import Literal
 
 import gguf
 
@@ -23,6 +24,11 @@ class Kind(IntEnum):
     USER_DEFINED = 4
     UNUSED = 5
     BYTE = 6
+
+
+Spacing = Literal["exact", "always", "first"]
+"""Where the tokenizer puts a space in front: just as llama.cpp does, or wherever there is none yet (``always``), or so
+at the very beginning only (``first``). llama.cpp puts one behind every special token as well, also where one is."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ class Vocabulary:
     template: str | Sequence[Mapping[str, str]] | None = None
     normal_form: str = ""
     """A Unicode form that the tokenizer brings text into and llama.cpp does not; text in it is the same in both."""
-    after_special: bool = True
-    """Whether text after a special token gets the same space in front as the first; llama.cpp always does it."""
+    spacing: Spacing = "exact"
+    """What the tokenizer does about a space in front of a text."""
     loose: bool = False
     """Whether llama.cpp cuts words with accents, and with capitals beyond A to Z, less finely than the tokenizer."""
     strips: bool = False
