@@ -234,9 +234,10 @@ def sync(fd: int) -> None:
 
 def advise_once(fd: int) -> None:
     """Tell the kernel that the file is read once, from its beginning."""
-    if hasattr(os, "posix_fadvise"):
+    advise, sequential = getattr(os, "posix_fadvise", None), getattr(os, "POSIX_FADV_SEQUENTIAL", 0)
+    if advise:
         with contextlib.suppress(OSError):
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            advise(fd, 0, 0, sequential)
 
 
 def make_root(path: Path) -> None:

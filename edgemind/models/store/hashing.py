@@ -67,7 +67,8 @@ def _through(source: int, target: int | None, where: Path, most: int | None, ste
 def _read_into(fd: int, view: memoryview, where: Path) -> int:
     try:
         if hasattr(os, "readv"):
-            return os.readv(fd, [view])
+            count: int = os.readv(fd, [view])
+            return count
         data = os.read(fd, len(view))
     except OSError as problem:
         raise as_error(problem, f"read {shown(where.name)}", where.parent) from problem
