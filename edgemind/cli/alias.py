@@ -17,11 +17,11 @@ def register(app: typer.Typer) -> None:
 
 def alias(
     short: Annotated[
-        str | None, typer.Argument(metavar="[SHORT]", help="The alias.", autocompletion=completion.alias_names)
+        str | None, typer.Argument(metavar="SHORT", help="The alias.", autocompletion=completion.alias_names)
     ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="The model it stands for.", autocompletion=completion.installed_names),
+        typer.Argument(metavar="NAME", help="The model it stands for.", autocompletion=completion.installed_names),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the alias.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -42,7 +42,7 @@ from edgemind.errors import EXIT_CLOSED_OUTPUT, EXIT_INTERRUPTED, EdgemindError,
 app = typer.Typer(
     name="edgemind",
     help="Small language models on this machine, offline, with reasoning you can read.",
-    epilog="`edgemind COMMAND --help` explains a command. Try: edgemind run 'What is 48 + 37?'",
+    epilog="`edgemind COMMAND --help` explains one. Try: edgemind run 'What is 48 + 37?'",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -49,7 +49,10 @@ def bench(
     kv_type: Annotated[str, typer.Option("--kv-type", help="f16, q8_0 (with flash attention) or f32.")] = "f16",
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure prefill and decode speed, time to first token and memory."""
+    """Measure how fast a model is, and the memory it takes.
+
+    Prefill and decode speed, time to the first token, and memory, through the whole path.
+    """
     if model and random_weights:
         raise UsageError("--model and --random-weights exclude each other.", "Give one of the two.")
     if kv_type == "q8_0" and flash_attention == "off":

@@ -46,12 +46,12 @@ def catalog_names(incomplete: str) -> list[str]:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 For = Annotated[
     str | None,
-    typer.Option("--for", metavar="USE", help="Only models for chat, reasoning, code, math, multilingual, tiny, ..."),
+    typer.Option("--for", metavar="USE", help="chat, reasoning, code, math, multilingual, tiny, embedding or demo."),
 ]
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="The models that can be had, and what is known about them.", rich_markup_mode=None)
+    group = typer.Typer(help="The models that can be had, and what is known of them.", rich_markup_mode=None)
     group.callback(invoke_without_command=True)(catalog)
     group.command(name="list")(list_entries)
     group.command(name="show")(show)
@@ -82,7 +82,7 @@ def list_entries(use: For = None, json_output: Json = False) -> int:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A model of the catalog.", autocompletion=catalog_names)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the catalog.", autocompletion=catalog_names)],
     json_output: Json = False,
 ) -> int:
     """Show everything that is known about one model of the catalog."""

@@ -27,7 +27,7 @@ EPILOG = "Exit code 11 when there is an error, or when the hub contradicts the c
 def check(
     file: Annotated[
         Path | None,
-        typer.Argument(help="Without it your own models.toml, or ours.", show_default=False),
+        typer.Argument(metavar="FILE", help="Without it your own models.toml, or ours.", show_default=False),
     ] = None,
     online: Annotated[
         bool, typer.Option("--online", help="Ask the hub about every entry too. This uses the network.")

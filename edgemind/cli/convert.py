@@ -65,7 +65,10 @@ def convert(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Turn a Hugging Face checkpoint into a model that runs here, and prove that it is the same."""
+    """Turn a Hugging Face checkpoint into a GGUF model.
+
+    It runs here then, and is proved to be the same.
+    """
     from edgemind.cli.shut_in import shut_in
     from edgemind.cli.stages import Stages
 
@@ -113,7 +116,10 @@ def verify_conversion(
     threads: Annotated[int | None, typer.Option("--threads", min=1, max=1024, help="Threads to work with.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Compare a GGUF file with the checkpoint it was made from: the same tokens, the same logits."""
+    """Compare a GGUF file with the checkpoint it came from.
+
+    They have to make the same tokens and the same logits.
+    """
     from edgemind.cli.shut_in import shut_in
     from edgemind.cli.stages import Stages
 

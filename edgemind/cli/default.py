@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 def default(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME|PATH]", help="The new default.", autocompletion=completion.installed_names),
+        typer.Argument(metavar="NAME|PATH", help="The new default.", autocompletion=completion.installed_names),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:

@@ -40,7 +40,7 @@ def doctor(
         ),
     ] = False,
 ) -> int:
-    """Show what was found on this machine, and who keeps the network shut."""
+    """Show this machine, and who keeps the network shut."""
     if prove_offline:
         return _prove(json_output)
     # Not before the proof, which needs a namespace: the jail forbids making one.

@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def login(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> int:
-    """Store the token of a hub in the system's keyring; typed unseen, or read from standard input.
+    """Keep a hub's token in the system's keyring.
+
+    It is typed unseen, or read from standard input.
 
     It is kept for the hub that HF_ENDPOINT names, and sent nowhere else. There is no flag for it: a command line can be
     seen by other users of the machine.

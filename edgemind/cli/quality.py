@@ -29,7 +29,7 @@ def quality(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...", help="Installed names or GGUF files.", autocompletion=completion.installed_names
+            metavar="NAME", help="Installed names or GGUF files.", autocompletion=completion.installed_names
         ),
     ],
     against: Annotated[
@@ -49,7 +49,10 @@ def quality(
     force: Annotated[bool, typer.Option("--force", help="Replace a drawing that is there.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """How much quantizing cost: perplexity, divergence from the source, and how often both agree."""
+    """Measure how much quantizing cost.
+
+    Perplexity, divergence from the source, and how often both agree.
+    """
     from edgemind.cli.quantize import read_text
     from edgemind.cli.shut_in import shut_in
     from edgemind.cli.stages import Stages

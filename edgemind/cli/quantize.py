@@ -34,7 +34,7 @@ def quantize(
     model: Annotated[str, typer.Argument(metavar="NAME|FILE", help=MODEL, autocompletion=completion.installed_names)],
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[TYPE]", help="As llama.cpp names them: Q4_K_M, Q8_0, ... Left out with --auto."),
+        typer.Argument(metavar="TYPE", help="As llama.cpp names them: Q4_K_M, Q8_0, ... Left out with --auto."),
     ] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write this file.")] = None,
     name: Annotated[
@@ -129,7 +129,10 @@ def imatrix(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Compute which columns of a model's matrices matter, for quantizing; llama.cpp's tools read the file."""
+    """Compute which columns of a model's matrices matter.
+
+    For quantizing; llama.cpp's tools read the file too.
+    """
     from edgemind.cli.shut_in import shut_in
     from edgemind.cli.stages import Stages
     from edgemind.engine import production

@@ -25,7 +25,7 @@ DEEPEST = 1 << 24
 SHOWN = 8
 """Rows that are shown unless ``--all`` asks for every one."""
 
-RULE = """Ranks the models of the catalog for this machine, best first.
+RULE = """Rank the catalog's models for this machine.
 
 A model must fit into the memory that is free now and be usable: 5 tokens/s, or 8 where it thinks before it answers.
 Among those, quality comes first: more parameters, a newer generation, made for the use asked, finer quantization.

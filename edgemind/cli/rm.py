@@ -35,7 +35,7 @@ class Doomed:
 def rm(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="Installed models.", autocompletion=completion.removable_names),
+        typer.Argument(metavar="NAME", help="Installed models.", autocompletion=completion.removable_names),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needs whole names.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -31,10 +31,10 @@ def show(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Show what a model is, its licence, and the memory it takes.
+    """Show what a model is, and the memory it takes.
 
-    Its shape, tokenizer, template and reasoning format, where it came from, its hashes, and the memory at several
-    contexts, with what of it this machine has.
+    Its shape, tokenizer, template and reasoning format, licence, where it came from, its hashes, and the memory at
+    several contexts, with what of it this machine has.
     """
     from edgemind.cli.shut_in import shut_in
 

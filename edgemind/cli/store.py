@@ -32,7 +32,7 @@ COLUMNS = (
 def register(app: typer.Typer) -> None:
     stores = typer.Typer(
         name="store",
-        help="Where models lie: sizes, shared folders, freeing, repair.",
+        help="Where models lie: sizes, shared folders, repair.",
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         invoke_without_command=True,
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _bare(context: typer.Context) -> None:
-    """Where models lie: sizes, shared folders, freeing, repair."""
+    """Where models lie: sizes, shared folders, repair."""
     if context.invoked_subcommand is None:
         list_()
 

@@ -22,7 +22,7 @@ def verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME...]", help="Installed models; all if none is named.", autocompletion=completion.stored_names
+            metavar="NAME", help="Installed models; all if none is named.", autocompletion=completion.stored_names
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
