@@ -201,10 +201,11 @@ def _default(wanted: str, command: str, any_kind: bool) -> ModelFile:
     try:
         return _opened(_find(wanted, command), any_kind)
     except ModelNotFound as problem:
-        raise ModelNotFound(
+        gone = ModelNotFound(
             f"The default model {shown(wanted)} is not installed (any more).",
-            f"Choose another with `edgemind default NAME`; {builtin.NAME} is always there.",
-        ) from problem
+            f"Another: edgemind default NAME. The built-in one: edgemind default {builtin.NAME}",
+        )
+        raise suggestions.perhaps_away(gone) from problem
 
 
 def _find(wanted: str, command: str, only_installed: bool = False) -> _Found:
@@ -231,10 +232,11 @@ def _aliased(alias: str, target: str, only_installed: bool) -> _Found:
     if found:
         return found
     if only_installed or not _is_path(target):
-        raise ModelNotFound(
+        gone = ModelNotFound(
             f"The alias {shown(alias)} stands for {shown(target)}, which is not installed.",
             f"edgemind alias {alias} NAME, or to remove it: edgemind alias {alias} --remove",
         )
+        raise suggestions.perhaps_away(gone)
     return from_path(target)
 
 
@@ -285,7 +287,7 @@ def _opened(found: _Found, any_kind: bool) -> ModelFile:
         what = "a safetensors checkpoint" if kind == "safetensors" else "an adapter"
         raise ModelUnusable(
             f"The model {found.name} is {what}, which llama.cpp does not run.",
-            "Pull or import its GGUF file." if kind == "safetensors" else "Give it to a model with --lora.",
+            f"edgemind convert {found.name}" if kind == "safetensors" else "Give it to a model with --lora.",
         )
     return found.opened()
 

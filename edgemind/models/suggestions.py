@@ -23,19 +23,45 @@ MOST = 4
 
 
 def unknown(wanted: str, installed: Sequence[str], command: str = RUN) -> ModelNotFound:
-    """The error for a name that nothing has.
+    """The error for a name that nothing has; a shared store that is away may have it.
 
     Args:
         installed: names and aliases that would do.
         command: what was asked of the model, as it goes after ``edgemind``.
     """
+    return perhaps_away(_unknown(wanted, installed, command))
+
+
+def perhaps_away(problem: ModelNotFound) -> ModelNotFound:
+    """The same error; when a shared store cannot be read now, with that as the likely reason.
+
+    Raises:
+        BadConfig: the settings are not valid.
+    """
+    reason = away()
+    if not reason:
+        return problem
+    hint = f"Is the model there? Plug it in and try again. {problem.hint}"
+    return ModelNotFound(f"{problem.message} {reason}", hint)
+
+
+def away() -> str:
+    """Why shared stores cannot be read now, in sentences; empty when there is no such store."""
+    from edgemind.models.store.shared import unavailable
+
+    return " ".join(reason for _, reason in unavailable())
+
+
+def _unknown(wanted: str, installed: Sequence[str], command: str) -> ModelNotFound:
     from edgemind.models import catalog
 
     entries = catalog.load()
     message = f"There is no model named {shown(wanted)!r}"
     if wanted.lower() in entries:
         name = wanted.lower()
-        return ModelNotFound(f"The model {name} is not installed.", how_to_get(name, bool(entries[name].repository)))
+        hint = how_to_get(name, bool(entries[name].repository))
+        about = f"edgemind catalog show {name}. To have it: " if command == "show" else ""
+        return ModelNotFound(f"The model {name} is not installed.", f"{about}{hint}")
     near = nearest(wanted, [*installed, *entries])
     here = [name for name in near if name in installed]
     if here:

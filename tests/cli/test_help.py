@@ -38,7 +38,7 @@ def test_the_usage_names_each_argument_once_and_in_capitals(edgemind: Command, c
     text = _text(edgemind, command)
     usage = " ".join(text.split("\n\n")[0].split())
     assert usage.startswith(f"Usage: edgemind {command}")
-    assert "[[" not in usage and "......" not in usage and "...}" not in usage
+    assert not any(slip in usage for slip in ("[[", "......", "...}"))
     for argument in re.findall(r"[\[{]([^\]}]+)[\]}]", usage.removeprefix(f"Usage: edgemind {command}")):
         assert argument == argument.upper() or argument == "FILE.gguf|DIR", usage
 

@@ -198,6 +198,27 @@ def test_unknown_names_bring_the_nearest_and_the_next_command(home: Path, nano: 
     assert "edgemind recommend" in caught.value.hint
 
 
+def test_a_store_that_is_away_is_named_as_the_likely_reason(home: Path, nano: Path, tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    settings(home, f'model = "there"\naliases = {{t = "there"}}\nstores = ["{stick}"]\n')
+    for asked in (None, "there", "t", "edgemind-nono"):
+        with pytest.raises(ModelNotFound, match="stick is not there; it may be unplugged") as caught:
+            resolve(asked)
+        assert "Plug it in and try again. " in caught.value.hint
+        assert "edgemind " in caught.value.hint
+    install(Store(stick), "there", [build(FACTS, tmp_path / "file.gguf")])
+    assert resolve().name == "there"
+    with pytest.raises(ModelNotFound) as caught:
+        resolve("zzz")
+    assert "unplugged" not in caught.value.message
+
+
+def test_what_the_catalog_knows_of_a_model_is_a_command_away(home: Path, nano: Path) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        resolve("qwen3-0.6b", command="show")
+    assert caught.value.hint == "edgemind catalog show qwen3-0.6b. To have it: edgemind pull qwen3-0.6b"
+
+
 def test_a_missing_path_and_a_hub_name(home: Path, nano: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"There is no file missing\.gguf"):
         resolve("missing.gguf")
