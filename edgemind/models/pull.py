@@ -21,6 +21,7 @@ from edgemind.models.hubs import USUAL_HUB
 from edgemind.models.pull_plan import Hub, Plan, patiently
 from edgemind.models.remote import Body, RemoteFile, RemoteRepository, Transient
 from edgemind.models.sizes import human_bytes
+from edgemind.models.store.files import explained
 from edgemind.models.store.manifest import Facts, Manifest, Source, StoredFile
 from edgemind.models.store.store import Store
 from edgemind.models.transfer import PATIENT, Patience, Watcher, fetch, state_file
@@ -113,7 +114,13 @@ def peek(hub: Hub, plan: Plan) -> Header | None:
     Raises:
         ModelUnusable: it is no GGUF file.
         NetworkProblem, AccessDenied: the hub.
+        StoreProblem, NoRoom: there is no place for a temporary file.
     """
+    with explained("look at the model's header", Path(os.environ.get("TMPDIR") or "/tmp")):
+        return _peek(hub, plan)
+
+
+def _peek(hub: Hub, plan: Plan) -> Header | None:
     import tempfile
 
     from edgemind.models.gguf import read_partial
@@ -183,24 +190,31 @@ def _bring(
         observer.present(file)
         return file.sha256
     part = store.partial(file.key)
-    wait = 0.0
+
+    def opener(one: RemoteFile, start: int, validator: str | None) -> Body:
+        return hub.open(repository, one, start, validator)
+
+    wait, again = 0.0, False
     while True:
         with store.partial_lock(file.key, wait) as held:
             if held:
                 if file.sha256 and store.has(file.sha256, file.size):
                     observer.present(file)
+                    store.forget_lock(file.key)
                     return file.sha256
-
-                def opener(one: RemoteFile, start: int, validator: str | None) -> Body:
-                    return hub.open(repository, one, start, validator)
-
                 try:
                     digest = fetch(file, part, opener, watcher, patience, pause)
                 except ModelUnusable:
                     _forget(part)
-                    raise
+                    if again:
+                        store.forget_lock(file.key)
+                        raise
+                    again = True
+                    observer.restarted(file, "its beginning is no model's, as it came")
+                    continue
                 store.adopt(part, digest, file.size)
                 _forget(part)
+                store.forget_lock(file.key)
                 return digest
         observer.waiting(file, part)
         wait = 1.0

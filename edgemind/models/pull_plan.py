@@ -18,11 +18,12 @@ from edgemind.models import builtin, catalog
 from edgemind.models.catalog_schema import CatalogEntry
 from edgemind.models.references import Reference, parse
 from edgemind.models.remote import Body, RemoteFile, RemoteRepository, Transient
-from edgemind.models.selection import Choice, choose_gguf, choose_safetensors
+from edgemind.models.selection import Choice, choose_gguf, choose_safetensors, gguf_choices
 from edgemind.models.sizes import human_bytes
 from edgemind.models.store.manifest import Manifest, is_model_name
 from edgemind.models.store.store import Store
 from edgemind.models.transfer import Patience
+from edgemind.settings import load_settings
 
 HASTY = Patience(tries=3)
 Answer = TypeVar("Answer")
@@ -85,7 +86,9 @@ def make_plan(
     if name is not None and not is_model_name(name):
         raise UsageError(f"{name!r} cannot be a model's name.", "Use small letters, digits, and . _ - inside.")
     entry, before = _known(reference, store)
-    if before and (reference.quantization or reference.file):
+    if before and before.kind == "safetensors" and not (reference.quantization or reference.file):
+        safetensors = True
+    if before and (reference.quantization or reference.file or safetensors != (before.kind == "safetensors")):
         if entry is None:
             reference = replace(reference, name=None, repository=before.source.repository)
         before = None
@@ -94,7 +97,7 @@ def make_plan(
     notes: list[str] = []
     choice = choose_safetensors(repository) if safetensors else _chosen(repository, entry, quantization, file, notes)
     final = name or (before.name if before else None) or _name_for(reference, entry, choice, repository)
-    existing = _existing(store, final, repository, named=before is not None)
+    existing = _existing(store, final, choice, repository, reference)
     fetched = tuple(one for one in choice.files if not (one.sha256 and store.has(one.sha256, one.size)))
     kept = sum(_size(store.partial(one.key)) for one in fetched)
     return Plan(final, repository, choice, entry, existing, fetched, kept, tuple(notes))
@@ -113,10 +116,12 @@ def patiently(ask: Callable[[], Answer], endpoint: str, patience: Patience, paus
             asked = problem.wait or 0.0
             unreachable = type(problem).__name__ == "Unreachable"
             if unreachable or failures == patience.tries or asked > patience.longest_wait:
-                later = f" It asks for {asked:.0f} s of patience." if asked else ""
+                again = f"in {asked:.0f} s" if asked else "later"
                 raise NetworkProblem(
-                    problem.message + later,
-                    f"Is there a network, and is {endpoint} right? What is here works without: edgemind list",
+                    problem.message,
+                    f"Is there a network, and is {endpoint} right? What is here works without: edgemind list"
+                    if unreachable
+                    else f"Try again {again}. What is here works without: edgemind list",
                 ) from problem
             pause(patience.wait(failures, asked))
     raise AssertionError("patience has at least one try")
@@ -166,7 +171,8 @@ def _where(
         return reference.repository, reference.revision, reference.quantization, reference.file
     if before and before.source.repository:
         file = before.files[0].path if before.kind == "gguf" else None
-        return before.source.repository, reference.revision, reference.quantization, reference.file or file
+        listed = entry.revision if entry and entry.repository == before.source.repository else None
+        return before.source.repository, reference.revision or listed, reference.quantization, reference.file or file
     assert entry is not None
     if not entry.repository:
         raise UsageError(
@@ -218,12 +224,16 @@ def _name_for(reference: Reference, entry: CatalogEntry | None, choice: Choice, 
         suffix = "" if usual and usual.lower() == suffix else suffix
     else:
         base = re.sub(r"(?i)[-_.]gguf$", "", repository.id.rpartition("/")[2]).lower()
-        if choice.kind == "gguf" and reference.file and not suffix:
+        alike = [one for one in gguf_choices(repository) if one.quantization == choice.quantization]
+        if choice.kind == "gguf" and reference.file and (not suffix or len(alike) > 1):
             base = re.sub(r"(?i)\.gguf$", "", choice.files[0].path.rpartition("/")[2]).lower()
         suffix = "" if suffix and base.endswith(suffix) else suffix
     if choice.kind == "safetensors":
         suffix = "safetensors"
     name = re.sub(r"[^a-z0-9._-]+", "-", f"{base}-{suffix}" if suffix else base).strip(".-_")[:120]
+    if not entry and (name == builtin.NAME or name in catalog.load()):
+        owner = re.sub(r"[^a-z0-9._-]+", "-", repository.id.partition("/")[0].lower())
+        name = f"{owner}-{name}"
     if not is_model_name(name):
         raise UsageError(
             "No name for this model follows from its repository.", f"Give one: edgemind pull {reference} --name NAME"
@@ -231,23 +241,30 @@ def _name_for(reference: Reference, entry: CatalogEntry | None, choice: Choice, 
     return name
 
 
-def _existing(store: Store, name: str, repository: RemoteRepository, *, named: bool) -> Manifest | None:
-    """The model of this name; one that came from elsewhere is not replaced.
+def _existing(
+    store: Store, name: str, choice: Choice, repository: RemoteRepository, reference: Reference
+) -> Manifest | None:
+    """The model of this name, which is to be replaced; another one is not, nor does a name hide it.
 
     Raises:
-        StoreProblem: it came from elsewhere.
+        UsageError: the name means something else already.
+        StoreProblem: a model from elsewhere has it, or a damaged one.
     """
-    try:
-        found = store.get(name)
-    except StoreProblem:
-        if not named:
-            raise
+    another = f"edgemind pull {reference} --name OTHER-NAME"
+    if name == builtin.NAME:
+        raise UsageError(f"{name} is the model that comes with EdgeMind.", another)
+    alias = load_settings().aliases.get(name)
+    if alias and alias != name:
+        raise UsageError(f"{name} is an alias of {alias}.", f"{another}, or: edgemind alias {name} --remove")
+    found = store.get(name)
+    if found is None:
         return None
-    if found and (found.source.repository or "").lower() != repository.id.lower():
-        origin = found.source.repository or found.source.file or "this machine"
-        raise StoreProblem(
-            f"There is a model named {name} already, from {origin}.", f"edgemind pull {repository.id} --name OTHER-NAME"
-        )
+    origin = found.source.repository or found.source.file or "this machine"
+    if origin.lower() != repository.id.lower() or found.source.kind != "hub":
+        raise StoreProblem(f"There is a model named {name} already, from {origin}.", another)
+    first = found.files[0].path
+    if found.kind != choice.kind or (choice.kind == "gguf" and first not in {file.path for file in choice.files}):
+        raise StoreProblem(f"There is a model named {name} already, of {first} in {origin}.", another)
     return found
 
 

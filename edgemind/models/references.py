@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from edgemind.errors import UsageError
+from edgemind.models.hubs import endpoint, origin
 from edgemind.models.store.manifest import is_file_path
 from edgemind.terminal import clean_line
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
+_USUAL_HOSTS = ("huggingface.co", "hf.co")
 _SCHEMES = ("hf.co/", "huggingface.co/", "hf://")
 EXAMPLE = "edgemind pull qwen3-1.7b, or: edgemind pull owner/repository:Q4_K_M"
 
@@ -65,7 +67,7 @@ def parse(text: str) -> Reference:
 
 def _from_address(text: str) -> Reference:
     """``https://hub/owner/repo[/(blob|resolve|tree)/REVISION[/PATH]]``."""
-    parts = [unquote(part) for part in urlsplit(text).path.split("/") if part]
+    parts = [unquote(part) for part in _below_the_hub(text).split("/") if part]
     repository = "/".join(parts[:2])
     if not _is_repository(repository):
         raise _unclear(text)
@@ -78,10 +80,32 @@ def _from_address(text: str) -> Reference:
     return Reference(repository=repository, file=wanted, revision=None if revision == "main" else revision)
 
 
+def _below_the_hub(text: str) -> str:
+    """The path of an address, without that of the hub itself.
+
+    Raises:
+        UsageError: it is no address, or one of somewhere else.
+    """
+    hub = endpoint()
+    try:
+        address, here = urlsplit(text), urlsplit(hub)
+        _, host, _ = at = origin(text)
+    except ValueError as problem:
+        raise _unclear(text) from problem
+    if at == origin(hub) and f"{address.path}/".startswith(f"{here.path}/"):
+        return address.path[len(here.path) :]
+    if host.removeprefix("www.") in _USUAL_HOSTS:
+        return address.path
+    raise UsageError(
+        f"{clean_line(host)[:120]} is not the hub; that is {hub}.",
+        f"If it is another hub, name it: HF_ENDPOINT={clean_line(address.scheme)}://{clean_line(host)[:120]}",
+    )
+
+
 def _is_repository(text: str) -> bool:
     """As the hub's own rule is: no doubled dots or dashes, none at an edge."""
     odd = ".." in text or "--" in text or any(part[0] in ".-" or part[-1] in ".-" for part in text.split("/") if part)
-    return bool(_REPOSITORY.fullmatch(text)) and not odd and not text.endswith(".git")
+    return bool(_REPOSITORY.fullmatch(text)) and len(text) <= 96 and not odd and not text.endswith(".git")
 
 
 def _is_revision(text: str) -> bool:

@@ -41,6 +41,8 @@ _CHECKPOINT = re.compile(
     r"|processor_config|preprocessor_config|model\.safetensors\.index)\.json"
     r"|tokenizer\.model|merges\.txt|chat_template\.jinja|licen[cs]e(\.\w{1,4})?|notice(\.\w{1,4})?"
 )
+_SHARD = re.compile(r"model-([0-9]{5})-of-([0-9]{5})\.safetensors")
+MOST_SHARDS = 5_000
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 
 
@@ -114,10 +116,7 @@ def choose_safetensors(repository: RemoteRepository) -> Choice:
         ModelNotFound: it has no safetensors weights, or no configuration.
     """
     top = {file.path: file for file in repository.files if "/" not in file.path}
-    weights = [path for path in top if path.lower().endswith(".safetensors")]
-    sharded = [path for path in weights if re.fullmatch(r"model-\d{5}-of-\d{5}\.safetensors", path)]
-    whole = [path for path in weights if path in ("model.safetensors", "adapter_model.safetensors")]
-    weights = whole or sharded or [path for path in weights if not path.startswith("consolidated")] or weights
+    weights = _weights(repository, [path for path in top if path.lower().endswith(".safetensors")])
     if not weights:
         pickled = any(path.lower().endswith(_PICKLES) for path in top)
         why = "only pickles, which are programs and are never fetched" if pickled else "no safetensors weights"
@@ -125,7 +124,29 @@ def choose_safetensors(repository: RemoteRepository) -> Choice:
     if "config.json" not in top and "adapter_config.json" not in top:
         raise ModelNotFound(f"{repository.id} has weights but no config.json.", f"Look at {repository.page}")
     others = [path for path in top if _CHECKPOINT.fullmatch(path) or path == "adapter_config.json"]
-    return Choice(tuple(top[path] for path in sorted({*weights, *others})), "safetensors")
+    one_each = {path.casefold(): path for path in sorted({*weights, *others})}
+    return Choice(tuple(top[path] for path in sorted(one_each.values())), "safetensors")
+
+
+def _weights(repository: RemoteRepository, paths: list[str]) -> list[str]:
+    """One whole file, or all the shards, or whatever there is.
+
+    Raises:
+        ModelNotFound: a shard is missing.
+    """
+    whole = [path for path in paths if path in ("model.safetensors", "adapter_model.safetensors")]
+    shards = {path: found for path in paths if (found := _SHARD.fullmatch(path))}
+    if whole or not shards:
+        return whole or [path for path in paths if not path.startswith("consolidated")] or paths
+    for count in sorted({found[2] for found in shards.values()}):
+        several = sorted(path for path, found in shards.items() if found[2] == count)
+        if 0 < int(count) <= MOST_SHARDS and several == [f"model-{n:05}-of-{count}.safetensors" for n in _upto(count)]:
+            return several
+    raise ModelNotFound(f"{repository.id} holds only some parts of its weights.", f"Look at {repository.page}")
+
+
+def _upto(count: str) -> range:
+    return range(1, int(count) + 1)
 
 
 def _by_file(repository: RemoteRepository, choices: list[Choice], wanted: str) -> Choice:

@@ -77,7 +77,7 @@ def test_a_repository_becomes_a_model(pull: Pull, model: Path) -> None:
     assert manifest.facts.architecture == "qwen3"
     [path] = pull.store.files(manifest)
     assert path.read_bytes() == model.read_bytes()
-    assert list((pull.store.root / "partial").glob("*.part")) == []
+    assert list((pull.store.root / "partial").iterdir()) == []
     assert list((pull.store.root / "pending").iterdir()) == []
 
 
@@ -266,3 +266,83 @@ def test_another_process_that_fetches_the_same_is_waited_for(pull: Pull, model: 
     os.waitpid(pid, 0)
     assert pull.watching.said("waiting")
     assert pull.store.names() == ["tiny-f32"]
+
+
+CHECKPOINT = {"model.safetensors": b"\x02" + bytes(7) + b"{}", "config.json": b"{}"}
+
+
+def test_a_checkpoint_and_a_gguf_model_of_one_repository_never_replace_each_other(pull: Pull, model: Path) -> None:
+    pull.hub.add("owner/both-GGUF", {"both-F32.gguf": model, **CHECKPOINT})
+    assert pull("owner/both-GGUF").name == "both-f32"
+    assert pull("both-f32", safetensors=True).name == "both-safetensors"
+    assert pull("both-safetensors").kind == "safetensors"
+    assert {one.name: one.kind for one in pull.store.manifests()} == {
+        "both-f32": "gguf",
+        "both-safetensors": "safetensors",
+    }
+    with pytest.raises(StoreProblem, match="already"):
+        pull.plan("owner/both-GGUF", safetensors=True, name="both-f32")
+
+
+def test_two_models_of_one_repository_never_replace_each_other(pull: Pull, model: Path, tmp_path: Path) -> None:
+    files = {"one-F32.gguf": model, "two-F32.gguf": tiny_model(tmp_path / "two.gguf", seed=8)}
+    pull.hub.add("owner/several", files)
+    assert pull("owner/several:one-F32.gguf").name == "one-f32"
+    assert pull("owner/several:two-F32.gguf").name == "two-f32"
+    with pytest.raises(StoreProblem, match=r"of one-F32\.gguf in owner/several") as caught:
+        pull.plan("owner/several:two-F32.gguf", name="one-f32")
+    assert caught.value.hint == "edgemind pull owner/several:two-F32.gguf --name OTHER-NAME"
+
+
+def test_a_name_that_means_something_else_already_is_not_taken(pull: Pull, model: Path, home: Path) -> None:
+    pull.hub.add("someone/edgemind-nano", {"model.gguf": model})
+    pull.hub.add("someone/qwen3-0.6b", {"model.gguf": model})
+    assert pull("someone/edgemind-nano").name == "someone-edgemind-nano"
+    assert pull("someone/qwen3-0.6b").name == "someone-qwen3-0.6b"
+    with pytest.raises(UsageError, match="comes with EdgeMind"):
+        pull.plan("someone/qwen3-0.6b", name="edgemind-nano")
+    (home / "config").mkdir(parents=True, exist_ok=True)
+    (home / "config" / "config.toml").write_text('aliases = {short = "someone-qwen3-0.6b"}\n')
+    with pytest.raises(UsageError, match="short is an alias"):
+        pull.plan("someone/qwen3-0.6b", name="short")
+
+
+def test_a_catalog_model_stays_at_its_pinned_revision(pull: Pull, model: Path, home: Path, tmp_path: Path) -> None:
+    repo = pull.hub.add("owner/Tiny-GGUF", {"Tiny-F32.gguf": model})
+    pinned = repo.sha
+    pull.config(
+        home,
+        f'[[model]]\nname = "my-tiny"\ndescription = "d"\nrepository = "owner/Tiny-GGUF"\nparameters = 1000\n'
+        f'context = 4096\nlicence = "MIT"\nrevision = "{pinned}"\nfiles = {{ F32 = "Tiny-F32.gguf" }}\n'
+        f'default_quantization = "F32"\n',
+    )
+    pull("my-tiny")
+    repo.commit({"Tiny-F32.gguf": tiny_model(tmp_path / "other.gguf", seed=5)})
+    assert pull("my-tiny").source.revision == pinned
+    assert pull("my-tiny@main").source.revision == repo.sha
+
+
+def test_a_header_that_was_spoiled_on_the_way_is_fetched_again(pull: Pull, model: Path) -> None:
+    pull.hub.add("owner/Tiny-GGUF", {"Tiny-F32.gguf": model})
+    pull.hub.faults = Faults(flip=1, times=1)
+    assert pull("owner/Tiny-GGUF").facts.architecture == "qwen3"
+    assert len(pull.watching.said("restarted")) == 1
+
+
+def test_a_dry_look_without_a_place_for_it_is_a_sentence(
+    pull: Pull, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import tempfile
+
+    pull.hub.add("owner/Tiny-GGUF", {"Tiny-F32.gguf": model})
+    plan = pull.plan("owner/Tiny-GGUF")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(StoreProblem, match="header"):
+        peek(pull.client, plan)
+
+
+def test_a_busy_hub_is_not_called_a_missing_network(pull: Pull) -> None:
+    pull.hub.faults = Faults(at="info", status=429, headers={"Retry-After": "45"})
+    with pytest.raises(NetworkProblem) as caught:
+        pull.plan("owner/Tiny-GGUF")
+    assert caught.value.hint.startswith("Try again in 45 s")

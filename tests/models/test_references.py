@@ -8,6 +8,11 @@ from edgemind.errors import UsageError
 from edgemind.models.references import Reference, parse
 
 
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
+
+
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
@@ -20,6 +25,9 @@ from edgemind.models.references import Reference, parse
         ("a/b:sub/x-Q8_0.gguf", Reference(repository="a/b", file="sub/x-Q8_0.gguf")),
         ("a/b@refs/pr/3", Reference(repository="a/b", revision="refs/pr/3")),
         ("hf.co/a/b:Q4_K_M", Reference(repository="a/b", quantization="Q4_K_M")),
+        ("https://huggingface.co/a/b", Reference(repository="a/b")),
+        ("https://www.hf.co/a/b", Reference(repository="a/b")),
+        ("https://Hub.example:443/a/b#readme", Reference(repository="a/b")),
         ("https://hub.example/a/b", Reference(repository="a/b")),
         ("https://hub.example/a/b/tree/main", Reference(repository="a/b")),
         ("https://hub.example/a/b/blob/main/c%20d.gguf", Reference(repository="a/b", file="c d.gguf")),
@@ -39,6 +47,7 @@ def test_what_people_write_is_understood(text: str, meant: Reference) -> None:
         *("", " ", "/", "a/", "/b", "a/b/c", "../x", "a/..", "a/b:", "a/b@", "a/b:..", "a/b:../x.gguf", "a/b@../main"),
         *("a b", "a/b c", "-x", "a/-b", "a/b:x y", "a/b.git", "a--b/c", "https://hub.example/", "a/b:/etc/x.gguf"),
         *("file:///etc/passwd", "a\x00b", "é/b", "https://hub.example/a/b/blob/main/../x.gguf", "x" * 300),
+        *("https://[hub/a/b", "https://hub.example:99999/a/b", f"{'a' * 50}/{'b' * 50}"),
     ],
 )
 def test_what_is_no_reference_gets_a_sentence_with_an_example(text: str) -> None:
@@ -50,3 +59,16 @@ def test_what_is_no_reference_gets_a_sentence_with_an_example(text: str) -> None
 def test_a_reference_reads_as_it_was_written() -> None:
     for text in ("qwen3-4b:Q8_0", "a/b:x.gguf@main", "a/b"):
         assert str(parse(text)) == text
+
+
+def test_an_address_of_somewhere_else_is_not_taken_for_the_hubs() -> None:
+    with pytest.raises(UsageError, match=r"github\.com is not the hub") as caught:
+        parse("https://github.com/a/b")
+    assert "HF_ENDPOINT=https://github.com" in caught.value.hint
+
+
+def test_a_hub_below_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/hub")
+    assert parse("https://mirror.example/hub/a/b/tree/v2") == Reference(repository="a/b", revision="v2")
+    with pytest.raises(UsageError):
+        parse("https://mirror.example/hubble/a/b")

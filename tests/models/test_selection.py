@@ -111,3 +111,21 @@ def test_a_checkpoint_is_weights_configuration_and_tokenizer_but_never_a_pickle(
         choose_safetensors(of({"config.json": 1, "pytorch_model.bin": 1}))
     with pytest.raises(ModelNotFound, match=r"no config\.json"):
         choose_safetensors(of({"model.safetensors": 1}))
+
+
+def test_a_checkpoint_has_no_two_files_that_one_disk_could_not_tell_apart() -> None:
+    there = of({"model.safetensors": 9, "config.json": 1, "Config.json": 1, "LICENSE": 1, "license": 1})
+    chosen = [file.path for file in choose_safetensors(there).files]
+    assert len({path.casefold() for path in chosen}) == len(chosen) == 3
+    assert "config.json" in chosen
+
+
+def test_a_checkpoint_without_one_of_its_shards_is_refused() -> None:
+    shards = {f"model-0000{n}-of-00003.safetensors": 9 for n in (1, 3)}
+    with pytest.raises(ModelNotFound, match="only some parts"):
+        choose_safetensors(of({**shards, "config.json": 1}))
+    both = {**shards, **{f"model-0000{n}-of-00002.safetensors": 9 for n in (1, 2)}, "config.json": 1}
+    assert [file.path for file in choose_safetensors(of(both)).files if "model-" in file.path] == [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    ]
