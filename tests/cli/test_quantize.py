@@ -1,0 +1,250 @@
+"""``quantize``, ``imatrix`` and ``quality`` as typed: into the store, into files, and what is said when not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import tiny_model
+
+from edgemind.models.gguf import read_header
+
+from .conftest import Command
+
+TEXT = "the ones plus the tens equals the sum. So then: 12 + 30 = 42. " * 40
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return tiny_model(tmp_path / "tiny-f32.gguf", embd=256, layers=1)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    (tmp_path / "sums.txt").write_text(TEXT)
+    return str(tmp_path / "sums.txt")
+
+
+def store_files(edgemind: Command) -> list[str]:
+    """Everything in the store but its own small files."""
+    return sorted(
+        path.name for folder in ("blobs", "partial") for path in (edgemind.home / "data" / "models" / folder).glob("*")
+    )
+
+
+def object_of(out: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_from_the_store_into_the_store(edgemind: Command, source: Path) -> None:
+    assert edgemind("import", str(source), "--name", "mine-f32").code == 0
+    done = edgemind("quantize", "mine-f32", "q4_k_m", "--threads", "1", "--json")
+    assert done.code == 0, done.err
+    found = object_of(done.out)
+    assert (found["name"], found["type"], found["source"]) == ("mine-q4_k_m", "Q4_K_M", "mine-f32")
+    assert 4.5 < found["bits_per_weight"] < 8
+    manifest = json.loads((edgemind.home / "data/models/manifests/mine-q4_k_m.json").read_text())
+    assert manifest["source"]["kind"] == "made"
+    notes = manifest["source"]["notes"]
+    original = json.loads((edgemind.home / "data/models/manifests/mine-f32.json").read_text())
+    assert notes["from sha256"] == original["files"][0]["sha256"]
+    assert "q4_k_m" in notes["command"]
+    assert manifest["facts"]["quantization"] == "Q4_K_M"
+    assert len(store_files(edgemind)) == 2
+    assert edgemind("verify", "mine-q4_k_m").code == 0
+    assert edgemind("run", "--model", "mine-q4_k_m", "-n", "2", "--threads", "1", "hi").code == 0
+    steps = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
+    assert {step["event"] for step in steps} == {"step", "progress"}
+    again = edgemind("quantize", "mine-f32", "Q4_K_M", "--threads", "1")
+    assert again.code == 16
+    assert "There is a model named mine-q4_k_m already" in again.err
+
+
+def test_from_a_file_into_a_file_beside_it_or_elsewhere(edgemind: Command, source: Path, tmp_path: Path) -> None:
+    done = edgemind("quantize", str(source), "Q8_0", "--threads", "1")
+    assert done.code == 0, done.err
+    assert "Made" in done.out
+    assert read_header(tmp_path / "tiny-f32-Q8_0.gguf").number("general.file_type") == 7
+    there = edgemind("quantize", str(source), "Q8_0", "--threads", "1")
+    assert there.code == 2
+    assert "is there already" in there.err
+    assert "--force" in there.err
+    assert edgemind("quantize", str(source), "F16", "-o", str(tmp_path / "x.gguf"), "--threads", "1").code == 0
+    forced = edgemind("quantize", str(source), "Q8_0", "-o", str(tmp_path / "x.gguf"), "--force", "--threads", "1")
+    assert forced.code == 0
+    assert (tmp_path / "x.gguf").read_bytes() == (tmp_path / "tiny-f32-Q8_0.gguf").read_bytes()
+    assert not edgemind.home.joinpath("data").exists()
+
+
+def test_a_matrix_of_ones_own_text_and_the_types_that_need_it(
+    edgemind: Command, source: Path, text: str, tmp_path: Path
+) -> None:
+    matrix = tmp_path / "m.gguf"
+    done = edgemind(
+        "imatrix", str(source), "-o", str(matrix), "--text", text, "--chunks", "2", "--threads", "1", "--json"
+    )
+    assert done.code == 0, done.err
+    assert object_of(done.out) | {"file": ""} == {
+        "file": "",
+        "model": "tiny-f32",
+        "tensors": 7,
+        "chunks": 2,
+        "chunk_size": 512,
+        "tokens": 1024,
+        "text": "sums.txt",
+    }
+    bare = edgemind("quantize", str(source), "IQ2_XXS", "--threads", "1")
+    assert bare.code == 2
+    assert "needs an importance matrix" in bare.err
+    out = tmp_path / "small.gguf"
+    given = edgemind("quantize", str(source), "IQ2_XXS", "--imatrix", str(matrix), "-o", str(out), "--threads", "1")
+    assert given.code == 0, given.err
+    header = read_header(out)
+    assert header.text("quantize.imatrix.file") == "m.gguf"
+    assert header.number("quantize.imatrix.entries_count") == 7
+    auto = tmp_path / "auto.gguf"
+    flags = ("--calibrate", text, "--chunks", "2", "-o", str(auto), "--threads", "1")
+    assert edgemind("quantize", str(source), "IQ2_XXS", *flags).code == 0
+    blocks = {tensor.name: tensor for tensor in header.tensors if tensor.type == "IQ2_XXS"}
+    assert blocks
+    ours, theirs = out.read_bytes(), auto.read_bytes()
+    for name, tensor in blocks.items():
+        other = read_header(auto).by_name[name]
+        same = ours[tensor.offset : tensor.offset + tensor.size] == theirs[other.offset : other.offset + other.size]
+        assert same, f"{name}: a matrix from a file and one computed on the way are the same"
+
+
+def test_what_would_be_made(edgemind: Command, source: Path, tmp_path: Path) -> None:
+    done = edgemind("quantize", str(source), "Q6_K", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    planned = object_of(done.out)
+    assert planned["dry_run"]
+    assert sorted(os.listdir(tmp_path)) == ["tiny-f32.gguf"]
+    auto = edgemind("quantize", str(source), "--auto", "--dry-run")
+    assert auto.code == 0, auto.err
+    assert "Q8_0: " in auto.out
+    assert "would not answer better" in auto.out
+
+
+def test_how_good_it_is(edgemind: Command, source: Path, text: str, tmp_path: Path) -> None:
+    for kind in ("Q8_0", "Q2_K"):
+        assert edgemind("quantize", str(source), kind, "-o", str(tmp_path / f"{kind}.gguf"), "--threads", "1").code == 0
+    models = [str(tmp_path / "Q8_0.gguf"), str(tmp_path / "Q2_K.gguf")]
+    flags = ("--against", str(source), "--text", text, "--tokens", "1024", "--threads", "1")
+    done = edgemind("quality", *models, *flags, "--json")
+    assert done.code == 0, done.err
+    found = object_of(done.out)
+    assert (found["tokens"], found["chunks"], found["text"]) == (510, 2, "sums.txt")
+    first, second = found["models"]
+    assert 0 < first["divergence"] < second["divergence"]
+    table = edgemind("quality", *models, *flags)
+    assert table.code == 0
+    lines = table.out.splitlines()
+    assert lines[0].split() == ["MODEL", "TYPE", "SIZE", "BITS", "PERPLEXITY", "KL", "SAME", "WORST", "KL"]
+    assert "510 tokens counted" in table.out
+    twice = edgemind("quality", models[0], models[0], *flags)
+    assert twice.code == 2
+    assert "named twice" in twice.err
+
+
+def test_a_drawing(edgemind: Command, source: Path, text: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    drawing = tmp_path / "quality.png"
+    flags = ("--text", text, "--tokens", "512", "--threads", "1", "--plot", str(drawing))
+    done = edgemind("quality", str(source), "--against", str(source), *flags)
+    assert done.code == 0, done.err
+    assert drawing.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert "is there already" in edgemind("quality", str(source), "--against", str(source), *flags).err
+
+
+def test_no_drawing_without_the_library(edgemind: Command, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util\n"
+        "found = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, package=None: None if name == 'matplotlib' else found(name, package)\n"
+    )
+    done = edgemind("quality", str(source), "--against", str(source), "--plot", "x.png", PYTHONPATH=str(tmp_path))
+    assert done.code == 2
+    assert "Drawing needs matplotlib" in done.err
+    assert "pip install 'edgemind[plot]'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("{source}",), 2, "To which type?"),
+        (("{source}", "Q4_KM"), 2, "Did you mean Q4_K_M"),
+        (("{source}", "Q4_0", "--auto"), 2, "--auto chooses the type itself"),
+        (("{source}", "Q4_0", "-o", "{source}"), 2, "is the file that is read"),
+        (("{source}", "Q4_0", "-o", "{folder}"), 2, "is a folder"),
+        (("{source}", "Q4_0", "-o", "{folder}/none/x.gguf"), 16, "No such file"),
+        (("{source}", "Q4_0", "-o", "x", "--name", "x"), 2, "-o writes a file and --name makes a model"),
+        (("{source}", "Q4_0", "--name", "Not A Name"), 2, "cannot be the name of a model"),
+        (("{source}", "Q4_0", "--name", "edgemind-nano"), 2, "comes with EdgeMind"),
+        (("{source}", "Q4_0", "--tensor-type", "attn_v"), 2, "is not PATTERN=TYPE"),
+        (("{source}", "Q4_0", "--tensor-type", "attn_v=q9"), 2, "cannot be quantized to 'q9'"),
+        (("{source}", "Q4_0", "--imatrix", "{folder}/none.gguf"), 3, "There is no file"),
+        (("{source}", "Q4_0", "--imatrix", "{source}"), 10, "is no importance matrix"),
+        (("{source}", "Q4_0", "--imatrix", "none", "--chunks", "3"), 2, "for a matrix that is computed"),
+        (("{source}", "Q4_0", "--calibrate", "{folder}/none.txt"), 10, "There is no text file"),
+        (("{source}", "Q4_0", "--calibrate", "{source}"), 10, "is no UTF-8 text"),
+        (("{folder}/letter.gguf", "Q4_0"), 4, "letter.gguf"),
+        (("edgemind-nano", "Q4_0"), 2, "edgemind-nano is quantized already (Q8_0)"),
+        (("no-such-model", "Q4_0"), 3, "no-such-model"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_leaves_nothing(
+    edgemind: Command, source: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    (tmp_path / "letter.gguf").write_text("Dear reader, this is no model. " * 40)
+    before = sorted(os.listdir(tmp_path))
+    given = [one.replace("{source}", str(source)).replace("{folder}", str(tmp_path)) for one in arguments]
+    done = edgemind("quantize", *given)
+    assert (done.code, says in done.err) == (code, True), done.err
+    assert "Traceback" not in done.err
+    assert done.err.count("edgemind: ") == 1
+    assert sorted(set(os.listdir(tmp_path)) - {"home"}) == [name for name in before if name != "home"]
+    assert not [name for name in store_files(edgemind) if name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    ("how", "into"), [(signal.SIGKILL, "file"), (signal.SIGINT, "file"), (signal.SIGKILL, "store")]
+)
+def test_stopped_in_the_middle_nothing_is_left(
+    edgemind: Command, text: str, tmp_path: Path, how: signal.Signals, into: str
+) -> None:
+    """Also the worker is gone soon, however its parent ended."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    source = tiny_model(folder / "tiny.gguf", embd=512, layers=2)
+    before = sorted(os.listdir(folder))
+    flags = ("--calibrate", text, "--chunks", "1", "--threads", "1")
+    goal = ("-o", str(folder / "made.gguf")) if into == "file" else ("--name", "made")
+    running = edgemind.start("quantize", str(source), "IQ2_S", *flags, *goal, stderr=subprocess.PIPE)
+    assert running.stderr
+    for line in running.stderr:
+        if b'"progress"' in line and b"quantizing" in line:
+            break
+    time.sleep(0.3)
+    workers = children(running.pid)
+    assert workers
+    running.send_signal(how)
+    code = running.wait(20)
+    assert code == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert sorted(os.listdir(folder)) == before
+    assert not [name for name in store_files(edgemind) if not name.endswith(".lock")]
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
