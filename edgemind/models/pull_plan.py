@@ -5,6 +5,7 @@ Not for: doing it (``pull``), choosing among a repository's files (``selection``
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import time
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from edgemind.errors import ModelNotFound, NetworkProblem, StoreProblem, UsageError
+from edgemind.errors import BadConfig, ModelNotFound, NetworkProblem, StoreProblem, UsageError
 from edgemind.models import builtin, catalog
 from edgemind.models.catalog_schema import CatalogEntry
 from edgemind.models.references import Reference, parse
@@ -253,7 +254,9 @@ def _existing(
     another = f"edgemind pull {reference} --name OTHER-NAME"
     if name == builtin.NAME:
         raise UsageError(f"{name} is the model that comes with EdgeMind.", another)
-    alias = load_settings().aliases.get(name)
+    alias = None
+    with contextlib.suppress(BadConfig):  # settings that cannot be read are no reason not to fetch
+        alias = load_settings().aliases.get(name)
     if alias and alias != name:
         raise UsageError(f"{name} is an alias of {alias}.", f"{another}, or: edgemind alias {name} --remove")
     found = store.get(name)
