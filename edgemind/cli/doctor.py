@@ -58,7 +58,7 @@ def examine(in_the_way: str | None = None) -> dict[str, Any]:
     """Everything that ``doctor`` shows, as plain values. Bytes are bytes."""
     from dataclasses import asdict
 
-    from edgemind.models import builtin, graphics, hardware, names
+    from edgemind.models import builtin, graphics, hardware
     from edgemind.privacy import jail, landlock
     from edgemind.settings import paths
 
@@ -93,7 +93,7 @@ def examine(in_the_way: str | None = None) -> dict[str, Any]:
         "store": {
             "models": str(where.data / "models"),
             "settings": str(where.settings_file),
-            "installed": [model.name for model in names.installed()],
+            **_installed(),
         },
         "builtin_model": {
             "name": builtin.NAME,
@@ -101,6 +101,17 @@ def examine(in_the_way: str | None = None) -> dict[str, Any]:
             "path": str(builtin.path()) if builtin.available() else None,
         },
     }
+
+
+def _installed() -> dict[str, Any]:
+    """Names of models, and what is amiss: a doctor is asked when something is."""
+    from edgemind.errors import EdgemindError
+    from edgemind.models import names, suggestions
+
+    try:
+        return {"installed": [model.name for model in names.installed()], "problem": suggestions.away() or None}
+    except EdgemindError as problem:
+        return {"installed": [], "problem": f"{problem.message} {problem.hint}".strip()}
 
 
 def as_text(found: dict[str, Any]) -> str:
@@ -123,6 +134,7 @@ def as_text(found: dict[str, Any]) -> str:
         ("landlock", f"{landlock} (the worker's view of the file system)"),
         ("built-in", f"{built_in['name']}: {built_in['path'] or 'missing from this installation'}"),
         ("models", f"{', '.join(store['installed']) or 'none'} in {store['models']}"),
+        ("", store["problem"] or ""),
         ("settings", f"{store['settings']}{'' if Path(store['settings']).exists() else ' (none yet)'}"),
     ]
     return "".join(f"{name:<11}{value}\n" for name, value in rows if value)

@@ -34,15 +34,18 @@ def export(
     shut_in()
     from edgemind.cli.bar import Bar
     from edgemind.models import builtin, names
-    from edgemind.models.opening import shown
+    from edgemind.models.opening import shown, typed
     from edgemind.models.store.moving import export as write_out
     from edgemind.terminal import clean_line
 
+    place = Path(os.path.expanduser(folder))
+    if os.path.lexists(place) and not place.is_dir():
+        raise UsageError(f"{shown(place)} is no folder.", f"edgemind export {name} {typed(place.parent)}")
     found = names.find(name, "export")
     if found is None:
         raise UsageError(f"{builtin.NAME} comes with every EdgeMind and needs no export.", "edgemind list")
     with Bar(f"exporting {found.name}") as bar:
-        target = write_out(found.store, found.manifest, Path(os.path.expanduser(folder)), bar)
+        target = write_out(found.store, found.manifest, place, bar)
     if json_output:
         files = [file.path for file in found.manifest.files]
         console.out_json({"name": found.name, "path": shown(target), "size_bytes": found.manifest.size, "files": files})
@@ -50,5 +53,5 @@ def export(
     from edgemind.models.sizes import human_bytes
 
     console.out(f"Exported {found.name} to {clean_line(shown(target))}, {human_bytes(found.manifest.size)}.\n")
-    console.err(f"  There: edgemind import {shown(target)}\n")
+    console.err(f"  There: edgemind import {typed(target)}\n")
     return 0

@@ -83,11 +83,11 @@ def _check_name(name: str, path: Path) -> str:
         UsageError: it cannot be one, or something else is found by it.
     """
     from edgemind.models import builtin
-    from edgemind.models.opening import shown
+    from edgemind.models.opening import shown, typed
     from edgemind.models.store.manifest import is_model_name
     from edgemind.settings import load_settings
 
-    another = f"edgemind import {shown(path)} --name NAME"
+    another = f"edgemind import {typed(path)} --name NAME"
     if not is_model_name(name):
         raise UsageError(
             f"{shown(name)[:140]!r} cannot be the name of a model.",
@@ -107,12 +107,12 @@ def _refuse_clash(name: str, path: Path, sizes: list[int]) -> None:
     Raises:
         StoreProblem: it is, by files of other sizes, or by a manifest that cannot be read.
     """
-    from edgemind.models.opening import shown
+    from edgemind.models.opening import typed
     from edgemind.models.store.store import own_store
 
     existing = own_store().get(name)
     if existing and [file.size for file in existing.files] != sizes:
         raise StoreProblem(
             f"There is a model named {name} already, with other files.",
-            f"edgemind import {shown(path)} --name NAME, or first: edgemind rm {name}",
+            f"edgemind import {typed(path)} --name NAME, or first: edgemind rm {name}",
         )

@@ -165,6 +165,8 @@ def _tokens(count: int) -> str:
 
 def _remarks(found: dict[str, Any]) -> list[str]:
     """What is amiss, and what to do about it."""
+    from edgemind.models.opening import typed
+
     lines = [
         f"The manifest of {one['name']} ({one['store']}) cannot be used: {one['reason']}. edgemind store repair"
         for one in found["damaged"]
@@ -173,8 +175,8 @@ def _remarks(found: dict[str, Any]) -> list[str]:
     lines += [f"{row['name']}: {row['trouble']}" for row in found["models"] if row["trouble"]]
     loose = found["loose"]
     if loose:
-        more = f", and {len(loose) - 1} more" if len(loose) > 1 else ""
-        lines.append(f"Not in the store yet: edgemind import {loose[0]}{more}")
+        more = f" ({len(loose)} files)" if len(loose) > 1 else ""
+        lines.append(f"Not in the store yet{more}: edgemind import {typed(loose[0])}")
     known = {row["name"] for row in found["models"]}
     default = found["default"]
     if os.sep in default:

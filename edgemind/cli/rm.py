@@ -75,6 +75,7 @@ def _meant(store: Store, text: str, whole: bool) -> Doomed:
         ModelNotFound, StoreProblem: there is none, or it belongs to a shared store.
     """
     from edgemind.models import builtin, names
+    from edgemind.models.opening import typed
 
     if text.strip().lower() in dict(store.damaged()):
         return Doomed(text.strip().lower(), None)
@@ -84,10 +85,12 @@ def _meant(store: Store, text: str, whole: bool) -> Doomed:
     if found.store.root != store.root:
         raise StoreProblem(
             f"{found.name} is in the shared store {found.store.label}, which is only read.",
-            f"To stop using that store: edgemind store remove {found.store.root}",
+            f"To stop using that store: edgemind store remove {typed(found.store.root)}",
         )
     if whole and found.name != text.strip().lower():
-        raise UsageError(f"--yes needs the whole name; {text!r} stands for {found.name}.", f"edgemind rm {found.name}")
+        raise UsageError(
+            f"--yes needs the whole name; {text!r} stands for {found.name}.", f"edgemind rm {found.name} --yes"
+        )
     return Doomed(found.name, found.manifest)
 
 

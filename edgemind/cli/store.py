@@ -17,6 +17,7 @@ from edgemind.errors import ModelNotFound, StoreProblem, UsageError
 
 if TYPE_CHECKING:
     from edgemind.models.store.view import View
+    from edgemind.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -136,7 +137,7 @@ def _row(store: dict[str, Any]) -> list[str]:
     from edgemind.models.sizes import human_bytes
 
     if store["problem"]:
-        return [store["path"], "", "", "", store["problem"]]
+        return [store["path"], "", "", "", store["problem"].removeprefix(f"{store['path']} is ").rstrip(".")]
     state = "shared, only read" if store["shared"] else "own" if store["writable"] else "own, cannot be written"
     if store["damaged"]:
         state += f"; damaged: {', '.join(store['damaged'])}"
@@ -158,7 +159,7 @@ def add(
     from edgemind.cli.shut_in import shut_in
 
     shut_in()
-    from edgemind.models.opening import shown
+    from edgemind.models.opening import shown, typed
     from edgemind.models.store.shared import open_shared
     from edgemind.models.store.store import own_store
     from edgemind.settings import load_settings
@@ -170,12 +171,12 @@ def add(
         raise UsageError("That is the own store, which is used anyway.", "edgemind store list")
     shared = open_shared(folder, own)
     if shared.problem:
-        raise StoreProblem(shared.problem, f"edgemind store add {shown(folder)}")
+        raise StoreProblem(shared.problem, f"edgemind store add {typed(folder)}")
     names = shared.names()
     if not names:
         raise StoreProblem(
             f"{shown(folder)} holds no models that EdgeMind can use from there.",
-            f"To put one there: edgemind export NAME {shown(folder)}. To take a file in: edgemind import FILE.gguf",
+            f"To put one there: edgemind export NAME {typed(folder)}. To take a file in: edgemind import FILE.gguf",
         )
     if not any(_absolute(known) == folder for known in stores):
         text = _storable(folder)
@@ -207,12 +208,29 @@ def remove(
 
     if not any(map(is_meant, load_settings().stores)):
         raise ModelNotFound(f"{shown(path)} is no shared store of yours.", "edgemind store list")
-    edit_settings(lambda now: {"stores": [known for known in now.stores if not is_meant(known)]})
+    settings = edit_settings(lambda now: {"stores": [known for known in now.stores if not is_meant(known)]})
     if json_output:
         console.out_json({"removed": shown(_absolute(path))})
     else:
         console.out(f"{clean_line(shown(_absolute(path)))} is no longer used; nothing in it was touched.\n")
+        console.err("".join(f"{line}\n" for line in _left_hanging(settings)))
     return 0
+
+
+def _left_hanging(settings: Settings) -> list[str]:
+    """What the settings name that is in no store any more, with the command for each."""
+    from edgemind.models import names
+
+    known = {*names.known_names()}
+    model = settings.model
+    lines = [
+        f"The alias {alias} stands for {target}, which is gone with it: edgemind alias {alias} --remove"
+        for alias, target in settings.aliases.items()
+        if target not in known and os.sep not in target
+    ]
+    if model and settings.aliases.get(model, model) not in known and os.sep not in model:
+        lines.append(f"The default model {model} is gone with it: edgemind default NAME")
+    return lines
 
 
 def gc(

@@ -35,13 +35,16 @@ def verify(
 
     models, broken = _asked(names or [])
     results = [_failed(name, problem) for name, problem in broken]
+    if not json_output:
+        console.out("".join(map(_line, results)))
     with Bar("verifying") as bar:
         for number, model in enumerate(models, 1):
             count = f" ({number} of {len(models)})" if len(models) > 1 else ""
             bar.begin(f"verifying {model.name}{count}")
             results.append(_verified(model, bar))
             bar.clear()
-            if not json_output:
+            told_in_the_end = len(models) + len(broken) == 1 and not results[-1]["ok"]
+            if not json_output and not told_in_the_end:
                 console.out(_line(results[-1]))
     failed = [one for one in results if not one["ok"]]
     worst = _worst(failed, len(results)) if failed else None
@@ -96,7 +99,7 @@ def _failed(name: str, problem: EdgemindError) -> dict[str, Any]:
 
 
 def _line(result: dict[str, Any]) -> str:
-    """One model's line; what is wrong with one stands here when there are several, and again in the end."""
+    """One model's line."""
     from edgemind.models.sizes import human_bytes
     from edgemind.terminal import clean_line
 

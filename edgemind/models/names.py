@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from edgemind.errors import ModelNotFound, ModelUnusable
 from edgemind.models import builtin, suggestions
-from edgemind.models.opening import open_regular, shown
+from edgemind.models.opening import open_regular, shown, typed
 
 if TYPE_CHECKING:
     from edgemind.models.catalog import CatalogEntry
@@ -275,7 +275,7 @@ def _mention_loose(wanted: str) -> None:
         if file.stem.lower() == wanted.lower():
             raise ModelNotFound(
                 f"{file.name} lies in the models folder, but it is not in the store yet.",
-                f"edgemind import {shown(file)}",
+                f"edgemind import {typed(file)}",
             )
 
 

@@ -13,6 +13,13 @@ def shown(path: str | os.PathLike[str]) -> str:
     return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def typed(path: str | os.PathLike[str]) -> str:
+    """A path inside a command that is to be typed: as a shell reads it, whatever it holds."""
+    import shlex
+
+    return shlex.quote(shown(path))
+
+
 def quoted(text: str) -> str:
     """A name from the file, short enough for a sentence; control characters escaped."""
     safe = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
@@ -40,7 +47,9 @@ def open_regular(path: str | os.PathLike[str]) -> int:
             f"There is no file {name}.", "Check the path; `edgemind list` shows what is installed."
         ) from problem
     except PermissionError as problem:
-        raise ModelUnusable(f"{name} may not be read by you.", f"Look at its permissions: ls -l {name}") from problem
+        raise ModelUnusable(
+            f"{name} may not be read by you.", f"Look at its permissions: ls -l {typed(path)}"
+        ) from problem
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)
         raise ModelUnusable(f"{name} cannot be opened: {reason}.") from problem

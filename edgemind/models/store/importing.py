@@ -16,7 +16,7 @@ from pathlib import Path
 from edgemind.errors import Damaged, ModelNotFound, ModelUnusable, StoreProblem, UsageError
 from edgemind.models import checkpoint, gguf
 from edgemind.models.header import Header
-from edgemind.models.opening import open_regular, shown
+from edgemind.models.opening import open_regular, shown, typed
 from edgemind.models.store import reading
 from edgemind.models.store.files import Folder, explained, flaw
 from edgemind.models.store.incoming import Incoming, stored_file
@@ -122,7 +122,7 @@ def import_folder(
     found = next((entry for entry in names if entry.lower().endswith(".gguf")), None)
     raise StoreProblem(
         f"{shown(root)} holds neither an exported model ({MANIFEST}) nor a safetensors checkpoint.",
-        f"edgemind import {shown(root / found)}" if found else "Name a .gguf file, or a folder that was exported.",
+        f"edgemind import {typed(root / found)}" if found else "Name a .gguf file, or a folder that was exported.",
     )
 
 

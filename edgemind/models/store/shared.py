@@ -52,7 +52,12 @@ class Shared(View):
         return path_key(self.root.joinpath(*self.parts(manifest, file)))
 
     def again(self, manifest: Manifest) -> str:
-        return f"Ask whoever keeps {self.label}, or get it yourself: edgemind pull {manifest.name}"
+        ask = f"Ask whoever keeps {self.label}"
+        repository = manifest.source.repository
+        if manifest.source.kind != "hub" or not repository:
+            return f"{ask}."
+        file = f":{manifest.files[0].path}" if len(manifest.files) == 1 else ""
+        return f"{ask}, or get it yourself: edgemind pull {repository}{file} --name {manifest.name}"
 
     def _names(self) -> list[str]:
         if self.problem:
