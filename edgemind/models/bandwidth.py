@@ -39,14 +39,16 @@ _UNDISTURBED = 0.85
 """Share of a round that its threads must have had the processor; below, another program was measured too."""
 
 
-class _Figure(NamedTuple):
+class _Figures(NamedTuple):
     """What is remembered of one machine."""
 
-    rate: float
-    times: int
-    """How often it was measured."""
+    rates: tuple[float, ...]
     at: float
     """When it was measured last, in seconds since 1970."""
+
+    @property
+    def middle(self) -> float:
+        return sorted(self.rates)[len(self.rates) // 2]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Bandwidth:
 def bandwidth(threads: int | None = None, cache: Path | None = None) -> Bandwidth:
     """The remembered figure, or a fresh measurement of less than half a second.
 
-    Other programs can only make memory seem slower, so on two later occasions it is measured again and the best counts.
+    What a measurement finds depends on the minute, above all in a virtual machine whose neighbours share the memory. So
+    on two later occasions it is measured again, and the middle one counts (the faster one of two).
 
     Args:
         threads: that read at once; ``hardware.default_threads()`` unless given.
@@ -73,22 +76,22 @@ def bandwidth(threads: int | None = None, cache: Path | None = None) -> Bandwidt
     file = cache or paths().cache / "bandwidth.json"
     key = f"{machine.cpu_name} / {machine.platform} / {threads} threads / probe {PROBE}"
     known = _remembered(file)
-    before = known.pop(key, None)
-    if before and (before.times >= _TIMES or 0 <= time.time() - before.at < _APART):
-        return Bandwidth(before.rate, threads)
+    before = known.pop(key, None) or _Figures((), 0.0)
+    if len(before.rates) >= _TIMES or (before.rates and 0 <= time.time() - before.at < _APART):
+        return Bandwidth(before.middle, threads)
     found = measure(threads, machine.available_ram)
-    if before and before.rate >= found.bytes_per_second:
-        found = Bandwidth(before.rate, threads)
-    if not found.disturbed:
-        times = before.times + 1 if before else 1
-        _remember(file, {key: _Figure(found.bytes_per_second, times, time.time()), **known})
-    return found
+    if found.disturbed:
+        return Bandwidth(before.middle, threads) if before.rates else found
+    now = _Figures((*before.rates, found.bytes_per_second), time.time())
+    _remember(file, {key: now, **known})
+    return Bandwidth(now.middle, threads)
 
 
 def measure(threads: int, available_bytes: int = 1 << 33) -> Bandwidth:
     """Read memory with so many threads for about ``BUDGET`` seconds.
 
-    The second best round counts: the slow ones shared the machine, and the best was a few times faster than memory.
+    The middle one counts of the rounds in which no other program held the processor. Without any it is what one
+    thread alone read in the processor time it got, which all together can do at least.
 
     Args:
         available_bytes: free memory, of which an eighth is used at most.
@@ -98,42 +101,45 @@ def measure(threads: int, available_bytes: int = 1 << 33) -> Bandwidth:
     began = time.perf_counter()
     each = _buffer_bytes(threads, available_bytes)
     buffers = [np.ones(each // 8, np.int64) for _ in range(threads)]
-    rounds: list[tuple[float, float]] = []
+    quiet: list[float] = []
+    least = 0.0
     for number in range(_ROUNDS):
         if number >= 2 and time.perf_counter() - began > BUDGET:
             break
-        seconds, share = _round(buffers)
-        rounds.append((each * threads * _PASSES / seconds, share))
-    rate, share = sorted(rounds)[-2]
-    return Bandwidth(rate, threads, disturbed=share < _UNDISTURBED)
+        seconds, running = _round(buffers)
+        rate = each * threads * _PASSES / seconds
+        if sum(running) / threads >= _UNDISTURBED * seconds:
+            quiet.append(rate)
+        least = max(least, rate, each * _PASSES / min(running))
+    return Bandwidth(sorted(quiet)[len(quiet) // 2] if quiet else least, threads, disturbed=not quiet)
 
 
-def _round(buffers: list[Any]) -> tuple[float, float]:
-    """Seconds of reading every buffer ``_PASSES`` times, and the share of them that the threads were running.
+def _round(buffers: list[Any]) -> tuple[float, list[float]]:
+    """Seconds of reading every buffer ``_PASSES`` times, and for how many of them each thread was running.
 
+    The readers look at the clock themselves: who only waits for them may be woken when they are half done.
     ``bitwise_or`` over whole words is the reduction that NumPy runs fastest on every processor, outside Python's lock.
     """
     import numpy as np
 
-    ready = threading.Barrier(len(buffers) + 1)
-    ran = [0.0] * len(buffers)
+    ready = threading.Barrier(len(buffers))
+    spans = [(0.0, 0.0, 0.0)] * len(buffers)
 
     def read(number: int) -> None:
         ready.wait()
-        before = time.thread_time()
+        ran, began = time.thread_time(), time.perf_counter()
         for _ in range(_PASSES):
             np.bitwise_or.reduce(buffers[number])
-        ran[number] = time.thread_time() - before
+        spans[number] = began, time.perf_counter(), time.thread_time() - ran
 
     readers = [threading.Thread(target=read, args=(number,), daemon=True) for number in range(len(buffers))]
     for reader in readers:
         reader.start()
-    ready.wait()
-    began = time.perf_counter()
     for reader in readers:
         reader.join()
-    seconds = max(time.perf_counter() - began, 1e-9)
-    return seconds, sum(ran) / len(ran) / seconds
+    began, ended, ran = zip(*spans, strict=True)
+    seconds = max(max(ended) - min(began), 1e-9)
+    return seconds, [one or seconds for one in ran]
 
 
 def _buffer_bytes(threads: int, available_bytes: int) -> int:
@@ -154,25 +160,24 @@ def _last_cache(root: Path = Path("/")) -> int:
     return max(sizes) or 16 << 20
 
 
-def _remembered(file: Path) -> dict[str, _Figure]:
+def _remembered(file: Path) -> dict[str, _Figures]:
     """The figures in the file that can be true."""
     try:
         with file.open("rb") as opened:
-            found = json.loads(opened.read(1 << 16))
-        rows = found.items()
+            rows = json.loads(opened.read(1 << 16)).items()
     except (OSError, ValueError, RecursionError, AttributeError):
         return {}
-    return {key: _Figure(*value) for key, value in rows if _is_figure(value)}
+    return {key: _Figures(tuple(value[0]), value[1]) for key, value in rows if _are_figures(value)}
 
 
-def _is_figure(value: Any) -> bool:
+def _are_figures(value: Any) -> bool:
     low, high = _PLAUSIBLE
-    if not isinstance(value, list) or [type(part) for part in value] != [float, int, float]:
+    if not isinstance(value, list) or [type(part) for part in value] != [list, float]:
         return False
-    return bool(low < value[0] < high)
+    return 0 < len(value[0]) <= _TIMES and all(type(rate) is float and low < rate < high for rate in value[0])
 
 
-def _remember(file: Path, figures: dict[str, _Figure]) -> None:
+def _remember(file: Path, figures: dict[str, _Figures]) -> None:
     """Write the newest figures, whole or not at all."""
     part = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
     with contextlib.suppress(OSError):

@@ -137,15 +137,16 @@ def test_doctor_shows_the_disk(edgemind: Command) -> None:
 def test_what_is_installed_is_run_not_pulled(edgemind: Command) -> None:
     from edgemind.models.store.manifest import Facts, Manifest, Source, StoredFile
 
-    best = json.loads(edgemind("recommend", "--json").out)["models"][0]
-    name = best["reference"].replace(":", "-").lower()
+    write_catalog(edgemind, "newest", 400_000_000, 250_000_000)
+    assert edgemind("recommend").out.startswith("edgemind pull newest\n")
+    name = "newest"
     manifest = Manifest(
         name=name,
         kind="gguf",
-        files=(StoredFile(path="m.gguf", sha256="0" * 64, size=best["disk_bytes"]),),
+        files=(StoredFile(path="m.gguf", sha256="0" * 64, size=250_000_000),),
         source=Source(kind="file"),
         created="2026-01-01T00:00:00Z",
-        facts=Facts(quantization=best["quantization"]),
+        facts=Facts(quantization="Q4_K_M"),
     )
     store = edgemind.home / "data" / "models"
     (store / "manifests").mkdir(parents=True)
