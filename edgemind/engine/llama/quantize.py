@@ -208,6 +208,8 @@ def _refused(job: Job, lines: list[str]) -> UsageError | ModelUnusable:
         return UsageError(
             f"A pattern of --tensor-type is no regular expression: {why}.", "Try: --tensor-type attn_v=q8_0"
         )
+    if "validation failed" in why or "invalid data" in why:
+        return ModelUnusable(f"{name} has weights that are no finite numbers.", "Make or fetch the model again.")
     if "imatrix" in why or "importance matrix" in why:
         return UsageError(
             f"{job.type} needs an importance matrix for every tensor: {why}.", "Add --imatrix auto, or take Q2_K."
