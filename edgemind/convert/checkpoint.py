@@ -7,9 +7,11 @@ Format: https://github.com/huggingface/safetensors#format. Not for: what the wei
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,7 @@ NUMBERS: dict[str, np.dtype[Any]] = {
 }
 """What weights may be stored as; numpy has no bfloat16, so its bits come as whole numbers."""
 
+NONSENSE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 INDEX = "model.safetensors.index.json"
 AGAIN = "Copy or save the checkpoint again; `model.save_pretrained(DIR)` writes everything that is needed."
@@ -96,27 +99,31 @@ class Checkpoint:
                 f"There is no folder {shown(folder)}.", "Name the folder that holds config.json and the weights."
             )
         self.folder = folder
-        self.config = self.json("config.json")
-        if self.config is None:
+        config = self.json("config.json")
+        if config is None:
             raise BadInput(
                 f"{shown(folder)} has no config.json, so it is no Hugging Face checkpoint.",
                 "Name the folder that holds config.json and the weights.",
             )
+        self.config = config
         self.weights = self._weights()
 
-    def json(self, name: str) -> Any:
-        """The parsed file of that name, or ``None`` when there is none.
+    def json(self, name: str) -> dict[str, Any] | None:
+        """The object in the file of that name, or ``None`` when there is none.
 
         Raises:
-            BadInput: it is too large or no JSON.
+            BadInput: it is too large or no JSON object.
         """
         text = self.text(name)
         if text is None:
             return None
         try:
-            return json.loads(text)
+            value = json.loads(text)
         except (ValueError, RecursionError) as problem:
             raise BadInput(f"{shown(self.folder / name)} is not valid JSON: {problem}.", AGAIN) from problem
+        if not isinstance(value, dict):
+            raise BadInput(f"{shown(self.folder / name)} holds no JSON object.", AGAIN)
+        return value
 
     def text(self, name: str) -> str | None:
         """The text of the file of that name, or ``None`` when there is none.
@@ -162,8 +169,8 @@ class Checkpoint:
             found.update(read_table(file))
         return found
 
-    def _indexed(self, index: Any) -> dict[str, Weight]:
-        places = index.get("weight_map") if isinstance(index, dict) else None
+    def _indexed(self, index: Mapping[str, Any]) -> dict[str, Weight]:
+        places = index.get("weight_map")
         if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
             raise BadInput(f"{shown(self.folder / INDEX)} does not say which file holds which tensor.", AGAIN)
         tables: dict[str, dict[str, Weight]] = {}
@@ -186,6 +193,19 @@ class Checkpoint:
                 "Where you trust them, load them with transformers and `model.save_pretrained(DIR)`; convert that.",
             )
         return BadInput(f"{shown(self.folder)} holds no .safetensors file.", AGAIN)
+
+
+@contextlib.contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Files of a checkpoint come from anywhere: what nobody foresaw in them is one sentence too.
+
+    Raises:
+        BadInput: in place of the errors that nonsense in JSON leads to.
+    """
+    try:
+        yield
+    except (*NONSENSE, struct.error) as problem:
+        raise BadInput(f"{what} cannot be understood ({type(problem).__name__}: {problem}).", AGAIN) from problem
 
 
 def read_table(file: Path) -> dict[str, Weight]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import gguf
 
 from edgemind import __version__
-from edgemind.convert.checkpoint import Checkpoint
+from edgemind.convert.checkpoint import Checkpoint, understood
 from edgemind.convert.families import Family, family_of
 from edgemind.convert.tokenizer import Vocabulary, read
 from edgemind.convert.values import KINDS, Values, target_type
@@ -106,9 +106,11 @@ def plan(
     if type not in KINDS:
         raise UsageError(f"There is no type {type!r} to convert to.", f"Use one of {', '.join(TYPES)}.")
     checkpoint = Checkpoint(folder)
-    family = family_of(checkpoint.config)
-    vocabulary = read(checkpoint, template).sized(family.vocabulary, family.unknown_tokens)
-    tensors = list(family.tensors(checkpoint, merged or {}))
+    with understood("config.json"):
+        family = family_of(checkpoint.config)
+        tensors = list(family.tensors(checkpoint, merged or {}))
+    with understood("The tokenizer"):
+        vocabulary = read(checkpoint, template).sized(family.vocabulary, family.unknown_tokens)
     return Plan(checkpoint, family, vocabulary, tuple((each, target_type(each, type)) for each in tensors), type)
 
 
@@ -147,12 +149,13 @@ def convert(
 def head_of(planned: Plan, name: str | None = None) -> Head:
     """The metadata of the file."""
     head = Head(planned.architecture)
+    with understood("config.json"):
+        planned.family.describe(head)
     head.add_type(gguf.GGUFType.MODEL)
     head.add_name(safe_name(name or planned.checkpoint.folder.resolve().name, planned.vocabulary))
     head.add_size_label(gguf.size_label(planned.parameters, planned.parameters, 0, 0))
     head.add_file_type(FILE_TYPES[planned.type])
     head.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    planned.family.describe(head)
     planned.vocabulary.write(head)
     return head
 

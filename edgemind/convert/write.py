@@ -18,6 +18,7 @@ import gguf
 import numpy as np
 from gguf.gguf_writer import WriterState
 
+from edgemind.convert.checkpoint import understood
 from edgemind.convert.values import Values, encoded, size_of
 from edgemind.errors import BadInput
 from edgemind.models.store.files import explained
@@ -45,9 +46,15 @@ class Head(gguf.GGUFWriter):  # type: ignore[misc]
         self.state = WriterState.EMPTY
 
     def data(self) -> bytes:
-        self.write_header_to_file()
-        self.write_kv_data_to_file()
-        self.write_ti_data_to_file()
+        """Everything before the weights.
+
+        Raises:
+            BadInput: a number of the configuration does not fit the format.
+        """
+        with understood("config.json"):
+            self.write_header_to_file()
+            self.write_kv_data_to_file()
+            self.write_ti_data_to_file()
         head = self.buffer.getvalue()
         return head + bytes(-len(head) % ALIGNMENT)
 

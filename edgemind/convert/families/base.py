@@ -228,7 +228,7 @@ class Family:
         return gguf.get_tensor_name_map(self.arch, self.layers)
 
     def own(self, weights: Mapping[str, Weight]) -> dict[str, Weight]:
-        """The tensors of the text model by their plain names, in the order of the file."""
+        """The tensors of the text model by their plain names, layer by layer."""
         found = {}
         for name, weight in weights.items():
             plain = next((new + name[len(old) :] for old, new in self.prefixes if name.startswith(old)), name)
@@ -237,7 +237,7 @@ class Family:
             if plain == "lm_head.weight" and self.is_tied:
                 continue
             found[plain] = weight
-        return found
+        return dict(sorted(found.items(), key=lambda entry: _place(entry[0])))
 
     def _check(self, weights: Mapping[str, Weight]) -> None:
         wanted = dict(HEAD) if self.is_tied else {**HEAD, "lm_head.weight": "V E"}
@@ -267,6 +267,14 @@ class Family:
             f"The checkpoint holds a tensor {name}, which {self.title} models do not have.",
             "Its architecture is not what config.json says; adapters are converted with --lora.",
         )
+
+
+def _place(name: str) -> int:
+    """The embedding, the layers as the text passes them, what comes behind."""
+    match = _LAYER.fullmatch(name)
+    if match:
+        return int(match[1])
+    return -1 if "embed" in name else 1 << 30
 
 
 def _shape(sizes: tuple[int, ...]) -> str:

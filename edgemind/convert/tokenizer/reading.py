@@ -65,9 +65,9 @@ def _parsed(data: bytes, spare: bool) -> sentencepiece.Pieces | None:
 
 
 def _from_json(
-    checkpoint: Checkpoint, tokenizer: Any, config: Mapping[str, Any], pieces: sentencepiece.Pieces | None
+    checkpoint: Checkpoint, tokenizer: Mapping[str, Any], config: Mapping[str, Any], pieces: sentencepiece.Pieces | None
 ) -> Vocabulary:
-    model = tokenizer.get("model") if isinstance(tokenizer, dict) else None
+    model = tokenizer.get("model")
     if not isinstance(model, dict):
         raise BadInput("tokenizer.json has no model.", SAVE)
     kind = model.get("type") or ("BPE" if "merges" in model else "Unigram" if "unk_id" in model else "")
