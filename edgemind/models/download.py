@@ -18,7 +18,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from edgemind import __version__
 from edgemind.errors import AccessDenied, EdgemindError, ModelNotFound, NetworkProblem, UsageError
-from edgemind.models.hubs import is_loopback, origin
+from edgemind.models.hubs import is_loopback, is_proxied, origin
 from edgemind.models.remote import STRONG_ETAG, Body, RangeRefused, RemoteFile, RemoteRepository, Transient
 from edgemind.models.store.manifest import SHA256, is_file_path
 from edgemind.terminal import clean_line
@@ -264,6 +264,8 @@ class HubClient:
         if status in (401, 403, 404):
             private = "" if self._token else " If it is private: `edgemind login`, then pull again."
             return ModelNotFound(f"The hub has no repository {repo}, or hides it.", f"Check the spelling.{private}")
+        if status == 407:
+            return NetworkProblem("The proxy wants a name and password.", "HTTP_PROXY=http://NAME:PASSWORD@HOST:PORT")
         return NetworkProblem(f"The hub answers HTTP {status} for {what}.", "Try again later.")
 
     def _broken(self, problem: Exception) -> Exception:
@@ -281,7 +283,8 @@ class HubClient:
                 "Behind a company proxy, name its certificate: SSL_CERT_FILE=ca.pem",
             )
         if isinstance(problem, self._http.ConnectError | self._http.ConnectTimeout):
-            return Unreachable(f"{host} cannot be reached ({said}).")
+            through = " through the proxy of this environment" if is_proxied(self.endpoint) else ""
+            return Unreachable(f"{host} cannot be reached{through} ({said}).")
         if isinstance(problem, self._http.TimeoutException):
             return Transient(f"The hub said nothing for {SILENCE_SECONDS:.0f} s.")
         if isinstance(problem, self._http.UnsupportedProtocol | self._http.TooManyRedirects):

@@ -333,3 +333,20 @@ def test_an_address_that_would_give_the_token_away_is_refused(given: str, monkey
         hubs.endpoint()
     assert "HF_ENDPOINT=https://" in caught.value.hint
     assert "secret" not in caught.value.message + caught.value.hint
+
+
+def test_a_proxy_that_wants_a_password_or_is_not_there_is_named(
+    hub: Hub, repo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with Proxy("user", "hidden") as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.address)
+        with HubClient(hub.endpoint) as client:
+            assert body_of(client, repo, "model.gguf") == DATA
+        monkeypatch.setenv("HTTP_PROXY", proxy.address.replace("hidden", "wrong"))
+        with HubClient(hub.endpoint) as client, pytest.raises(NetworkProblem, match="proxy wants") as caught:
+            client.repository(repo)
+        assert "wrong" not in caught.value.message + caught.value.hint
+    with HubClient(hub.endpoint) as client, pytest.raises(Transient, match="through the proxy"):
+        client.repository(repo)
