@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,9 +64,10 @@ def pull(
     store = own_store()
     endpoint = hubs.endpoint()
     with download.HubClient(endpoint, tokens.find(endpoint)) as hub:
-        plan = make_plan(hub, wanted, store, safetensors=format_ == "safetensors", name=name)
+        with _meanwhile(f"asking {endpoint}"):
+            plan = make_plan(hub, wanted, store, safetensors=format_ == "safetensors", name=name)
+            header = peek(hub, plan) if dry_run and plan.choice.kind == "gguf" else None
         if dry_run:
-            header = peek(hub, plan) if plan.choice.kind == "gguf" else None
             return _tell_plan(plan, _fit(header, speed=True) if header else None, json)
         check_space(plan, store)
         with observer(plan) as watching:
@@ -77,16 +79,31 @@ def pull(
     return 0
 
 
+@contextlib.contextmanager
+def _meanwhile(text: str) -> Iterator[None]:
+    """Nobody waits in front of a silent screen."""
+    from edgemind.cli.progress import Progress
+
+    progress = Progress()
+    progress.say(text)
+    try:
+        yield
+    finally:
+        progress.close()
+
+
 def _refuser(plan: Plan) -> Callable[[Header], None]:
     """Stops while only the header has come, rather than after the whole."""
     from edgemind.models.sizes import human_bytes
 
     def look(header: Header) -> None:
         report = _fit(header)
-        other_parts = sum(file.size for file in plan.choice.files[1:])
-        if report and report.needed_bytes + other_parts > report.total_bytes:
+        if report is None:
+            return
+        needed = report.needed_bytes + sum(file.size for file in plan.choice.files[1:])
+        if needed > report.total_bytes:
             raise OutOfMemory(
-                f"{plan.name} would need {human_bytes(report.needed_bytes + other_parts)} of memory, and this machine has "
+                f"{plan.name} would need {human_bytes(needed)} of memory, and this machine has "
                 f"{human_bytes(report.total_bytes)}.",
                 "Take a smaller one (edgemind recommend), or fetch it all the same for another machine: --force",
             )
@@ -111,7 +128,8 @@ def _try(manifest: Manifest) -> Smoke:
     from edgemind.models.store.store import own_store
 
     store = own_store()
-    done = smoke(store.files(manifest), name=manifest.name)
+    with _meanwhile(f"trying {manifest.name}"):
+        done = smoke(store.files(manifest), name=manifest.name)
     if not done.ok and done.blames_model:
         store.add(manifest.model_copy(update={"trouble": done.sentence}), replace=True)
     return done
@@ -191,7 +209,7 @@ def _tell_result(plan: Plan, manifest: Manifest, trial: Smoke | None, json: bool
     from edgemind.models.sizes import human_bytes
 
     width = screen_width()
-    done = "fetched and verified" if plan.fetched else "here already, and verified"
+    done = "fetched and verified" if plan.fetched else "here already"
     lines = [f"{manifest.name} is {done}: {human_bytes(manifest.size)} from {plan.repository.id}."]
     if plan.existing is None:
         lines.append(f"Licence: {_licence(plan)}")

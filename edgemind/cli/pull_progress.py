@@ -73,6 +73,7 @@ class Progress:
 
     def present(self, file: RemoteFile) -> None:
         self._done = file.size
+        self._speed = Speed()
 
     def advanced(self, file: RemoteFile, done: int, part: Path) -> None:
         self._fetched = True
@@ -85,7 +86,9 @@ class Progress:
             done = self._done
         self._note(done, "another edgemind fetches it")
 
-    def rehashing(self, file: RemoteFile, kept: int) -> None: ...
+    def rehashing(self, file: RemoteFile, kept: int) -> None:
+        self._speed = Speed()
+
     def retrying(self, file: RemoteFile, why: str, seconds: float) -> None: ...
     def restarted(self, file: RemoteFile, why: str) -> None: ...
     def show(self, done: int, total: int, rate: float, remark: str) -> None: ...
@@ -114,16 +117,19 @@ class Screen(Progress):
             self.period = 5.0
 
     def show(self, done: int, total: int, rate: float, remark: str) -> None:
-        line = progress_line("", done, total, done / rate if rate else 0.0, self._full, self._empty).strip()
+        columns = terminal_columns() - 1
+        room = columns + 1 - (len(remark) + 4 if remark else 0)
+        line = progress_line("", done, total, done / rate if rate else 0.0, self._full, self._empty, room).strip()
         line = f"{line}  ({remark})" if remark else line
         if self._smart:
-            console.err_raw(f"{ERASE}{fitting(line, terminal_columns() - 1)}")
+            console.err_raw(f"{ERASE}{fitting(line, columns)}")
         else:
             console.err(f"{line}\n")
 
     def rehashing(self, file: RemoteFile, kept: int) -> None:
         from edgemind.models.sizes import human_bytes
 
+        super().rehashing(file, kept)
         if kept > 256 << 20:
             self._sentence(f"Reading again the {human_bytes(kept)} that are here.")
 
@@ -167,6 +173,7 @@ class Lines(Progress):
         self._line("waiting" if remark else "progress", **values, seconds_left=None if left is None else round(left, 1))
 
     def rehashing(self, file: RemoteFile, kept: int) -> None:
+        super().rehashing(file, kept)
         self._line("resumed", file=file.path, kept=kept)
 
     def retrying(self, file: RemoteFile, why: str, seconds: float) -> None:
