@@ -19,7 +19,8 @@ from pulling import environment, part_of, store_of, visible
 
 KILLS = 200
 MODELS = 8
-TRANSFER_S = 0.7
+TRANSFER_S = 0.4
+LONGEST_START_S = 0.5
 FILE = "model-F32.gguf"
 
 
@@ -65,6 +66,7 @@ def pulls(home, contents):
         zygote.close()
 
 
+@pytest.mark.timeout(1200)
 def test_two_hundred_kills(pulls, home, contents):
     hub, zygote = pulls
     rng, phases = random.Random(1), Counter()
@@ -75,8 +77,7 @@ def test_two_hundred_kills(pulls, home, contents):
         kept, requests = size_of(part_of(home, content)), len(hub.log)
         process = zygote.start("pull", name, "--no-trial")
         if sum(phases.values()) < KILLS:
-            left_s = TRANSFER_S * (1 - kept / len(content))
-            time.sleep(rng.choice((rng.uniform(0, 0.08), rng.uniform(0, 0.35), left_s + rng.uniform(0.05, 0.25))))
+            await_the_moment(rng, part_of(home, content), kept, len(content))
             os.kill(process, signal.SIGKILL)
         code = zygote.wait(process)
         assert code in (0, -signal.SIGKILL)
@@ -99,6 +100,18 @@ def test_two_hundred_kills(pulls, home, contents):
     assert phases["amid the file"] > KILLS // 4, "the kills do not land in the middle of transfers"
     assert again < 0.02 * finished
     assert more < 0.1
+
+
+def await_the_moment(rng: random.Random, part: Path, kept: int, size: int) -> None:
+    """Of the kill: at any time before the first byte, somewhere in the file (most of them), or around the end of it."""
+    began, wish = time.monotonic(), rng.random()
+    if wish < 0.2:
+        time.sleep(rng.uniform(0, 0.1))
+        return
+    while size_of(part) == kept and time.monotonic() - began < LONGEST_START_S:
+        time.sleep(0.002)
+    left_s = TRANSFER_S * (1 - kept / size)
+    time.sleep(rng.uniform(0, 0.6 * TRANSFER_S) if wish < 0.75 else left_s + rng.uniform(0, 0.06))
 
 
 def phase_of(home: Path, content: bytes) -> str:

@@ -52,14 +52,13 @@ def write(folder: Folder, name: str, digests: Iterable[str]) -> None:
     folder.write(file_name(name), json.dumps(value).encode())
 
 
-def release(folder: Folder, name: str) -> None:
-    """Drop this process's lease for a model, and those of dead processes: they would keep its blobs when it goes.
+def drop_dead(folder: Folder, name: str) -> None:
+    """Drop what dead processes left of their leases for a model: they would keep its blobs when it goes.
 
     Raises ``OSError``.
     """
-    own = file_name(name)
     for lease in read_all(folder):
-        if lease.file == own or (lease.file.startswith(f"{name}~") and not lease.alive):
+        if lease.file.startswith(f"{name}~") and not lease.alive:
             folder.remove(lease.file)
 
 

@@ -204,7 +204,8 @@ class Store(View):
         """End this process's lease for a model, and those of processes that died over it; fine when there is none."""
         _name(name)
         with self.locked(), explained("note the pull", self.root), self.folder(PENDING) as folder:
-            leases.release(folder, name)
+            folder.remove(leases.file_name(name))
+            leases.drop_dead(folder, name)
 
     def add(self, manifest: Manifest, replace: bool = False) -> None:
         """Make a model visible; its blobs must be here. Adding the same files again changes nothing.
@@ -271,6 +272,8 @@ class Store(View):
                     raise StoreProblem(f"There is no model named {name} in the store.", "edgemind list")
                 folder.remove(f"{name}.json")
                 folder.sync()
+                with self.folder(PENDING) as pending:
+                    leases.drop_dead(pending, name)
             return self._drop(manifest) if manifest else 0
 
     def needed(self) -> frozenset[str] | None:
