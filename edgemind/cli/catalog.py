@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgemind.cli import catalog_check, console
+from edgemind.cli import catalog_check, completion, console
 from edgemind.cli.table import Column, facts, note, screen_width, table
 
 if TYPE_CHECKING:
@@ -46,7 +46,12 @@ def catalog_names(incomplete: str) -> list[str]:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 For = Annotated[
     str | None,
-    typer.Option("--for", metavar="USE", help="chat, reasoning, code, math, multilingual, tiny, embedding or demo."),
+    typer.Option(
+        "--for",
+        metavar="USE",
+        help="chat, reasoning, code, math, multilingual, tiny, embedding or demo.",
+        autocompletion=completion.uses,
+    ),
 ]
 
 

@@ -120,6 +120,17 @@ def fetchable_names(incomplete: str) -> list[str]:
     return _beginning(incomplete, [*found, *removable_names(incomplete)])
 
 
+def uses(incomplete: str) -> list[str]:
+    """What a model of the catalog may be for."""
+    with contextlib.suppress(Exception):
+        from typing import get_args
+
+        from edgemind.models.catalog_schema import Use
+
+        return _beginning(incomplete, list(get_args(Use)))
+    return []
+
+
 def alias_names(incomplete: str) -> list[str]:
     with contextlib.suppress(Exception):
         from edgemind.settings import load_settings

@@ -6,10 +6,10 @@ Nothing is guessed: llama.cpp is asked from a worker process, the jail is armed 
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -135,7 +135,7 @@ def as_text(found: dict[str, Any]) -> str:
         ("built-in", f"{built_in['name']}: {built_in['path'] or 'missing from this installation'}"),
         ("models", f"{', '.join(store['installed']) or 'none'} in {store['models']}"),
         ("", store["problem"] or ""),
-        ("settings", f"{store['settings']}{'' if Path(store['settings']).exists() else ' (none yet)'}"),
+        ("settings", f"{store['settings']}{'' if os.path.exists(store['settings']) else ' (none yet)'}"),
     ]
     return "".join(f"{name:<11}{value}\n" for name, value in rows if value)
 

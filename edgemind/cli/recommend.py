@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgemind.cli import console
+from edgemind.cli import completion, console
 from edgemind.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,13 @@ class Here:
 
 def recommend(
     use: Annotated[
-        str, typer.Option("--for", metavar="USE", help="chat, reasoning, code, math, multilingual, tiny or embedding.")
+        str,
+        typer.Option(
+            "--for",
+            metavar="USE",
+            help="chat, reasoning, code, math, multilingual, tiny or embedding.",
+            autocompletion=completion.uses,
+        ),
     ] = "chat",
     context: Annotated[
         int, typer.Option("--context", min=256, max=DEEPEST, help="Tokens for which there must be memory.")

@@ -257,7 +257,9 @@ def gc(
         return 0
     from edgemind.models.sizes import human_bytes
 
-    went = f"{done.blobs} files without a model, {done.partials} unfinished downloads"
+    files = "1 file" if done.blobs == 1 else f"{done.blobs} files"
+    downloads = "1 unfinished download" if done.partials == 1 else f"{done.partials} unfinished downloads"
+    went = f"{files} without a model, {downloads}"
     console.out(f"{human_bytes(done.bytes_freed)} freed: {went}.\n")
     if done.kept_because:
         console.err(f"{done.kept_because}\n  edgemind store repair\n")

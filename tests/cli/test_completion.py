@@ -52,6 +52,8 @@ def models(edgemind: Command) -> Command:
     ("words", "offered"),
     [
         (("comp",), ["completion"]),
+        (("recommend", "--for", "c"), ["chat", "code"]),
+        (("catalog", "list", "--for", "emb"), ["embedding"]),
         (("run", "--mod"), ["--model"]),
         (("run", "-m", ""), [builtin.NAME, "my-model", "short"]),
         (("run", "--model", "my"), ["my-model"]),

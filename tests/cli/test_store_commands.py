@@ -394,6 +394,13 @@ def test_a_store_on_a_read_only_disk_can_be_used_and_says_so(edgemind: Command, 
         assert ran.code == 11
         assert "read-only" in ran.err.lower()
     assert edgemind("verify", "one").code == 0
+    blob = next((edgemind.home / "data" / "models" / "blobs").iterdir())
+    os.utime(blob, (1, 1))  # as after a copy that did not keep times
+    assert there("verify", "one").code == 0
+    assert there("run", "-m", "one", "-n", "2", "--threads", "1", "hi").code == 0
+    blob.write_bytes(blob.read_bytes()[:-1] + b"\x00")
+    assert there("run", "-m", "one", "hi").code == 14
+    assert there("verify", "one").code == 14
 
 
 def test_repair_gives_a_model_its_manifest_back(edgemind: Command, model: Path) -> None:

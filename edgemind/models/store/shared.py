@@ -131,7 +131,7 @@ def unavailable() -> list[tuple[str, str]]:
 def _problem(root: Path) -> str | None:
     """Why a shared folder cannot be read, in one sentence."""
     try:
-        with explained("read it", root):
+        with explained("read the shared store", root):
             if not root.exists():
                 return f"{shown(root)} is not there; it may be unplugged or not mounted."
             if not root.is_dir():

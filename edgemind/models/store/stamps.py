@@ -68,6 +68,13 @@ class Stamps:
         if self.read(key) != stamp:
             self.write(key, stamp)
 
+    def can_be_kept(self) -> bool:
+        """Whether a stamp could be written: not on a read-only disk, nor in the store of somebody else."""
+        place = self.root / STAMPS
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        return os.access(place, os.W_OK)
+
     def forget(self, key: str) -> None:
         """Raises ``OSError``."""
         with Folder.at(self.root) as root, root.child(STAMPS) as folder:

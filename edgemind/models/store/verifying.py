@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgemind.errors import Damaged, StoreProblem
+from edgemind.errors import Damaged, EdgemindError, StoreProblem
 from edgemind.models.opening import shown
 from edgemind.models.store.files import SECOND_NAME, Folder, explained, flaw, sync
 from edgemind.models.store.hashing import copy_file, hash_file
@@ -72,18 +72,26 @@ class _Work:
         trouble = flaw(folder.status(name), self.store.owners)
         if trouble and not (trouble == SECOND_NAME and isinstance(self.store, Store)):
             raise StoreProblem(f"{what} {trouble}, and is not used.", f"Put a real file there: {folder.path / name}")
-        status, digest = _hashed(folder, name, self.step)
+        status, digest = hashed(folder, name, self.step)
         sound = digest == file.sha256
         if sound and trouble and isinstance(self.store, Store):
             _separate(self.store, file, folder, name)
             self.separated.append(file.path)
         else:
-            self.store.stamps.note(self.store.stamp_key(self.manifest, file), status, sound=sound)
+            self._stamp(file, status, sound)
         if sound:
             return None
         if status.st_size != file.size:
             return f"{what} has {status.st_size:,} bytes and should have {file.size:,}"
         return f"{what} is damaged: its hash is not the one it should have"
+
+    def _stamp(self, file: StoredFile, status: os.stat_result, sound: bool) -> None:
+        stamps = self.store.stamps
+        try:
+            stamps.note(self.store.stamp_key(self.manifest, file), status, sound=sound)
+        except (OSError, EdgemindError):
+            if stamps.can_be_kept():
+                raise
 
 
 def rehash(store: Store, sha256: str, size: int) -> bool:
@@ -96,12 +104,12 @@ def rehash(store: Store, sha256: str, size: int) -> bool:
     with explained("read the model store", store.root), store.folder("blobs") as folder:
         if flaw(folder.status(name), store.owners):
             return False
-        status, digest = _hashed(folder, name, lambda count: None)
+        status, digest = hashed(folder, name, lambda count: None)
         store.stamps.note(blob_key(sha256), status, sound=digest == sha256)
     return digest == sha256 and status.st_size == size
 
 
-def _hashed(folder: Folder, name: str, step: Callable[[int], None]) -> tuple[os.stat_result, str]:
+def hashed(folder: Folder, name: str, step: Callable[[int], None]) -> tuple[os.stat_result, str]:
     """A file's state and digest. One that is written to meanwhile gets no digest."""
     fd = folder.open(name)
     try:
