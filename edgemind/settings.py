@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +84,10 @@ def load_settings(file: Path | None = None) -> Settings:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings()
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
-        raise BadConfig(f"Cannot read the settings file {file}: {reason}.", f"Mend or remove {file}.") from problem
+    except OSError as problem:
+        raise BadConfig(f"Cannot read the settings file {file}: {problem.strerror}.", f"ls -ld {file}") from problem
+    except UnicodeDecodeError as problem:
+        raise BadConfig(f"The settings file {file} is not UTF-8 text.", f"Mend or remove {file}.") from problem
     return parse_settings(text, file)
 
 
@@ -95,6 +98,23 @@ def parse_settings(text: str, file: Path) -> Settings:
     except tomllib.TOMLDecodeError as problem:
         raise BadConfig(f"{file} is not valid TOML: {problem}", f"Mend or remove {file}.") from problem
     except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadConfig(f"{file}: {where}: {first['msg']}", f"Mend that line in {file}.") from problem
+        raise BadConfig(f"{file}{_complaint(text, problem)}", f"Mend that line in {file}.") from problem
+
+
+def _complaint(text: str, problem: ValidationError) -> str:
+    """Where it stands, and what is wrong with the first value that is."""
+    first = problem.errors()[0]
+    names = [str(part) for part in first["loc"]]
+    number = _line_of(text, names[0])
+    where = f", line {number}" if number else ""
+    if first["type"] != "extra_forbidden":
+        said = str(first["msg"]).replace("Input should be a valid tuple", "Input should be a list")
+        return f"{where}: {'.'.join(names)}: {said}."
+    near = difflib.get_close_matches(names[0], Settings.model_fields, n=1)
+    return f"{where}: there is no setting {names[0]!r}{f'; did you mean {near[0]!r}?' if near else '.'}"
+
+
+def _line_of(text: str, key: str) -> int | None:
+    """The line on which a key of the file stands; ``None`` when it is written in an unusual way."""
+    begins = re.compile(rf"""\s*\[?\s*["']?{re.escape(key)}["']?\s*[]=.]""")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if begins.match(line)), None)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
 Change = Callable[[Settings], Mapping[str, Any]]
+MAKE_ROOM = "Make room: edgemind list shows sizes, edgemind rm NAME frees them."
 WAIT = 10.0
 """Seconds to wait for another command that changes the settings."""
 
@@ -175,5 +176,5 @@ def _writing(file: Path) -> Iterator[None]:
     except OSError as problem:
         reason = problem.strerror or str(problem)
         if problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", -1)):
-            raise NoRoom(f"The settings file {file} cannot be written: the disk is full.", "Make room.") from problem
+            raise NoRoom(f"The settings file {file} cannot be written: the disk is full.", MAKE_ROOM) from problem
         raise BadConfig(f"The settings file {file} cannot be written: {reason}.", f"ls -ld {file.parent}") from problem

@@ -150,3 +150,21 @@ def test_commands_at_once_all_take_effect(file: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", ONE_MORE, str(number)]) for number in range(4)]
     assert [process.wait(120) for process in processes] == [0] * 4
     assert len(load_settings(file).aliases) == 40
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("threads = 2\nmodle = 'x'\n", "line 2: there is no setting 'modle'; did you mean 'model'?"),
+        ("zzzz = 1\n", "line 1: there is no setting 'zzzz'."),
+        ("# mine\n\nstores = 'x'\n", "line 3: stores: Input should be a list."),
+        ("[aliases]\na = 1\n", "line 1: aliases.a: Input should be a valid string."),
+        ("threads = [", "not valid TOML"),
+    ],
+)
+def test_a_slip_is_told_with_its_line(file: Path, text: str, said: str) -> None:
+    write(file, text)
+    with pytest.raises(BadConfig) as caught:
+        load_settings()
+    assert str(file) in caught.value.message
+    assert said in caught.value.message
