@@ -17,7 +17,7 @@ from edgemind.convert.lora import Adapter, convert_adapter, merged, read_adapter
 from edgemind.convert.parity import Parity, verify
 from edgemind.convert.write import fill
 from edgemind.engine.production import Stages
-from edgemind.errors import ModelUnusable, UsageError
+from edgemind.errors import ModelUnusable, OutOfMemory, UsageError
 from edgemind.models.unfinished import Unfinished, check_target
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def make(order: Order, stages: Stages) -> Made:
         stages.begin(f"converting to {planned.type}")
         size = fill(output, head_of(planned, order.name), planned.tensors, stages)
         converted = planned.converted(place.target, size)
-        parity, unproven = _prove(order, output, adapter, stages)
-        if unproven and planned.vocabulary.doubt:
-            raise UsageError(unproven, f"It is needed here: {planned.vocabulary.doubt}.")
+        parity, unproven = _prove(order, output, adapter, planned.vocabulary.doubt, stages)
         kind = order.type or "f16"
         if wish is not None:
             kind = wish.kind.name
@@ -102,11 +100,14 @@ def make(order: Order, stages: Stages) -> Made:
         return Made(converted, parity, unproven, order.name, path, path.stat().st_size, kind)
 
 
-def _prove(order: Order, output: Unfinished, adapter: Adapter | None, stages: Stages) -> tuple[Parity | None, str]:
-    """Compare the file with the checkpoint, before it has a name.
+def _prove(
+    order: Order, output: Unfinished, adapter: Adapter | None, doubt: str, stages: Stages
+) -> tuple[Parity | None, str]:
+    """Compare the file with the checkpoint, before it has a name; or why that cannot be done here.
 
     Raises:
         ModelUnusable: it is not the same model.
+        UsageError: it cannot be compared, and without that nobody knows whether text is cut the same way.
     """
     if not order.prove:
         return None, ""
@@ -120,7 +121,11 @@ def _prove(order: Order, output: Unfinished, adapter: Adapter | None, stages: St
             descriptors=output.descriptors,
         )
     except UsageError as problem:
-        return None, f"{problem.message} {problem.hint} proves it later, with `edgemind verify-conversion`."
+        if doubt:
+            raise UsageError(f"{problem.message} It is needed here: {doubt}.", problem.hint) from problem
+        return None, f"{problem.message} To do so: {problem.hint}, then `edgemind verify-conversion`."
+    except OutOfMemory as problem:
+        return None, f"its tokens are the same, but its logits were not compared. {problem.message}"
     if not parity.passed:
         where = f" The first difference is {parity.first_difference}." if parity.first_difference else ""
         raise ModelUnusable(

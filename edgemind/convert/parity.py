@@ -26,9 +26,10 @@ from edgemind.convert.tokenizer import Vocabulary, read
 from edgemind.engine import scoring
 from edgemind.engine.client import Engine
 from edgemind.engine.events import LoadOptions
-from edgemind.errors import BadInput, UsageError
-from edgemind.models import gguf
+from edgemind.errors import BadInput, OutOfMemory, UsageError
+from edgemind.models import gguf, hardware
 from edgemind.models.ggml_types import FILE_TYPES
+from edgemind.models.sizes import human_bytes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -130,7 +131,8 @@ def verify(
 
     Raises:
         UsageError: transformers is not installed.
-        BadInput, ModelUnusable, WorkerDied, OutOfMemory: one of the two cannot be opened.
+        OutOfMemory: the checkpoint in float32 does not fit; its tokens have been compared then, and are the same.
+        BadInput, ModelUnusable, WorkerDied: one of the two cannot be opened.
     """
     transformers = import_transformers()
     checkpoint = Checkpoint(folder)
@@ -147,6 +149,7 @@ def verify(
         tokens = compare_tokens(engine, checkpoint, tokenizer)
         if not tokens.passed:
             return Parity(kind, tokens, None, False, _about_tokens(tokens))
+        _check_memory(checkpoint)
         say("opening the checkpoint in transformers")
         model = _model(transformers, folder)
         if adapter is not None:
@@ -159,7 +162,10 @@ def verify(
     from edgemind.convert.difference import first_difference
 
     say("looking for the first tensor that differs")
-    return Parity(kind, tokens, logits, False, reason, first_difference(folder, file, adapter))
+    where = first_difference(folder, file, adapter)
+    if not where:
+        reason += " Every key and tensor is the checkpoint's, so llama.cpp computes this architecture otherwise."
+    return Parity(kind, tokens, logits, False, reason, where)
 
 
 def import_transformers() -> Any:
@@ -305,6 +311,16 @@ def _about_tokens(report: TokenReport) -> str:
 
 def _shown(tokens: Sequence[int]) -> str:
     return " ".join(map(str, tokens[:12])) + (" …" if len(tokens) > 12 else "")
+
+
+def _check_memory(checkpoint: Checkpoint) -> None:
+    needed = 4 * sum(math.prod(weight.shape) for weight in checkpoint.weights.values())
+    free = hardware.machine().available_ram
+    if needed > free:
+        raise OutOfMemory(
+            f"Comparing logits takes the checkpoint in float32, {human_bytes(needed)}, and {human_bytes(free)} is free.",
+            "Close other programs, or compare on a larger machine: edgemind verify-conversion",
+        )
 
 
 def _first_line(problem: Exception) -> str:
