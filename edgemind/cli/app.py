@@ -179,8 +179,8 @@ def _check_command(arguments: list[str]) -> None:
         raise UsageError(f"There is no command {name!r}, there is a flag.", f"edgemind --{name}")
     ours = OTHER_WORDS.get(name.lower())
     if ours:
-        rest = " ".join(["edgemind", ours, *arguments[1:]])
-        raise UsageError(f"There is no command {name!r}; here it is {ours!r}.", rest)
+        more = [] if ours in ("list", "catalog list") else arguments[1:]
+        raise UsageError(f"There is no command {name!r}; here it is {ours!r}.", " ".join(["edgemind", ours, *more]))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
         rest = " ".join(["edgemind", near[0], *arguments[1:]])

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from edgemind.cli import completion, console
+from edgemind.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +27,8 @@ def default(
     shut_in()
     if name is None:
         return _show(json_output)
+    if not name.strip():
+        raise UsageError("That is no name, so the default stays.", "edgemind default NAME")
     from edgemind.models import builtin, names
     from edgemind.settings_file import edit_settings
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 def human_bytes(count: int | float) -> str:
     """``12.3 MB``, ``840 kB``, ``17 bytes``."""
     if count < 1000:
-        return f"{int(count)} bytes"
+        return "1 byte" if int(count) == 1 else f"{int(count)} bytes"
     value = float(count)
     for unit in ("kB", "MB", "GB", "TB", "PB"):
         value /= 1000

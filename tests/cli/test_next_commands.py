@@ -114,3 +114,17 @@ def test_the_doctor_is_there_when_something_is_amiss(edgemind: Command, trouble:
     assert ran.code == 0
     assert str(file if trouble == "settings" else file.parent) in json.loads(ran.out)["store"]["problem"]
     assert "llama.cpp" in edgemind("doctor").out
+
+
+@pytest.mark.parametrize("word", [("search", "qwen"), ("ls", "all"), ("info", builtin.NAME)])
+def test_what_other_programs_call_a_command_leads_to_ours(edgemind: Command, word: tuple[str, str]) -> None:
+    ran = edgemind(*word)
+    assert ran.code == 2
+    assert typed(edgemind, ran.err).code == 0
+
+
+def test_an_empty_variable_does_not_change_the_default(edgemind: Command, odd: Path) -> None:
+    edgemind("import", str(odd / "a model.gguf"), "--name", "mine")
+    edgemind("default", "mine")
+    assert edgemind("default", "").code == 2
+    assert edgemind("default").out == "mine\n"
