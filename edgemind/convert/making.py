@@ -17,7 +17,7 @@ from edgemind.convert.lora import Adapter, convert_adapter, merged, read_adapter
 from edgemind.convert.parity import Parity, verify
 from edgemind.convert.write import fill
 from edgemind.engine.production import Stages
-from edgemind.errors import ModelUnusable, OutOfMemory, UsageError
+from edgemind.errors import ModelUnusable, OutOfMemory, UsageError, WorkerDied
 from edgemind.models.unfinished import Unfinished, check_target
 
 if TYPE_CHECKING:
@@ -124,6 +124,12 @@ def _prove(
         if doubt:
             raise UsageError(f"{problem.message} It is needed here: {doubt}.", problem.hint) from problem
         return None, f"{problem.message} To do so: {problem.hint}, then `edgemind verify-conversion`."
+    except (ModelUnusable, WorkerDied) as problem:
+        why = problem.message.replace(f"load {Path(output.path).name}:", "load it:")
+        raise ModelUnusable(
+            f"llama.cpp cannot run what was converted, so nothing was kept. {why}",
+            "Add --no-verify to have the file all the same.",
+        ) from problem
     except OutOfMemory as problem:
         return None, f"its tokens are the same, but its logits were not compared. {problem.message}"
     if not parity.passed:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 from tiny import tiny_model
+from tiny_checkpoint import tiny_checkpoint
 
 from edgemind.cli.app import app
 
@@ -74,6 +75,7 @@ COMMANDS: dict[str, How] = {
     "catalog list": How(),
     "catalog show": How(("qwen3-0.6b",)),
     "completion": How(("bash",)),
+    "convert": How(("{folder}/checkpoint", "-o", "{folder}/c.gguf", "--no-verify")),
     "default": How(("mine",)),
     "doctor": How(),
     "export": How(("mine", "{folder}/stick")),
@@ -94,6 +96,7 @@ COMMANDS: dict[str, How] = {
     "store remove": How(("{folder}/shared",), code=3),
     "store repair": How(),
     "verify": How(),
+    "verify-conversion": How(("{folder}/checkpoint", "{folder}/tiny.gguf", "--threads", "1"), code=4, indirect=CLIENTS),
 }
 """The keyring is asked over a socket of its own system, so ``login`` cannot be jailed; here there is none to ask."""
 
@@ -133,6 +136,7 @@ def home(edgemind: Command, tmp_path: Path) -> Command:
     model = tiny_model(tmp_path / "tiny.gguf")
     assert edgemind("import", str(model), "--name", "mine").code == 0
     assert edgemind("export", "mine", str(tmp_path / "shared")).code == 0
+    tiny_checkpoint(tmp_path / "checkpoint")
     return edgemind
 
 

@@ -107,8 +107,8 @@ class Vocabulary:
         if self.scores:
             writer.add_token_scores(self.scores)
         writer.add_token_types([int(kind) for kind in self.kinds])
-        if self.merges:
-            writer.add_token_merges(self.merges)
+        if self.model == "gpt2":
+            writer.add_token_merges(self.merges or [NO_MERGE])
         for name, token in self.special.items():
             writer.add_uint32(f"tokenizer.ggml.{KEYS.get(name, name)}_token_id", token)
         for name, value in self.add.items():
@@ -122,6 +122,9 @@ class Vocabulary:
         if self.template:
             writer.add_chat_template(self.template)
 
+
+NO_MERGE = "[none] [none]"
+"""llama.cpp wants at least one merge; this one joins what no text ever becomes."""
 
 KEYS = {"unk": "unknown", "sep": "seperator", "pad": "padding"}
 """Spelled otherwise in the file; the slip in ``seperator`` is the format's."""
