@@ -17,6 +17,7 @@ import typer
 from edgemind import __version__
 from edgemind.cli import console
 from edgemind.cli.shut_in import hub_offline, shut_in
+from edgemind.models.sizes import human_bytes
 
 if TYPE_CHECKING:
     from edgemind.privacy.proof import Proof
@@ -124,9 +125,9 @@ def as_text(found: dict[str, Any]) -> str:
         ("machine", f"{machine['cpu']} ({machine['platform']})"),
         ("", f"{machine['cores']} cores, {machine['logical_cpus']} usable CPUs{quota}; {machine['threads']} threads"),
         ("", " ".join(machine["features"])),
-        ("memory", f"{_gib(machine['available_ram'])} free of {_gib(machine['total_ram'])}"),
+        ("memory", f"{human_bytes(machine['available_ram'])} free of {human_bytes(machine['total_ram'])}"),
         *_graphics_rows(found["graphics"], found["llama_cpp"]),
-        ("disk", f"{_gib(found['disk']['free'])} free where models are kept"),
+        ("disk", f"{human_bytes(found['disk']['free'])} free where models are kept"),
         *_llama_rows(found["llama_cpp"]),
         ("offline", offline["phrase"]),
         *([("", f"because: {offline['why_not']}")] if offline["why_not"] else []),
@@ -157,7 +158,7 @@ def _graphics_rows(devices: list[dict[str, Any]], build: dict[str, Any]) -> list
 def _graphics_memory(device: dict[str, Any]) -> str:
     if not device["total_bytes"]:
         return "its driver does not say how much memory it has"
-    return f"{_gib(device['free_bytes'])} free of {_gib(device['total_bytes'])}"
+    return f"{human_bytes(device['free_bytes'])} free of {human_bytes(device['total_bytes'])}"
 
 
 def _llama_cpp() -> dict[str, Any]:
@@ -179,8 +180,8 @@ def _llama_rows(build: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     rows.append(("", " ".join(re.findall(r"(\w+) = 1", build["features"]))))
     rows += [
-        ("", f"{device['name']}: {device['description']} ({device['kind']}, {_gib(device['free_bytes'])} free of "
-             f"{_gib(device['total_bytes'])})")
+        ("", f"{device['name']}: {device['description']} ({device['kind']}, {human_bytes(device['free_bytes'])} free of "
+             f"{human_bytes(device['total_bytes'])})")
         for device in build["devices"]
     ]  # fmt: skip
     return rows
@@ -238,7 +239,3 @@ def _answer_in(stdout: str) -> str:
         return str(json.loads(stdout)["answer"])
     except (ValueError, KeyError, TypeError):
         return stdout.strip()[:200]
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB"
