@@ -318,7 +318,7 @@ def _check_memory(checkpoint: Checkpoint) -> None:
     free = hardware.machine().available_ram
     if needed > free:
         raise OutOfMemory(
-            f"Comparing logits takes {human_bytes(needed)}, the checkpoint in float32, and {human_bytes(free)} is free.",
+            f"Comparing logits takes {human_bytes(needed)} for the checkpoint, and {human_bytes(free)} is free.",
             "Close other programs, or compare on a larger machine: edgemind verify-conversion",
         )
 
