@@ -7,6 +7,8 @@ from localhub import Hub
 from pulling import REPO
 from tiny import tiny_model
 
+from edgemind.models.download import HubClient
+
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> bytes:
@@ -36,3 +38,10 @@ def home(tmp_path, monkeypatch):
     for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "home"
+
+
+@pytest.fixture
+def client(hub, home):
+    """A connection to the hub that many pulls use."""
+    with HubClient(hub.endpoint) as client:
+        yield client

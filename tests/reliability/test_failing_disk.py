@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from failing_disk import FailingDisk
 from localhub import Fault, Hub
-from pulling import COMMAND, REPO, environment, everything, part_of, pull, store_of, visible
+from pulling import COMMAND, REPO, environment, everything, part_of, pull, pull_with, store_of, visible
 from tiny import tiny_model
 
 from edgemind.errors import NoRoom, StoreProblem
@@ -46,20 +46,20 @@ def copies(tmp_path, installed):
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
-def test_every_change_may_fail(hub, copies, model, error, for_good):
+def test_every_change_may_fail(hub, client, copies, model, error, for_good):
     hub.faults = Fault(cut=len(model) // 2)
     failed = set()
     for at in range(1, MOST_CHANGES):
         home = copies(at)
         hub.log.clear()
         with FailingDisk(at, error, for_good) as disk:
-            told = _pull_or_be_told(hub, home)
+            told = _pull_or_be_told(client, home)
         if disk.count < at:
             break
         failed.add(disk.failed)
         came = len(visible(home)) == 2
         assert told or came, f"change {at} ({disk.failed}) failed and nobody noticed"
-        _check(hub, home, model, at)
+        _check(hub, client, home, model, at)
         shutil.rmtree(home)
     else:
         pytest.fail("a pull of a small file makes too many changes")
@@ -68,10 +68,10 @@ def test_every_change_may_fail(hub, copies, model, error, for_good):
     assert {"rename", "replace"} & failed
 
 
-def _pull_or_be_told(hub, home):
+def _pull_or_be_told(client, home):
     """The problem that was told; None when the pull came through all the same."""
     try:
-        pull(hub, home)
+        pull_with(client, home)
     except (NoRoom, StoreProblem) as problem:
         told = problem
     else:
@@ -81,7 +81,7 @@ def _pull_or_be_told(hub, home):
     return told
 
 
-def _check(hub, home, model, at):
+def _check(hub, client, home, model, at):
     """The other model is whole; what had arrived is not fetched again."""
     store = store_of(home)
     assert {name.split("-")[0] for name in visible(home)} >= {"other"}
@@ -90,7 +90,7 @@ def _check(hub, home, model, at):
     part = part_of(home, model)
     kept = part.stat().st_size if part.exists() else 0
     hub.log.clear()
-    manifest = pull(hub, home)
+    manifest = pull_with(client, home)
     assert store.files(manifest)[0].read_bytes() == model
     starts = [request.start for request in hub.log.of("file")]
     assert not starts or starts[0] == kept, f"{kept} bytes were there after change {at} failed, begun again at {starts}"

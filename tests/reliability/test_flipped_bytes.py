@@ -9,16 +9,9 @@ from localhub import Fault, Faults
 from pulling import pull_with, store_of, visible
 
 from edgemind.errors import Damaged, ModelUnusable
-from edgemind.models.download import HubClient
 
 FLIPS = 1000
 PULLS = 100
-
-
-@pytest.fixture
-def client(hub):
-    with HubClient(hub.endpoint) as client:
-        yield client
 
 
 @pytest.mark.parametrize("seed", range(FLIPS // PULLS))
