@@ -179,11 +179,9 @@ def _llama_rows(build: dict[str, Any]) -> list[tuple[str, str]]:
         ("llama.cpp", f"{build['llama_cpp']}, GPU support {'built in' if build['supports_gpu'] else 'not built in'}")
     ]
     rows.append(("", " ".join(re.findall(r"(\w+) = 1", build["features"]))))
-    rows += [
-        ("", f"{device['name']}: {device['description']} ({device['kind']}, {human_bytes(device['free_bytes'])} free of "
-             f"{human_bytes(device['total_bytes'])})")
-        for device in build["devices"]
-    ]  # fmt: skip
+    for device in build["devices"]:
+        room = f"{human_bytes(device['free_bytes'])} free of {human_bytes(device['total_bytes'])}"
+        rows.append(("", f"{device['name']}: {device['description']} ({device['kind']}, {room})"))
     return rows
 
 

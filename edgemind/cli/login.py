@@ -29,6 +29,7 @@ def login(json: Annotated[bool, typer.Option("--json", help="Print one JSON obje
 
     hub_offline()
     hub = hubs.endpoint()
+    tokens.check_keyring()
     where = tokens.store(hub, _ask(hub))
     if json:
         console.out_json({"endpoint": hub, "stored": True})

@@ -114,12 +114,13 @@ def _refuser(plan: Plan) -> Callable[[Header], None]:
 def _fit(header: Header, *, speed: bool = False) -> FitReport | None:
     """What it needs here; ``speed`` measures this machine's memory where that has not been done yet."""
     from edgemind.models.bandwidth import bandwidth
-    from edgemind.models.prediction import will_it_fit
-    from edgemind.models.summary import is_embedding
+    from edgemind.models.prediction import CONTEXT, will_it_fit
+    from edgemind.models.summary import is_embedding, summary
 
     if is_embedding(header) or not header.tensors:
         return None
-    return will_it_fit(header, bandwidth=bandwidth() if speed else None)
+    context = min(CONTEXT, summary(header).context_trained or CONTEXT)
+    return will_it_fit(header, context, bandwidth=bandwidth() if speed else None)
 
 
 def _try(manifest: Manifest) -> Smoke:

@@ -18,7 +18,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from edgemind import __version__
 from edgemind.errors import AccessDenied, EdgemindError, ModelNotFound, NetworkProblem, UsageError
-from edgemind.models.hubs import is_loopback, is_proxied, origin
+from edgemind.models.hubs import is_loopback, origin
 from edgemind.models.remote import STRONG_ETAG, Body, RangeRefused, RemoteFile, RemoteRepository, Transient
 from edgemind.models.store.manifest import SHA256, is_file_path
 from edgemind.terminal import clean_line
@@ -283,7 +283,7 @@ class HubClient:
                 "Behind a company proxy, name its certificate: SSL_CERT_FILE=ca.pem",
             )
         if isinstance(problem, self._http.ConnectError | self._http.ConnectTimeout):
-            through = " through the proxy of this environment" if is_proxied(self.endpoint) else ""
+            through = " through the proxy of this environment" if _is_proxied(self.endpoint) else ""
             return Unreachable(f"{host} cannot be reached{through} ({said}).")
         if isinstance(problem, self._http.TimeoutException):
             return Transient(f"The hub said nothing for {SILENCE_SECONDS:.0f} s.")
@@ -391,3 +391,12 @@ def _said(problem: Exception) -> str:
     """What a library said, on one line and without the addresses that may hold a signature."""
     text = re.sub(r"\w+://\S+", "...", str(problem).strip() or type(problem).__name__)
     return clean_line(" ".join(text.split()))[:160].rstrip(".")
+
+
+def _is_proxied(url: str) -> bool:
+    """Whether the environment sends requests to this address through a proxy."""
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    scheme, host, _ = origin(url)
+    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)

@@ -48,15 +48,6 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def is_proxied(url: str) -> bool:
-    """Whether the environment sends requests to this address through a proxy."""
-    from urllib.request import getproxies, proxy_bypass
-
-    proxies = getproxies()
-    scheme, host, _ = origin(url)
-    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
-
-
 def is_loopback(host: str) -> bool:
     """Whether this host is the machine itself."""
     if host == "localhost":

@@ -35,6 +35,19 @@ def find(endpoint: str) -> str | None:
         return None
 
 
+def check_keyring() -> None:
+    """See that there is a keyring, before anybody is asked to type.
+
+    Raises:
+        EdgemindError: there is none.
+    """
+    import keyring
+    from keyring.backends.fail import Keyring as NoKeyring
+
+    if isinstance(keyring.get_keyring(), NoKeyring):
+        raise EdgemindError("The token cannot be kept: this system has no keyring that EdgeMind can use.", NO_KEYRING)
+
+
 def store(endpoint: str, token: str) -> str:
     """Put a token into the keyring, and read it back; the keyring's name.
 
