@@ -111,7 +111,7 @@ def await_the_moment(rng: random.Random, part: Path, kept: int, size: int) -> No
     while size_of(part) == kept and time.monotonic() - began < LONGEST_START_S:
         time.sleep(0.002)
     left_s = TRANSFER_S * (1 - kept / size)
-    time.sleep(rng.uniform(0, 0.6 * TRANSFER_S) if wish < 0.75 else left_s + rng.uniform(0, 0.06))
+    time.sleep(rng.uniform(0, 0.6 * TRANSFER_S) if wish < 0.75 else max(0, left_s + rng.uniform(-0.04, 0.04)))
 
 
 def phase_of(home: Path, content: bytes) -> str:
