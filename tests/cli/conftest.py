@@ -17,7 +17,7 @@ import pytest
 
 COMMAND = str(Path(sys.executable).with_name("edgemind"))
 TIMEOUT = 120.0
-DROPPED = ("NO_COLOR", "FORCE_COLOR", "EDGEMIND_DEBUG", "EDGEMIND_HOME")
+DROPPED = ("NO_COLOR", "FORCE_COLOR", "EDGEMIND_DEBUG", "EDGEMIND_HOME", "HF_HUB_OFFLINE")
 
 
 @dataclass
