@@ -311,7 +311,7 @@ def check_kind(text: str | None, auto: bool) -> Wish:
     if auto and text is not None:
         raise UsageError("--auto chooses the type itself.", f"Leave out {text}, or --auto.")
     if not auto and text is None:
-        from edgemind.models.quantizations import listing
+        from edgemind.models.quantizations import ALL_TYPES
 
-        raise UsageError("To which type?", f"Name one, or add --auto. With bits per weight they are: {listing()}.")
+        raise UsageError("To which type?", f"Name one, for example Q4_K_M, or add --auto. {ALL_TYPES}")
     return Wish(named(text) if text is not None else named("Q8_0"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from edgemind.models import fit, gguf
 from edgemind.models.ggml_types import BY_NAME
 from edgemind.models.header import Header
 from edgemind.models.opening import shown
-from edgemind.models.quantizations import BY_TYPE, COPY, NEED_ROWS, Quantization
+from edgemind.models.quantizations import BY_TYPE, COPY, HEED_NO_ROWS, NEED_ROWS, Quantization
 from edgemind.models.sizes import human_bytes
 from edgemind.models.splits import count_of, stem
 from edgemind.models.summary import check_model, summary
@@ -96,6 +97,11 @@ class Plan:
     def bits(self) -> float:
         """Per weight."""
         return 8 * self.header.tensor_bytes / max(1, self.header.parameters)
+
+    @property
+    def heeds_matrix(self) -> bool:
+        """Whether an importance matrix would change anything."""
+        return self.kind.name != COPY and any(tensor.type.lower() not in HEED_NO_ROWS for tensor in self.header.tensors)
 
 
 @dataclass(frozen=True)
@@ -198,6 +204,7 @@ class Quantizer:
         return reply
 
     def _check_source(self, wish: Wish) -> None:
+        _check_wish(wish, self.header)
         if self._matrix is None and lacks_matrix(wish):
             raise needs_matrix(wish)
         if wish.kind.name == COPY or wish.allow_requantize:
@@ -277,6 +284,41 @@ class Quantizer:
         )
 
 
+def _check_wish(wish: Wish, header: Header) -> None:
+    """Refuse what llama.cpp would pass over in silence.
+
+    Raises:
+        UsageError: a pattern that no matrix has in its name; a copy that is to be changed; an output matrix that is to
+            stay as it is and to become something else.
+    """
+    if wish.kind.name == COPY and (wish.tensor_types or wish.output_type or wish.embedding_type or wish.pure):
+        raise UsageError("COPY changes no tensor's type.", "Name a type, or leave the types of single tensors out.")
+    if wish.leave_output and wish.output_type:
+        raise UsageError(
+            "The output matrix cannot both stay as it is and become another type.",
+            "Leave out --leave-output-tensor, or --output-type.",
+        )
+    names = [tensor.name for tensor in header.tensors if len(tensor.shape) > 1]
+    for pattern, _ in wish.tensor_types:
+        try:
+            found = any(re.search(pattern, name, re.IGNORECASE) for name in names)
+        except re.error:
+            continue  # llama.cpp says what is wrong with it
+        if not found:
+            raise UsageError(
+                f"No matrix of this model has {shown(pattern)!r} in its name.",
+                f"Their names are like: {', '.join(_examples(names))}.",
+            )
+
+
+def _examples(names: Sequence[str]) -> list[str]:
+    """The names of one layer, and of what is in none."""
+    first = next((name.split(".")[1] for name in names if name.startswith("blk.")), "")
+    return [
+        name.removesuffix(".weight") for name in names if not name.startswith("blk.") or name.split(".")[1] == first
+    ]
+
+
 def lacks_matrix(wish: Wish) -> bool:
     """Whether a wish cannot be met without an importance matrix, as far as its words say."""
     asked = {kind for _, kind in wish.tensor_types}
@@ -287,7 +329,7 @@ def needs_matrix(wish: Wish) -> UsageError:
     """What to say then."""
     return UsageError(
         f"{wish.kind.name} needs an importance matrix: with so few bits llama.cpp must know which columns matter.",
-        "Add --imatrix auto, or --imatrix FILE; Q2_K is the smallest that needs none.",
+        "Add --imatrix auto, or --imatrix FILE; or take Q2_K, which needs none.",
     )
 
 

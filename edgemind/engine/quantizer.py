@@ -7,7 +7,7 @@ Runs in a worker that may write exactly the files it was given. Not for: making 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from edgemind.engine.protocol import Made, Making, Quantize
 from edgemind.errors import EdgemindError, ModelUnusable, StoreProblem, UsageError
 from edgemind.models import gguf
 from edgemind.models.header import Header
+from edgemind.models.quantizations import ALWAYS_NEED_ROWS, NEED_ROWS
 from edgemind.models.store.files import as_error, write_all
 from edgemind.models.summary import check_model
 
@@ -27,6 +28,12 @@ UNWRITTEN = "iostream error"
 
 ONE_MORE = 1 << 16
 """Bytes whose writing shows why the last ones could not be written."""
+
+LAYERS = "blk."
+"""Begins the names of tensors that a matrix has numbers for."""
+
+FLAGS = {"token_embd.weight": "--token-embedding-type ", "output.weight": "--output-type "}
+"""What gives a tensor its type; for all others it is a pattern."""
 
 ENOUGH = 0.5
 """A matrix that covers a smaller part of the model's blocks was made from another model."""
@@ -45,8 +52,14 @@ def quantize(command: Quantize, tell: Callable[[Making], None]) -> Made:
     job = _job(command)
     if command.dry_run:
         plan = native.plan(job, with_matrix=command.matrix is not None)
+        if command.matrix is not None or not plan.needs_matrix:
+            planned = command.matrix is not None
+            check_covered(plan.types, lambda name: planned and name.startswith(LAYERS))
         return Made(types=plan.types, fallbacks=plan.fallbacks, needs_matrix=plan.needs_matrix)
     matrix = _matrix(command, header)
+    check_covered(
+        native.plan(job, with_matrix=matrix is not None).types, matrix.entries.__contains__ if matrix else None
+    )
     sizes = {tensor.name: tensor.size for tensor in header.tensors}
     total = sum(sizes.values())
     done = 0
@@ -66,6 +79,26 @@ def quantize(command: Quantize, tell: Callable[[Making], None]) -> Made:
             raise
         raise _unwritten(command.writable) from problem
     return Made(fallbacks=fallbacks, without_matrix=_uncovered(header, matrix) if matrix else ())
+
+
+def check_covered(types: Mapping[str, str], covered: Callable[[str], object] | None) -> None:
+    """Refuse what llama.cpp would end this process over: a tensor of a type that needs numbers which are not there.
+
+    Args:
+        types: planned for each tensor, upper case.
+        covered: whether there are numbers for a tensor; ``None``: there are none for any.
+
+    Raises:
+        UsageError: it names the tensor and the flag that gives it another type.
+    """
+    for name, kind in types.items():
+        need = NEED_ROWS if name.startswith(LAYERS) else ALWAYS_NEED_ROWS
+        if kind.lower() in need and not (covered and covered(name)):
+            flag = FLAGS.get(name, f"--tensor-type {name}=")
+            raise UsageError(
+                f"{name} would become {kind}, which needs numbers of an importance matrix for it, and there are none.",
+                f"Give it another type: {flag}q4_k",
+            )
 
 
 def _unwritten(files: Sequence[str]) -> EdgemindError:

@@ -16,6 +16,8 @@ from edgemind.models.ggml_types import BY_NAME
 COPY = "COPY"
 """Copy every tensor as it is, into one file."""
 
+ALL_TYPES = "All types, with their bits per weight: edgemind quantize --list"
+
 
 class Quantization(NamedTuple):
     """One type of ``edgemind quantize``."""
@@ -69,6 +71,18 @@ ALL: tuple[Quantization, ...] = (
 """Most bits first. ``TQ`` are for models trained with three values a weight, ``Q1_0`` and ``Q2_0`` for their like,
 ``MXFP4_MOE`` for mixtures of experts."""
 
+SPECIAL = {
+    "Q8_0": "hardly to be told from the source",
+    "Q4_K_M": "what most people take",
+    "MXFP4_MOE": "for mixtures of experts; of another model it makes Q8_0",
+    "Q2_0": "for models trained with so few bits",
+    "TQ2_0": "for models trained with three values a weight",
+    "TQ1_0": "for models trained with three values a weight",
+    "Q1_0": "for models trained with so few bits",
+    COPY: "changes no weight; joins a split model into one file",
+}
+"""What one should know of some types."""
+
 BY_TYPE = {entry.name: entry for entry in ALL}
 ALIASES = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M"}
 
@@ -82,12 +96,18 @@ TENSOR_TYPES = (
 NEED_ROWS = ("iq3_xxs", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s")
 """Tensor types that need an importance matrix, whatever the type of the whole."""
 
+ALWAYS_NEED_ROWS = ("iq2_xxs", "iq2_xs", "iq1_s")
+"""Those of them that also the embeddings and the output cannot have without (``ggml_quantize_requires_imatrix``)."""
+
+HEED_NO_ROWS = ("f32", "f16", "bf16", "f64", "q8_0", "tq2_0", "tq1_0", "mxfp4", "i8", "i16", "i32", "i64")
+"""Tensor types that come out the same with an importance matrix and without."""
+
 
 def named(text: str) -> Quantization:
     """The type of this name; letter case does not matter, nor does a number in place of it.
 
     Raises:
-        UsageError: there is none; the hint lists them with their bits per weight.
+        UsageError: there is none; the hint says how to see them all.
     """
     wanted = text.strip().upper()
     wanted = ALIASES.get(wanted, wanted)
@@ -98,12 +118,18 @@ def named(text: str) -> Quantization:
         return found
     near = difflib.get_close_matches(wanted, list(BY_TYPE), n=1)
     also = f" Did you mean {near[0]}?" if near else ""
-    raise UsageError(f"There is no quantization {text!r}.{also}", f"With bits per weight they are: {listing()}.")
+    raise UsageError(f"There is no quantization {text!r}.{also}", ALL_TYPES)
 
 
-def listing() -> str:
-    """Every type with its bits per weight, in one line."""
-    return ", ".join(f"{entry.name} {entry.bits:.3g}" for entry in ALL) + f", and {COPY}"
+def about(entry: Quantization) -> str:
+    """What one should know of a type, in a few words; often nothing."""
+    return "needs --imatrix" if entry.needs_matrix else SPECIAL.get(entry.name, "")
+
+
+def is_type(text: str) -> bool:
+    """Whether ``named`` would find it by its name."""
+    wanted = text.strip().upper()
+    return ALIASES.get(wanted, wanted) in (*BY_TYPE, COPY)
 
 
 def tensor_type(text: str) -> str:

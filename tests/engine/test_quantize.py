@@ -76,7 +76,7 @@ def test_names_are_found_however_they_are_typed() -> None:
     assert {named(alias).name for alias in ALIASES} == {"Q3_K_M", "Q4_K_M", "Q5_K_M"}
     with pytest.raises(UsageError, match="Did you mean Q4_K_M") as problem:
         named("Q4_KM")
-    assert "IQ2_XXS 2.38" in problem.value.hint
+    assert "edgemind quantize --list" in problem.value.hint
     assert tensor_type("Q6_K") == "q6_k"
     with pytest.raises(UsageError, match="cannot be quantized to 'i32'"):
         tensor_type("i32")
@@ -178,6 +178,51 @@ def test_every_tensor_type_is_one_that_llama_cpp_makes(source: Path) -> None:
 def test_a_pattern_that_is_no_expression(source: Path) -> None:
     with Quantizer([source]) as quantizer, pytest.raises(UsageError, match="no regular expression"):
         quantizer.plan(wish("Q4_0", tensor_types=(("attn_(", "q8_0"),)))
+
+
+def test_a_pattern_that_no_tensor_has_is_no_silent_nothing(source: Path) -> None:
+    with Quantizer([source]) as quantizer:
+        with pytest.raises(UsageError, match="No matrix of this model has 'atn_v' in its name") as problem:
+            quantizer.plan(wish("Q4_0", tensor_types=(("atn_v", "q8_0"),)))
+        assert "blk.0.attn_v, " in problem.value.hint
+        assert quantizer.plan(wish("Q4_0", tensor_types=(("^BLK\\.[0-9]+\\.attn_v", "q8_0"),)))
+
+
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        ({"output_type": "iq1_s"}, r"output\.weight would become IQ1_S"),
+        ({"embedding_type": "iq2_xs"}, r"token_embd\.weight would become IQ2_XS"),
+        ({"output_type": "q8_0", "leave_output": True}, "cannot both stay"),
+    ],
+)
+def test_what_llama_cpp_would_die_of_is_said_before(
+    source: Path, matrix_file: str, tmp_path: Path, more: dict[str, object], match: str
+) -> None:
+    """Embeddings and output have no numbers in a matrix, and llama.cpp ends the process when it misses them."""
+    for matrix in (None, PLANNED):
+        with Quantizer([source], matrix=matrix) as quantizer, pytest.raises(UsageError, match=match) as problem:
+            quantizer.plan(wish("Q4_0", **more))
+        assert "--" in problem.value.hint
+    with pytest.raises(UsageError, match=match):
+        make(source, tmp_path / "made.gguf", wish("Q4_0", **more), matrix_file)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_copy_is_a_copy(source: Path) -> None:
+    with Quantizer([source]) as quantizer, pytest.raises(UsageError, match="COPY changes no tensor's type"):
+        quantizer.plan(wish(COPY, tensor_types=(("ffn", "q8_0"),)))
+
+
+def test_it_is_known_which_types_heed_a_matrix(source: Path, matrix_file: str, tmp_path: Path) -> None:
+    for kind, heeds in (("Q8_0", False), ("TQ2_0", False), ("Q4_0", True)):
+        with Quantizer([source], matrix=PLANNED) as quantizer:
+            assert quantizer.plan(wish(kind, leave_output=True, embedding_type="f32")).heeds_matrix == heeds
+        asked = wish(kind, leave_output=True, embedding_type="f32")
+        make(source, tmp_path / f"{kind}-with", asked, matrix_file)
+        make(source, tmp_path / f"{kind}-without", asked)
+        same = (tmp_path / f"{kind}-with").read_bytes() == (tmp_path / f"{kind}-without").read_bytes()
+        assert same != heeds, kind
 
 
 def test_rows_that_do_not_fit_fall_back_and_that_is_counted(tmp_path: Path) -> None:
