@@ -31,18 +31,22 @@ def register(app: typer.Typer) -> None:
 
 
 def quantize(
-    model: Annotated[str, typer.Argument(metavar="NAME|FILE", help=MODEL, autocompletion=completion.installed_names)],
+    model: Annotated[
+        str | None, typer.Argument(metavar="NAME|FILE", help=MODEL, autocompletion=completion.installed_names)
+    ] = None,
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="TYPE", help="As llama.cpp names them: Q4_K_M, Q8_0, ... Left out with --auto."),
+        typer.Argument(metavar="TYPE", help="As llama.cpp names them: Q4_K_M, Q8_0, ... (--list); not with --auto."),
     ] = None,
+    list_types: Annotated[bool, typer.Option("--list", help="Show all types with their bits per weight.")] = False,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write this file.")] = None,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Make it a model of this name in the store.")
     ] = None,
     auto: Annotated[bool, typer.Option("--auto", help="Choose the type by this machine's free memory.")] = False,
     imatrix: Annotated[
-        str, typer.Option("--imatrix", metavar="FILE|auto|none", help="An importance matrix; auto computes one.")
+        str,
+        typer.Option("--imatrix", metavar="FILE|auto|none", help="Which columns matter; auto computes that first."),
     ] = "none",
     calibrate: Annotated[
         str | None,
@@ -53,20 +57,22 @@ def quantize(
     ] = None,
     tensor_type: Annotated[
         list[str] | None,
-        typer.Option("--tensor-type", metavar="PATTERN=TYPE", help="For tensors whose name has this; may be repeated."),
+        typer.Option("--tensor-type", metavar="PATTERN=TYPE", help="Of tensors whose name has this; may be repeated."),
     ] = None,
-    output_type: Annotated[str | None, typer.Option("--output-type", metavar="T", help="Of the output matrix.")] = None,
+    output_type: Annotated[
+        str | None, typer.Option("--output-type", metavar="T", help="Type of the output matrix.")
+    ] = None,
     token_embedding_type: Annotated[
-        str | None, typer.Option("--token-embedding-type", metavar="T", help="Of the token embeddings.")
+        str | None, typer.Option("--token-embedding-type", metavar="T", help="Type of the token embeddings.")
     ] = None,
-    pure: Annotated[bool, typer.Option("--pure", help="One type for all; no mix.")] = False,
+    pure: Annotated[bool, typer.Option("--pure", help="The same type for every matrix.")] = False,
     leave_output_tensor: Annotated[
         bool, typer.Option("--leave-output-tensor", help="Keep the output matrix as it is.")
     ] = False,
     allow_requantize: Annotated[
         bool, typer.Option("--allow-requantize", help="Also take a model that is quantized already; it loses twice.")
     ] = False,
-    keep_split: Annotated[bool, typer.Option("--keep-split", help="As many files as the source has.")] = False,
+    keep_split: Annotated[bool, typer.Option("--keep-split", help="Write as many files as the source has.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, max=1024, help="Threads to work with.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
@@ -77,6 +83,15 @@ def quantize(
 
     from edgemind.cli.shut_in import shut_in
     from edgemind.cli.stages import Stages
+
+    if list_types:
+        from edgemind.cli.quantize_types import tell_types
+
+        tell_types(json_output)
+        return 0
+    if model is None:
+        raise UsageError("Which model?", "edgemind quantize NAME TYPE")
+    _check_order(model, kind)
     from edgemind.engine import production
 
     wish = replace(
@@ -114,7 +129,7 @@ def quantize(
         return 0
     with Stages() as stages:
         product = production.produce(order, stages)
-    _tell_product(order, product, json_output)
+    _tell_product(order, product, model, json_output)
     return 0
 
 
@@ -136,6 +151,7 @@ def imatrix(
     from edgemind.cli.shut_in import shut_in
     from edgemind.cli.stages import Stages
     from edgemind.engine import production
+    from edgemind.models.opening import typed
     from edgemind.models.unfinished import check_target
 
     shut_in()
@@ -143,9 +159,9 @@ def imatrix(
     source = _source(model, "imatrix")
     target = Path(os.path.abspath(os.path.expanduser(output)))
     check_target(target, list(source.files), replace=force)
-    with Stages() as stages:
+    with Stages() as stages, production.matrix_file(target, source.header) as place:
         matrix = production.matrix_of(source.files, words, dataset, stages, chunks=chunks, threads=threads)
-        production.matrix_to_file(matrix, target, source.header.architecture, force=force)
+        place.keep(matrix, force=force)
     if json_output:
         console.out_json({
             "file": str(target),
@@ -158,7 +174,7 @@ def imatrix(
         })  # fmt: skip
         return 0
     console.out(f"Wrote {target.name}: {len(matrix.entries)} tensors, from {matrix.tokens:,} tokens of {dataset}.\n")
-    console.err(f"  edgemind quantize {model} IQ3_XXS --imatrix {output}\n")
+    console.err(f"  edgemind quantize {typed(model)} IQ3_XXS --imatrix {typed(output)}\n")
     return 0
 
 
@@ -166,6 +182,17 @@ def _source(model: str, command: str) -> ModelFile:
     from edgemind.models.names import resolve
 
     return resolve(model, command=command)
+
+
+def _check_order(model: str, kind: str | None) -> None:
+    """Two words the wrong way round."""
+    from edgemind.models.opening import typed
+    from edgemind.models.quantizations import is_type
+
+    if kind is not None and is_type(model) and not is_type(kind) and not os.path.exists(model):
+        raise UsageError(
+            "The model comes first, then the type.", f"edgemind quantize {typed(kind)} {model.strip().upper()}"
+        )
 
 
 def _override(text: str) -> tuple[str, str]:
@@ -248,8 +275,8 @@ def _tell_plan(order: Order, plan: Plan, choice: Choice | None, json_output: boo
     _tell_fallbacks(plan)
 
 
-def _tell_product(order: Order, product: Product, json_output: bool) -> None:
-    from edgemind.models.opening import shown
+def _tell_product(order: Order, product: Product, model: str, json_output: bool) -> None:
+    from edgemind.models.opening import shown, typed
     from edgemind.models.sizes import human_bytes
 
     if json_output:
@@ -260,6 +287,7 @@ def _tell_product(order: Order, product: Product, json_output: bool) -> None:
             "name": product.name,
             "files": [str(file) for file in product.files],
             "without_matrix": list(product.without_matrix),
+            "matrix_used": product.matrix_used,
         }
         console.out_json(found)
         return
@@ -269,15 +297,19 @@ def _tell_product(order: Order, product: Product, json_output: bool) -> None:
     if product.without_matrix:
         count = len(product.without_matrix)
         console.err(f"The importance matrix has no numbers for {count} tensors; they were quantized without.\n")
+    if (order.matrix or order.calibrate) and not product.matrix_used:
+        console.err(f"{product.plan.kind.name} comes out the same without an importance matrix; none was used.\n")
     what = product.name or shown(product.files[0])
     console.out(
         f"Made {what}: {product.plan.kind.name}, {human_bytes(product.size)} of {human_bytes(product.source_size)}, "
         f"{product.plan.bits:.2f} bits a weight.\n"
     )
-    console.err(f"  How good is it? edgemind quality {what} --against {order.source.name}\n")
+    console.err(f"  How good is it? edgemind quality {typed(what)} --against {typed(model)}\n")
 
 
 def _tell_fallbacks(plan: Plan) -> None:
+    if plan.kind.name == "MXFP4_MOE" and not any(tensor.type == "MXFP4" for tensor in plan.header.tensors):
+        console.err("This model is no mixture of experts: MXFP4_MOE makes it Q8_0.\n")
     if plan.fallbacks:
         console.err(
             f"{plan.fallbacks} tensors have rows that do not divide into blocks of their type; they get a larger one.\n"

@@ -11,7 +11,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,9 +24,11 @@ from edgemind.engine.events import LoadOptions
 from edgemind.engine.quantize import PLANNED, Choice, Plan, Quantizer, Wish
 from edgemind.errors import UsageError
 from edgemind.models import hardware, imatrix
+from edgemind.models.header import Header
 from edgemind.models.names import ModelFile
 from edgemind.models.quantizations import named
 from edgemind.models.splits import stem
+from edgemind.models.store.files import explained
 from edgemind.models.unfinished import Unfinished, UnfinishedParts, check_room, check_target, split_names
 
 SPARE = 1 << 20
@@ -83,6 +85,7 @@ class Product:
     """Of quantizing alone."""
     choice: Choice | None = None
     without_matrix: tuple[str, ...] = ()
+    matrix_used: bool = False
 
 
 def plan(order: Order) -> tuple[Plan, Choice | None]:
@@ -109,6 +112,8 @@ def produce(order: Order, stages: Stages) -> Product:
     if order.matrix is not None:
         imatrix.read(order.matrix)
     planned, choice = plan(order)
+    if not planned.heeds_matrix:
+        order = replace(order, matrix=None, calibrate=False)
     wish = replace(order.wish, kind=planned.kind)
     destination = _destination(order, planned, wish)
     with contextlib.ExitStack() as opened:
@@ -132,6 +137,7 @@ def produce(order: Order, stages: Stages) -> Product:
             seconds=seconds,
             choice=choice,
             without_matrix=made.without_matrix,
+            matrix_used=matrix is not None,
         )
 
 
@@ -177,12 +183,14 @@ def _matrix(order: Order, opened: contextlib.ExitStack, stages: Stages) -> tuple
         return os.path.abspath(order.matrix), ()
     if not order.calibrate:
         return None, ()
+    place = opened.enter_context(
+        matrix_file(Path(tempfile.gettempdir()) / "edgemind-matrix.gguf", order.source.header, mode=0o600)
+    )
     matrix = matrix_of(
         order.source.files, order.text, order.dataset, stages, chunks=order.chunks, threads=order.wish.threads
     )
-    unnamed = opened.enter_context(Unfinished(Path(tempfile.gettempdir()) / "edgemind-matrix.gguf", mode=0o600))
-    imatrix.write(matrix, Path(unnamed.path))
-    return unnamed.path, unnamed.descriptors
+    place.write(matrix)
+    return place.output.path, place.output.descriptors
 
 
 def _metadata(order: Order, matrix: str | None) -> dict[str, str | int]:
@@ -291,15 +299,43 @@ def _provenance(order: Order, wish: Wish, stages: Stages) -> Mapping[str, str]:
     return notes
 
 
-def matrix_to_file(matrix: imatrix.Matrix, target: Path, architecture: str, *, force: bool) -> None:
-    """Write an importance matrix so that it is there whole or not at all.
+class MatrixFile:
+    """Where a matrix will be written, kept open while it is computed, so that a bad place is found before."""
+
+    def __init__(self, output: Unfinished, architecture: str) -> None:
+        self.output = output
+        self._architecture = architecture
+
+    def write(self, matrix: imatrix.Matrix) -> None:
+        """Write it, without its name.
+
+        Raises:
+            StoreProblem, NoRoom: the disk.
+        """
+        with explained("write the importance matrix", self.output.target.parent):
+            imatrix.write(matrix, Path(self.output.path), self._architecture)
+
+    def keep(self, matrix: imatrix.Matrix, *, force: bool) -> None:
+        """Write it, and give it its name.
+
+        Raises:
+            UsageError: something has that name by now, and ``force`` is not set.
+            StoreProblem, NoRoom: the disk.
+        """
+        self.write(matrix)
+        self.output.publish(replace=force)
+
+
+@contextlib.contextmanager
+def matrix_file(target: Path, header: Header, mode: int = 0o666) -> Iterator[MatrixFile]:
+    """A place for the matrix of a model; nothing is left there unless it is kept.
 
     Raises:
-        UsageError, StoreProblem, NoRoom: the place.
+        StoreProblem, NoRoom: the folder cannot be written, or the disk has no room.
     """
-    with Unfinished(target) as unnamed:
-        imatrix.write(matrix, Path(unnamed.path), architecture)
-        unnamed.publish(replace=force)
+    check_room(target.parent, imatrix.bytes_for(header))
+    with Unfinished(target, mode=mode) as output:
+        yield MatrixFile(output, header.architecture)
 
 
 def check_kind(text: str | None, auto: bool) -> Wish:

@@ -35,7 +35,6 @@ UNQUANTIZED = ("F32", "F16", "BF16", "F64")
 
 LADDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 """What ``choose`` tries, best first. More than Q8_0 is nothing that could be told from it."""
-
 LADDER_WITH_MATRIX = (*LADDER[:-1], "IQ3_XXS", "IQ2_M", "IQ2_XXS")
 CONTEXT = 4096
 """Tokens that must fit beside the weights."""
@@ -313,9 +312,9 @@ def _check_wish(wish: Wish, header: Header) -> None:
 
 def _examples(names: Sequence[str]) -> list[str]:
     """The names of one layer, and of what is in none."""
-    first = next((name.split(".")[1] for name in names if name.startswith("blk.")), "")
+    layer = next((name.split(".")[1] for name in names if name.startswith("blk.")), "")
     return [
-        name.removesuffix(".weight") for name in names if not name.startswith("blk.") or name.split(".")[1] == first
+        name.removesuffix(".weight") for name in names if name.split(".")[:2] == ["blk", layer] or "blk." not in name
     ]
 
 

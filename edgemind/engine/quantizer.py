@@ -89,16 +89,22 @@ def check_covered(types: Mapping[str, str], covered: Callable[[str], object] | N
         covered: whether there are numbers for a tensor; ``None``: there are none for any.
 
     Raises:
-        UsageError: it names the tensor and the flag that gives it another type.
+        UsageError: it names a tensor, and the flags that give other types.
     """
-    for name, kind in types.items():
-        need = NEED_ROWS if name.startswith(LAYERS) else ALWAYS_NEED_ROWS
-        if kind.lower() in need and not (covered and covered(name)):
-            flag = FLAGS.get(name, f"--tensor-type {name}=")
-            raise UsageError(
-                f"{name} would become {kind}, which needs numbers of an importance matrix for it, and there are none.",
-                f"Give it another type: {flag}q4_k",
-            )
+    bad = {name: kind for name, kind in types.items() if _needs_numbers(name, kind) and not (covered and covered(name))}
+    if not bad:
+        return
+    name, kind = next(iter(bad.items()))
+    more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+    flags = [FLAGS.get(one, f"--tensor-type {one}=") + "q4_k" for one in list(bad)[:4]]
+    raise UsageError(
+        f"{name}{more} would become {kind}, which needs an importance matrix with numbers for it, and there are none.",
+        f"Give another type there: {' '.join(flags)}",
+    )
+
+
+def _needs_numbers(name: str, kind: str) -> bool:
+    return kind.lower() in (NEED_ROWS if name.startswith(LAYERS) else ALWAYS_NEED_ROWS)
 
 
 def _unwritten(files: Sequence[str]) -> EdgemindError:

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemind.errors import BadInput, EdgemindError
+from edgemind.errors import BadInput, EdgemindError, ModelNotFound
 from edgemind.models import gguf
+from edgemind.models.header import Header
 from edgemind.models.opening import open_regular, shown
 
 SQUARES, COUNTS = ".in_sum2", ".counts"
@@ -70,7 +71,12 @@ def read(path: str | os.PathLike[str]) -> Matrix:
         ModelUnusable: it may not be read.
         BadInput: it is no importance matrix, or is damaged.
     """
-    fd = open_regular(path)
+    try:
+        fd = open_regular(path)
+    except ModelNotFound as problem:
+        raise ModelNotFound(
+            f"There is no importance matrix {shown(path)}.", "Check the path, or have one computed: --imatrix auto"
+        ) from problem
     try:
         start = os.read(fd, 4)
         size = os.fstat(fd).st_size
@@ -92,6 +98,12 @@ def read(path: str | os.PathLike[str]) -> Matrix:
         if (entry.squares < 0).any() or (entry.counts < 0).any():
             raise _unusable(path, f"some numbers of {name} are negative")
     return Matrix(found.entries, found.datasets, found.chunks, found.chunk_size, os.fspath(path))
+
+
+def bytes_for(header: Header) -> int:
+    """About how many bytes the file of a model's matrix will have."""
+    matrices = [(*tensor.shape, 1, 1) for tensor in header.tensors if len(tensor.shape) > 1]
+    return sum(4 * shape[0] * shape[2] + 256 for shape in matrices)
 
 
 def write(matrix: Matrix, path: Path, architecture: str = "") -> None:

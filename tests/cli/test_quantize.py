@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ from tiny import tiny_model
 
 from edgemind.models.gguf import read_header
 
-from .conftest import Command
+from .conftest import COMMAND, Command
 
 TEXT = "the ones plus the tens equals the sum. So then: 12 + 30 = 42. " * 40
 
@@ -62,6 +63,7 @@ def test_from_the_store_into_the_store(edgemind: Command, source: Path) -> None:
     assert edgemind("run", "--model", "mine-q4_k_m", "-n", "2", "--threads", "1", "hi").code == 0
     steps = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
     assert {step["event"] for step in steps} == {"step", "progress"}
+    assert found["matrix_used"] is False
     again = edgemind("quantize", "mine-f32", "Q4_K_M", "--threads", "1")
     assert again.code == 16
     assert "There is a model named mine-q4_k_m already" in again.err
@@ -133,6 +135,52 @@ def test_what_would_be_made(edgemind: Command, source: Path, tmp_path: Path) -> 
     assert "would not answer better" in auto.out
 
 
+def test_the_types_are_listed(edgemind: Command) -> None:
+    done = edgemind("quantize", "--list")
+    assert done.code == 0
+    assert done.out.splitlines()[0].split() == ["TYPE", "BITS", "NOTE"]
+    assert "\nIQ2_XXS     2.38  needs --imatrix\n" in done.out
+    found = object_of(edgemind("quantize", "--list", "--json").out)
+    assert found["types"][3]["type"] == "Q8_0"
+    assert "q4_k" in found["tensor_types"]
+
+
+def test_the_next_command_works_as_it_is_printed(edgemind: Command, tmp_path: Path) -> None:
+    """Also for a folder with a space; and a matrix that changes nothing is not computed."""
+    folder = tmp_path / "my models"
+    folder.mkdir()
+    source = tiny_model(folder / "it's-f32.gguf", embd=256, layers=1)
+    done = edgemind("quantize", str(source), "Q8_0", "--imatrix", "auto", "--threads", "1")
+    assert done.code == 0, done.err
+    assert "comes out the same without an importance matrix" in done.err
+    assert "calibration" not in done.err
+    command = shlex.split(done.err.splitlines()[-1].partition("? ")[2])
+    assert command[0] == "edgemind"
+    again = edgemind(*command[1:], "--tokens", "512", "--threads", "1")
+    assert again.code == 0, again.err
+
+
+def test_a_place_for_a_matrix_is_tried_before_it_is_computed(edgemind: Command, source: Path) -> None:
+    done = edgemind("imatrix", str(source), "-o", "/proc/self/m.gguf", "--threads", "1")
+    assert done.code in (15, 16)
+    assert "calibration" not in done.err
+
+
+def test_a_matrix_that_does_not_fit_on_the_disk(edgemind: Command, source: Path, text: str, tmp_path: Path) -> None:
+    """The disk gets full while it is written: here, files end at 2 kB."""
+    small = ["bash", "-c", 'ulimit -f 2; exec "$@"', "bash", COMMAND]
+    flags = ["--text", text, "--chunks", "1", "--threads", "1"]
+    done = subprocess.run(
+        [*small, "imatrix", str(source), "-o", str(tmp_path / "m.gguf"), *flags],
+        capture_output=True,
+        text=True,
+        env=edgemind.environment(PYTHONDONTWRITEBYTECODE="1"),
+    )
+    assert done.returncode == 15, done.stderr
+    assert "Cannot write the importance matrix: the disk of" in done.stderr
+    assert not (tmp_path / "m.gguf").exists()
+
+
 def test_how_good_it_is(edgemind: Command, source: Path, text: str, tmp_path: Path) -> None:
     for kind in ("Q8_0", "Q2_K"):
         assert edgemind("quantize", str(source), kind, "-o", str(tmp_path / f"{kind}.gguf"), "--threads", "1").code == 0
@@ -190,7 +238,11 @@ def test_no_drawing_without_the_library(edgemind: Command, source: Path, tmp_pat
         (("{source}", "Q4_0", "--name", "edgemind-nano"), 2, "comes with EdgeMind"),
         (("{source}", "Q4_0", "--tensor-type", "attn_v"), 2, "is not PATTERN=TYPE"),
         (("{source}", "Q4_0", "--tensor-type", "attn_v=q9"), 2, "cannot be quantized to 'q9'"),
-        (("{source}", "Q4_0", "--imatrix", "{folder}/none.gguf"), 3, "There is no file"),
+        ((), 2, "Which model?"),
+        (("Q4_0", "{source}"), 2, "The model comes first, then the type."),
+        (("{source}", "Q4_0", "--tensor-type", "atn_v=q8_0"), 2, "No matrix of this model has 'atn_v'"),
+        (("{source}", "IQ2_XXS", "--pure", "--imatrix", "auto"), 2, "--output-type q4_k --token-embedding-type q4_k"),
+        (("{source}", "Q4_0", "--imatrix", "{folder}/none.gguf"), 3, "one computed: --imatrix auto"),
         (("{source}", "Q4_0", "--imatrix", "{source}"), 10, "is no importance matrix"),
         (("{source}", "Q4_0", "--imatrix", "none", "--chunks", "3"), 2, "for a matrix that is computed"),
         (("{source}", "Q4_0", "--calibrate", "{folder}/none.txt"), 10, "There is no text file"),
