@@ -6,7 +6,8 @@ Not for: the measuring (``engine.quality``).
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from edgemind.errors import UsageError
 
 if TYPE_CHECKING:
     from edgemind.engine.quality import Model, Quality, Report
+    from edgemind.models.unfinished import Unfinished
 
 DRAWING = "pip install 'edgemind[plot]'"
 
@@ -40,7 +42,7 @@ def quality(
     ] = None,
     context: Annotated[int, typer.Option("--context", min=64, max=131_072, help="Tokens of one piece.")] = 512,
     tokens: Annotated[
-        int | None, typer.Option("--tokens", min=1, metavar="N", help="Read not more than so many.")
+        int | None, typer.Option("--tokens", min=1, metavar="N", help="Read so many at most; one piece at least.")
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, max=1024, help="Threads of each model.")] = None,
     plot: Annotated[
@@ -57,16 +59,13 @@ def quality(
     from edgemind.cli.shut_in import shut_in
     from edgemind.cli.stages import Stages
     from edgemind.engine.quality import built_in_text, measure
+    from edgemind.models.unfinished import Unfinished
 
     target = _drawing(plot, force) if plot else None
     shut_in()
-    source, others = _model(against), [_model(name) for name in models]
-    names = [model.name for model in others]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise UsageError(f"{twice} is named twice.", "Name each model once.")
+    source, others = _named(against, models)
     words = read_text(text) if text else built_in_text()
-    with Stages() as stages:
+    with Stages() as stages, Unfinished(target) if target else nullcontext() as drawing:
         stages.begin("measuring", "pieces")
         report = measure(
             source,
@@ -78,8 +77,8 @@ def quality(
             progress=stages,
             tell=lambda line: console.err(f"{line}\n"),
         )
-    if target:
-        _draw(report, target, force)
+        if drawing:
+            _draw(report, drawing, force)
     if json_output:
         console.out_json(as_object(report, os.path.basename(text) if text else None))
     else:
@@ -107,13 +106,13 @@ def as_table(report: Report) -> str:
 
     columns = (
         Column("MODEL", shrinks=True),
-        Column("TYPE", rank=1),
-        Column("SIZE", right=True),
-        Column("BITS", right=True, rank=3),
-        Column("PERPLEXITY", right=True),
+        Column("TYPE", rank=4),
+        Column("SIZE", right=True, rank=2),
+        Column("BITS", right=True, rank=6),
+        Column("PERPLEXITY", right=True, rank=3),
         Column("KL", right=True),
-        Column("SAME", right=True),
-        Column("WORST KL", right=True, rank=2),
+        Column("SAME", right=True, rank=1),
+        Column("WORST KL", right=True, rank=5),
     )
     rows = [_row(report.source, is_source=True), *(_row(model) for model in report.models)]
     width = screen_width()
@@ -143,6 +142,26 @@ def _row_object(one: Quality) -> dict[str, Any]:
     return asdict(one)
 
 
+def _named(against: str, models: list[str]) -> tuple[Model, list[Model]]:
+    """The source and the models, each with a name of its own: different files of one name are called by their paths.
+
+    Raises:
+        UsageError: one model is named twice.
+    """
+    source, found = _model(against), [_model(name) for name in models]
+    files = [[os.path.realpath(file) for file in model.files] for model in found]
+    for number, model in enumerate(found):
+        if files[number] in files[:number]:
+            raise UsageError(f"{model.name} is named twice.", "Name each model once.")
+    names = [model.name for model in (source, *found)]
+    own = [os.path.realpath(file) for file in source.files]
+    others = [
+        replace(model, name=typed) if names.count(model.name) > 1 and where != own else model
+        for model, typed, where in zip(found, models, files, strict=True)
+    ]
+    return source, others
+
+
 def _model(name: str) -> Model:
     from edgemind.engine.quality import Model
     from edgemind.models.names import resolve
@@ -166,10 +185,10 @@ def _drawing(path: str, force: bool) -> Path:
     return target
 
 
-def _draw(report: Report, target: Path, force: bool) -> None:
+def _draw(report: Report, drawing: Unfinished, force: bool) -> None:
     from edgemind.cli.quality_plot import draw
-    from edgemind.models.unfinished import Unfinished
+    from edgemind.models.store.files import explained
 
-    with Unfinished(target) as unnamed:
-        draw(report, unnamed.path)
-        unnamed.publish(replace=force)
+    with explained("write the drawing", drawing.target.parent):
+        draw(report, drawing.path)
+    drawing.publish(replace=force)

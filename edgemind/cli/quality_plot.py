@@ -30,8 +30,10 @@ def draw(report: Report, path: str) -> None:
     values = [max(one.divergence, SMALLEST) for one in models]
     figure, axes = pyplot.subplots(figsize=(8, 5), dpi=120, layout="constrained")
     axes.errorbar(sizes, values, yerr=[one.divergence_error for one in models], fmt="o-", capsize=3, color="#1f5fa8")
+    types = [one.quantization for one in models]
     for one, size, value in zip(models, sizes, values, strict=True):
-        label = one.quantization if one.quantization and len(models) > 1 else one.name
+        alone = types.count(one.quantization) == 1
+        label = one.quantization if one.quantization and alone and len(models) > 1 else one.name
         axes.annotate(label, (size, value), xytext=(5, 5), textcoords="offset points", fontsize=8, parse_math=False)
     axes.set_yscale("log")
     axes.margins(x=0.12)

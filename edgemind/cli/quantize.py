@@ -240,10 +240,12 @@ def read_text(path: str) -> str:
     file = Path(os.path.expanduser(path))
     try:
         if not file.is_file():
+            if file.exists():
+                raise BadInput(f"{shown(path)} is a folder, pipe or device, not a file.", "Save the text to a file.")
             raise BadInput(f"There is no text file {shown(path)}.", "Check the path.")
         if file.stat().st_size > MOST_TEXT:
             raise BadInput(f"{shown(path)} is larger than 64 MB.", "A few hundred kilobytes are plenty.")
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as problem:
         raise BadInput(f"{shown(path)} is no UTF-8 text.", "Save it as UTF-8.") from problem
     except OSError as problem:

@@ -33,11 +33,15 @@ def built_in_text() -> str:
     return (builtin.DATA / BUILT_IN).read_text(encoding="utf-8")
 
 
-def pieces(engine: Engine, text: str, size: int, most: int | None = None) -> list[tuple[int, ...]]:
+LONGER = "Give a longer text, or none at all."
+
+
+def pieces(engine: Engine, text: str, size: int, most: int | None = None, hint: str = LONGER) -> list[tuple[int, ...]]:
     """The text in tokens, cut into pieces of ``size``.
 
     Args:
         most: not more pieces than this.
+        hint: what to do about a text that is too short.
 
     Raises:
         BadInput: the text has fewer tokens than one piece.
@@ -48,9 +52,7 @@ def pieces(engine: Engine, text: str, size: int, most: int | None = None) -> lis
     opening = scoring.tokenize(engine, [""], add_special=True)[0][:1]
     count = len(tokens) // size if most is None else min(most, len(tokens) // size)
     if count < 1:
-        raise BadInput(
-            f"The text has {len(tokens):,} tokens, and one piece takes {size:,}.", "Give a longer text, or none at all."
-        )
+        raise BadInput(f"The text has {len(tokens):,} tokens, and one piece takes {size:,}.", hint)
     cut = [tokens[number * size : (number + 1) * size] for number in range(count)]
     return [(*opening, *piece[len(opening) :]) for piece in cut]
 

@@ -19,7 +19,7 @@ from edgemind.engine import scoring
 from edgemind.engine.calibration import pieces
 from edgemind.engine.client import Engine
 from edgemind.engine.events import LoadOptions
-from edgemind.errors import UsageError
+from edgemind.errors import ModelUnusable, UsageError
 from edgemind.models import builtin, fit, gguf, hardware
 from edgemind.models.sizes import human_bytes
 from edgemind.models.summary import summary
@@ -152,7 +152,7 @@ def measure(
 
     Args:
         context: tokens of one piece.
-        tokens: read not more than so many of the text.
+        tokens: read not more than so many of the text, but one piece at least.
         progress: told pieces done and in all, over all models.
         tell: told a sentence worth knowing.
 
@@ -164,25 +164,27 @@ def measure(
     groups = _groups(source, models, context)
     if len(groups) > 1:
         tell(f"The models do not fit into memory together; the source runs {len(groups)} times.")
+    for line in _beyond(source, context):
+        tell(line)
     most = None if tokens is None else max(1, tokens // context)
-    tallies = {model.name: Tally() for model in models}
+    tallies = {model.files: Tally() for model in models}
     first, cut = Tally(), list[tuple[int, ...]]()
     for number, group in enumerate(groups):
         with contextlib.ExitStack() as opened:
             engines = [opened.enter_context(_opened(model, context, threads)) for model in (source, *group)]
             for engine in engines:
                 engine.wait_loaded()
-            cut = cut or pieces(engines[0], text, context, most)
+            cut = cut or pieces(engines[0], text, context, most, "Give a longer --text, or a smaller --context.")
             for model, engine in zip(group, engines[1:], strict=True):
                 _check_same_vocabulary(source, engines[0], model, engine, text)
             for done, piece in enumerate(cut):
                 progress(number * len(cut) + done, len(groups) * len(cut))
-                counted = [Tally() if number else first, *(tallies[model.name] for model in group)]
-                _compare(engines, piece, counted)
+                counted = [Tally() if number else first, *(tallies[model.files] for model in group)]
+                _compare((source, *group), engines, piece, counted)
     progress(len(groups) * len(cut), len(groups) * len(cut))
     return Report(
         source=_quality(source, first),
-        models=tuple(_quality(model, tallies[model.name]) for model in models),
+        models=tuple(_quality(model, tallies[model.files]) for model in models),
         tokens=first.count,
         chunks=len(cut),
         context=context,
@@ -199,19 +201,38 @@ def log_probabilities(rows: Rows) -> Rows:
     return shifted
 
 
-def _compare(engines: Sequence[Engine], piece: Sequence[int], tallies: Sequence[Tally]) -> None:
+def _compare(
+    models: Sequence[Model], engines: Sequence[Engine], piece: Sequence[int], tallies: Sequence[Tally]
+) -> None:
     """One piece through all engines; the first is the source."""
     skip = len(piece) // 2
     streams = [scoring.logits(engine, piece[:-1], skip=skip) for engine in engines]
     targets = piece[skip + 1 :]
     at = 0
     for together in zip(*streams, strict=True):
+        for model, rows in zip(models, together, strict=True):
+            _check_finite(model, rows)
         reference = log_probabilities(together[0])
         here = targets[at : at + len(reference)]
         tallies[0].add(reference, reference, here)
         for rows, tally in zip(together[1:], tallies[1:], strict=True):
             tally.add(reference, log_probabilities(rows), here)
         at += len(reference)
+
+
+def _check_finite(model: Model, rows: Rows) -> None:
+    import numpy as np
+
+    if not np.isfinite(rows).all():
+        raise ModelUnusable(f"{model.name} computes numbers that are not finite.", "Make or fetch the model again.")
+
+
+def _beyond(source: Model, context: int) -> list[str]:
+    """What to say of a context that the model has never seen the like of."""
+    trained = summary(gguf.read_headers(source.files)).context_trained
+    if not trained or context <= trained:
+        return []
+    return [f"{source.name} was trained for {trained:,} tokens of context; with {context:,} the figures say little."]
 
 
 def _opened(model: Model, context: int, threads: int | None) -> Engine:

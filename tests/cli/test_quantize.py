@@ -8,12 +8,17 @@ import shlex
 import signal
 import subprocess
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny import tiny_model
 
+from edgemind.cli import quality, table
+from edgemind.cli.quantize import MOST_TEXT, read_text
+from edgemind.engine.quality import Quality, Report
+from edgemind.errors import BadInput, UsageError
 from edgemind.models.gguf import read_header
 
 from .conftest import COMMAND, Command
@@ -192,24 +197,63 @@ def test_how_good_it_is(edgemind: Command, source: Path, text: str, tmp_path: Pa
     assert (found["tokens"], found["chunks"], found["text"]) == (510, 2, "sums.txt")
     first, second = found["models"]
     assert 0 < first["divergence"] < second["divergence"]
-    table = edgemind("quality", *models, *flags)
-    assert table.code == 0
-    lines = table.out.splitlines()
+    drawing = tmp_path / "quality.png"
+    tabled = edgemind("quality", *models, *flags, *(("--plot", str(drawing)) if find_spec("matplotlib") else ()))
+    assert tabled.code == 0, tabled.err
+    lines = tabled.out.splitlines()
     assert lines[0].split() == ["MODEL", "TYPE", "SIZE", "BITS", "PERPLEXITY", "KL", "SAME", "WORST", "KL"]
-    assert "510 tokens counted" in table.out
+    assert "510 tokens counted" in tabled.out
+    assert not find_spec("matplotlib") or drawing.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     twice = edgemind("quality", models[0], models[0], *flags)
     assert twice.code == 2
     assert "named twice" in twice.err
 
 
-def test_a_drawing(edgemind: Command, source: Path, text: str, tmp_path: Path) -> None:
+def test_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m.gguf").write_bytes(tiny_bytes(tmp_path))
+    first, second = (str(tmp_path / name / "m.gguf") for name in ("a", "b"))
+    source, models = quality._named(first, [second, first])
+    assert (source.name, [one.name for one in models]) == ("m", [second, "m"])
+    with pytest.raises(UsageError, match="named twice"):
+        quality._named(first, [second, f"{tmp_path}/a/../b/m.gguf"])
+
+
+def tiny_bytes(folder: Path) -> bytes:
+    return tiny_model(folder / "tiny.gguf", layers=1).read_bytes()
+
+
+def test_the_table_keeps_what_counts_on_a_narrow_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Quality("a-model-with-a-name", "Q4_K_M", 10**9, 4.9, 1000.0, 10.0, 0.00172, 0.00001)
+    for width, titles in ((60, ["MODEL", "SIZE", "KL", "SAME"]), (30, ["MODEL", "KL"])):
+        monkeypatch.setattr(table, "screen_width", lambda width=width: width)
+        lines = quality.as_table(Report(one, (one,), 1, 1, 512)).splitlines()
+        assert lines[0].split() == titles
+        assert all(len(line) <= width for line in lines)
+
+
+def test_texts_of_every_kind(tmp_path: Path) -> None:
+    place = tmp_path / "text"
+    place.write_bytes(b"\xef\xbb\xbfone\r\ntwo")
+    assert read_text(str(place)) == "one\ntwo"
+    place.write_bytes("größe".encode("utf-16"))
+    with pytest.raises(BadInput, match="no UTF-8 text"):
+        read_text(str(place))
+    with pytest.raises(BadInput, match="is a folder, pipe or device"):
+        read_text(str(tmp_path))
+    os.truncate(place, MOST_TEXT + 1)
+    with pytest.raises(BadInput, match="larger than 64 MB"):
+        read_text(str(place))
+
+
+def test_a_drawing_that_is_there_stays(edgemind: Command, source: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    drawing = tmp_path / "quality.png"
-    flags = ("--text", text, "--tokens", "512", "--threads", "1", "--plot", str(drawing))
-    done = edgemind("quality", str(source), "--against", str(source), *flags)
-    assert done.code == 0, done.err
-    assert drawing.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert "is there already" in edgemind("quality", str(source), "--against", str(source), *flags).err
+    (tmp_path / "quality.png").write_text("mine")
+    done = edgemind("quality", str(source), "--against", str(source), "--plot", str(tmp_path / "quality.png"))
+    assert done.code == 2
+    assert "is there already" in done.err
+    assert (tmp_path / "quality.png").read_text() == "mine"
 
 
 def test_no_drawing_without_the_library(edgemind: Command, source: Path, tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from edgemind.engine import calibration, quality, scoring
 from edgemind.engine.client import Engine
 from edgemind.engine.quality import Model, Tally, log_probabilities, measure
 from edgemind.engine.quantize import Quantizer, Wish
-from edgemind.errors import BadInput, OutOfMemory, UsageError
+from edgemind.errors import BadInput, ModelUnusable, OutOfMemory, UsageError
+from edgemind.models.gguf import read_header
 from edgemind.models.quantizations import named
+from edgemind.models.summary import summary
 from edgemind.models.unfinished import Unfinished
 
 TEXT = "the ones plus the tens equals the sum. So then: 12 + 30 = 42. " * 30
@@ -132,6 +134,28 @@ def test_another_vocabulary_is_refused(folder: Path, tmp_path: Path) -> None:
     for one in (other, longer):
         with pytest.raises(UsageError, match="different vocabularies"):
             measure(model(folder, "f32"), [one], TEXT, context=CONTEXT, threads=1)
+
+
+def test_weights_that_are_no_numbers_are_no_figures(folder: Path, tmp_path: Path) -> None:
+    data = bytearray((folder / "f32.gguf").read_bytes())
+    norm = read_header(folder / "f32.gguf").by_name["output_norm.weight"]
+    data[norm.offset : norm.offset + norm.size] = np.full(norm.elements, 1e38, "<f4").tobytes()
+    (tmp_path / "large.gguf").write_bytes(data)
+    large = Model("large", (tmp_path / "large.gguf",))
+    with pytest.raises(ModelUnusable, match="large computes numbers that are not finite"):
+        measure(model(folder, "f32"), [large], TEXT, context=CONTEXT, tokens=1, threads=1)
+
+
+def test_models_of_one_name_are_not_added_up_and_a_long_context_is_told(folder: Path) -> None:
+    both = [Model("x", model(folder, name).files) for name in ("Q8_0", "Q2_K")]
+    said: list[str] = []
+    context = 2 * (summary(read_header(folder / "f32.gguf")).context_trained or 0)
+    report = measure(model(folder, "f32"), both, TEXT * (context // 256), tokens=1, context=CONTEXT, threads=1)
+    assert report.models[0].divergence < report.models[1].divergence
+    with pytest.raises(BadInput, match="one piece takes") as problem:
+        measure(model(folder, "f32"), both, TEXT, context=context, threads=1, tell=said.append)
+    assert "a smaller --context" in problem.value.hint
+    assert "was trained for" in said[0]
 
 
 def test_a_text_that_is_too_short(folder: Path) -> None:
