@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny import tiny_model
 
 from edgemind.cli import quality, table
 from edgemind.cli.quantize import MOST_TEXT, read_text
 from edgemind.engine.quality import Quality, Report
+from edgemind.engine.quantize import Quantizer, Wish
 from edgemind.errors import BadInput, UsageError
+from edgemind.models import imatrix
 from edgemind.models.gguf import read_header
+from edgemind.models.imatrix import Entry, Matrix
+from edgemind.models.quantizations import named
+from edgemind.models.unfinished import Unfinished
 
 from .conftest import COMMAND, Command
 
@@ -64,7 +72,8 @@ def test_from_the_store_into_the_store(edgemind: Command, source: Path) -> None:
     assert "q4_k_m" in notes["command"]
     assert manifest["facts"]["quantization"] == "Q4_K_M"
     assert len(store_files(edgemind)) == 2
-    assert edgemind("verify", "mine-q4_k_m").code == 0
+    blob = edgemind.home / "data/models/blobs" / f"sha256-{manifest['files'][0]['sha256']}"
+    assert hashlib.sha256(blob.read_bytes()).hexdigest() == manifest["files"][0]["sha256"]
     assert edgemind("run", "--model", "mine-q4_k_m", "-n", "2", "--threads", "1", "hi").code == 0
     steps = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
     assert {step["event"] for step in steps} == {"step", "progress"}
@@ -83,7 +92,7 @@ def test_from_a_file_into_a_file_beside_it_or_elsewhere(edgemind: Command, sourc
     assert there.code == 2
     assert "is there already" in there.err
     assert "--force" in there.err
-    assert edgemind("quantize", str(source), "F16", "-o", str(tmp_path / "x.gguf"), "--threads", "1").code == 0
+    (tmp_path / "x.gguf").write_text("an older one")
     forced = edgemind("quantize", str(source), "Q8_0", "-o", str(tmp_path / "x.gguf"), "--force", "--threads", "1")
     assert forced.code == 0
     assert (tmp_path / "x.gguf").read_bytes() == (tmp_path / "tiny-f32-Q8_0.gguf").read_bytes()
@@ -107,9 +116,6 @@ def test_a_matrix_of_ones_own_text_and_the_types_that_need_it(
         "tokens": 1024,
         "text": "sums.txt",
     }
-    bare = edgemind("quantize", str(source), "IQ2_XXS", "--threads", "1")
-    assert bare.code == 2
-    assert "needs an importance matrix" in bare.err
     out = tmp_path / "small.gguf"
     given = edgemind("quantize", str(source), "IQ2_XXS", "--imatrix", str(matrix), "-o", str(out), "--threads", "1")
     assert given.code == 0, given.err
@@ -188,7 +194,9 @@ def test_a_matrix_that_does_not_fit_on_the_disk(edgemind: Command, source: Path,
 
 def test_how_good_it_is(edgemind: Command, source: Path, text: str, tmp_path: Path) -> None:
     for kind in ("Q8_0", "Q2_K"):
-        assert edgemind("quantize", str(source), kind, "-o", str(tmp_path / f"{kind}.gguf"), "--threads", "1").code == 0
+        with Unfinished(tmp_path / f"{kind}.gguf") as output, Quantizer([source], output) as quantizer:
+            quantizer.make(Wish(named(kind), threads=1))
+            output.publish()
     models = [str(tmp_path / "Q8_0.gguf"), str(tmp_path / "Q2_K.gguf")]
     flags = ("--against", str(source), "--text", text, "--tokens", "1024", "--threads", "1")
     done = edgemind("quality", *models, *flags, "--json")
@@ -204,9 +212,6 @@ def test_how_good_it_is(edgemind: Command, source: Path, text: str, tmp_path: Pa
     assert lines[0].split() == ["MODEL", "TYPE", "SIZE", "BITS", "PERPLEXITY", "KL", "SAME", "WORST", "KL"]
     assert "510 tokens counted" in tabled.out
     assert not find_spec("matplotlib") or drawing.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    twice = edgemind("quality", models[0], models[0], *flags)
-    assert twice.code == 2
-    assert "named twice" in twice.err
 
 
 def test_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -268,60 +273,100 @@ def test_no_drawing_without_the_library(edgemind: Command, source: Path, tmp_pat
     assert "pip install 'edgemind[plot]'" in done.err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "says"),
-    [
-        (("{source}",), 2, "To which type?"),
-        (("{source}", "Q4_KM"), 2, "Did you mean Q4_K_M"),
-        (("{source}", "Q4_0", "--auto"), 2, "--auto chooses the type itself"),
-        (("{source}", "Q4_0", "-o", "{source}"), 2, "is the file that is read"),
-        (("{source}", "Q4_0", "-o", "{folder}"), 2, "is a folder"),
-        (("{source}", "Q4_0", "-o", "{folder}/none/x.gguf"), 16, "No such file"),
-        (("{source}", "Q4_0", "-o", "x", "--name", "x"), 2, "-o writes a file and --name makes a model"),
-        (("{source}", "Q4_0", "--name", "Not A Name"), 2, "cannot be the name of a model"),
-        (("{source}", "Q4_0", "--name", "edgemind-nano"), 2, "comes with EdgeMind"),
-        (("{source}", "Q4_0", "--tensor-type", "attn_v"), 2, "is not PATTERN=TYPE"),
-        (("{source}", "Q4_0", "--tensor-type", "attn_v=q9"), 2, "cannot be quantized to 'q9'"),
-        ((), 2, "Which model?"),
-        (("Q4_0", "{source}"), 2, "The model comes first, then the type."),
-        (("{source}", "Q4_0", "--tensor-type", "atn_v=q8_0"), 2, "No matrix of this model has 'atn_v'"),
-        (("{source}", "IQ2_XXS", "--pure", "--imatrix", "auto"), 2, "--output-type q4_k --token-embedding-type q4_k"),
-        (("{source}", "Q4_0", "--imatrix", "{folder}/none.gguf"), 3, "one computed: --imatrix auto"),
-        (("{source}", "Q4_0", "--imatrix", "{source}"), 10, "is no importance matrix"),
-        (("{source}", "Q4_0", "--imatrix", "none", "--chunks", "3"), 2, "for a matrix that is computed"),
-        (("{source}", "Q4_0", "--calibrate", "{folder}/none.txt"), 10, "There is no text file"),
-        (("{source}", "Q4_0", "--calibrate", "{source}"), 10, "is no UTF-8 text"),
-        (("{folder}/letter.gguf", "Q4_0"), 4, "letter.gguf"),
-        (("edgemind-nano", "Q4_0"), 2, "edgemind-nano is quantized already (Q8_0)"),
-        (("no-such-model", "Q4_0"), 3, "no-such-model"),
-    ],
-)
+WRONG = [
+    (("{source}",), 2, "To which type?"),
+    (("{source}", "Q4_KM"), 2, "Did you mean Q4_K_M"),
+    (("{source}", "Q4_0", "--auto"), 2, "--auto chooses the type itself"),
+    (("{source}", "Q4_0", "-o", "{source}"), 2, "is the file that is read"),
+    (("{source}", "Q4_0", "-o", "{folder}"), 2, "is a folder"),
+    (("{source}", "Q4_0", "-o", "{folder}/none/x.gguf"), 16, "No such file"),
+    (("{source}", "Q4_0", "-o", "x", "--name", "x"), 2, "-o writes a file and --name makes a model"),
+    (("{source}", "Q4_0", "--name", "Not A Name"), 2, "cannot be the name of a model"),
+    (("{source}", "Q4_0", "--name", "edgemind-nano"), 2, "comes with EdgeMind"),
+    (("{source}", "Q4_0", "--tensor-type", "attn_v"), 2, "is not PATTERN=TYPE"),
+    (("{source}", "Q4_0", "--tensor-type", "attn_v=q9"), 2, "cannot be quantized to 'q9'"),
+    ((), 2, "Which model?"),
+    (("{source}", "IQ2_XXS"), 2, "needs an importance matrix"),
+    (("Q4_0", "{source}"), 2, "The model comes first, then the type."),
+    (("{source}", "Q4_0", "--tensor-type", "atn_v=q8_0"), 2, "No matrix of this model has 'atn_v'"),
+    (("{source}", "IQ2_XXS", "--pure", "--imatrix", "auto"), 2, "--output-type q4_k --token-embedding-type q4_k"),
+    (("{source}", "Q4_0", "--imatrix", "{folder}/none.gguf"), 3, "one computed: --imatrix auto"),
+    (("{source}", "Q4_0", "--imatrix", "{source}"), 10, "is no importance matrix"),
+    (("{source}", "Q4_0", "--imatrix", "none", "--chunks", "3"), 2, "for a matrix that is computed"),
+    (("{source}", "Q4_0", "--calibrate", "{folder}/none.txt"), 10, "There is no text file"),
+    (("{source}", "Q4_0", "--calibrate", "{source}"), 10, "is no UTF-8 text"),
+    (("{folder}/letter.gguf", "Q4_0"), 4, "letter.gguf"),
+    (("edgemind-nano", "Q4_0"), 2, "edgemind-nano is quantized already (Q8_0)"),
+    (("no-such-model", "Q4_0"), 3, "no-such-model"),
+]
+EACH = """
+import json, os, sys
+from edgemind.cli import app, quantize
+from edgemind.engine import production
+for number, arguments in enumerate(json.loads(sys.argv[2])):
+    child = os.fork()
+    if not child:
+        for stream in (1, 2):
+            os.dup2(os.open(f"{sys.argv[1]}/{number}-{stream}", os.O_WRONLY | os.O_CREAT), stream)
+        sys.argv[1:] = arguments
+        os._exit(app.main())
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+"""Runs the command once for each list of arguments, in a process of its own, but with the modules loaded once."""
+
+
 def test_what_is_wrong_is_one_sentence_and_leaves_nothing(
-    edgemind: Command, source: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, says: str
+    edgemind: Command, source: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     (tmp_path / "letter.gguf").write_text("Dear reader, this is no model. " * 40)
     before = sorted(os.listdir(tmp_path))
-    given = [one.replace("{source}", str(source)).replace("{folder}", str(tmp_path)) for one in arguments]
-    done = edgemind("quantize", *given)
-    assert (done.code, says in done.err) == (code, True), done.err
-    assert "Traceback" not in done.err
-    assert done.err.count("edgemind: ") == 1
-    assert sorted(set(os.listdir(tmp_path)) - {"home"}) == [name for name in before if name != "home"]
+    said = tmp_path_factory.mktemp("said")
+    given = [
+        ["quantize", *(one.replace("{source}", str(source)).replace("{folder}", str(tmp_path)) for one in arguments)]
+        for arguments, _, _ in WRONG
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", EACH, str(said), json.dumps(given)],
+        capture_output=True,
+        text=True,
+        env=edgemind.environment(),
+    )
+    assert not done.stderr
+    for number, (code, (arguments, wanted, says)) in enumerate(zip(done.stdout.split(), WRONG, strict=True)):
+        err = (said / f"{number}-2").read_text()
+        assert (int(code), says in err) == (wanted, True), (arguments, err)
+        assert "Traceback" not in err
+        assert err.count("edgemind: ") == 1
+    assert sorted(set(os.listdir(tmp_path)) - {"home"}) == before
     assert not [name for name in store_files(edgemind) if name.endswith(".part")]
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model and a matrix with which quantizing takes long enough to be stopped."""
+    folder = tmp_path_factory.mktemp("slow")
+    source = tiny_model(folder / "tiny.gguf", embd=512, layers=2)
+    ones = {
+        tensor.name: Entry(np.ones((1, tensor.shape[0]), np.float32), np.ones(1, np.float32))
+        for tensor in read_header(source).tensors
+        if tensor.name.startswith("blk.") and len(tensor.shape) > 1
+    }
+    imatrix.write(Matrix(ones, ("ones",), 1, 512), folder / "matrix.gguf")
+    return source, folder / "matrix.gguf"
 
 
 @pytest.mark.parametrize(
     ("how", "into"), [(signal.SIGKILL, "file"), (signal.SIGINT, "file"), (signal.SIGKILL, "store")]
 )
 def test_stopped_in_the_middle_nothing_is_left(
-    edgemind: Command, text: str, tmp_path: Path, how: signal.Signals, into: str
+    edgemind: Command, slow: tuple[Path, Path], tmp_path: Path, how: signal.Signals, into: str
 ) -> None:
     """Also the worker is gone soon, however its parent ended."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    source = tiny_model(folder / "tiny.gguf", embd=512, layers=2)
+    source, matrix = slow
     before = sorted(os.listdir(folder))
-    flags = ("--calibrate", text, "--chunks", "1", "--threads", "1")
+    flags = ("--imatrix", str(matrix), "--threads", "1")
     goal = ("-o", str(folder / "made.gguf")) if into == "file" else ("--name", "made")
     running = edgemind.start("quantize", str(source), "IQ2_S", *flags, *goal, stderr=subprocess.PIPE)
     assert running.stderr
