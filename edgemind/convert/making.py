@@ -86,7 +86,7 @@ def make(order: Order, stages: Stages) -> Made:
             "Leave out --no-verify.",
         )
     with contextlib.ExitStack() as opened:
-        place = _Store(order, opened) if order.name else _File(order)
+        place = _Store(order, opened) if order.name else _File(order, planned.checkpoint)
         output = place.open(opened)
         stages.begin(f"converting to {planned.type}")
         size = fill(output, head_of(planned, order.name), planned.tensors, stages)
@@ -117,6 +117,7 @@ def _prove(
             Path(output.path),
             lambda what: stages.begin(what, "pieces"),
             adapter=adapter,
+            template=order.template,
             threads=order.threads,
             descriptors=output.descriptors,
         )
@@ -131,7 +132,7 @@ def _prove(
             "Add --no-verify to have the file all the same.",
         ) from problem
     except OutOfMemory as problem:
-        return None, f"its tokens are the same, but its logits were not compared. {problem.message}"
+        return None, f"its tokens and tensors are the same, but its logits were not compared. {problem.message}"
     if not parity.passed:
         where = f" The first difference is {parity.first_difference}." if parity.first_difference else ""
         raise ModelUnusable(
@@ -183,12 +184,12 @@ def _adapter(order: Order, stages: Stages) -> Made:
 class _File:
     """The result is a file where the user wants it."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, checkpoint: Checkpoint) -> None:
         kind = order.quantize or order.type or "f16"
-        target = order.output or Path.cwd() / f"{order.folder.resolve().name}-{kind.upper()}.gguf"
+        target = order.output or Path.cwd() / f"{checkpoint.name}-{kind.upper()}.gguf"
         self.target = Path(os.path.abspath(target))
         self._force = order.force
-        check_target(self.target, [], replace=order.force)
+        check_target(self.target, checkpoint.sources(), replace=order.force)
 
     def open(self, opened: contextlib.ExitStack) -> Unfinished:
         return opened.enter_context(Unfinished(self.target))
@@ -219,7 +220,7 @@ class _Store:
         stages.begin("hashing the source")
         notes = provenance(order.folder, checkpoint.files(), stages)
         kind = order.quantize or order.type or "f16"
-        notes = {"made": f"converted to {kind}", "from": order.folder.resolve().name, "command": order.command, **notes}
+        notes = {"made": f"converted to {kind}", "from": checkpoint.name, "command": order.command, **notes}
         output.publish()
         stages.begin("hashing")
         manifest = self._made.finish(notes, progress=stages)

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import math
 import os
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemind.convert.battery import CODE, SENTENCES, normalized, texts
+from edgemind.convert.battery import CODE, SENTENCES
 from edgemind.convert.checkpoint import AGAIN, Checkpoint
+from edgemind.convert.difference import differing_key, first_difference
 from edgemind.convert.families import family_of
 from edgemind.convert.lora import Adapter, add_to
-from edgemind.convert.tokenizer import Vocabulary, read
+from edgemind.convert.token_parity import TokenReport, about, compare_tokens
 from edgemind.engine import scoring
 from edgemind.engine.client import Engine
 from edgemind.engine.events import LoadOptions
@@ -36,12 +35,10 @@ if TYPE_CHECKING:
 
 EXTRA = "pip install 'edgemind[distill]'"
 LARGEST_KL: dict[str, float] = {"F32": 1e-5, "F16": 1e-3, "BF16": 1e-2, "Q8_0": 3e-2}
-"""Mean Kullback-Leibler divergence of a token, in nats, up to which a file of this type passes. Other types are only
-measured."""
+"""Mean Kullback-Leibler divergence of a token, in nats, up to which a file of this type passes. Of other
+types it is only measured, and their tensors have to be near."""
 
-MOST_SPECIAL = 24
-AROUND = 40
-"""Texts that are also compared with what is put around them."""
+OTHER_WEIGHTS = "Its weights are not the checkpoint's."
 
 MOST_TOKENS = 160
 PROMPTS = (
@@ -52,30 +49,6 @@ PROMPTS = (
 )
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """A text that becomes other tokens."""
-
-    text: str
-    wanted: tuple[int, ...]
-    found: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class TokenReport:
-    """What the battery found."""
-
-    texts: int
-    mismatches: tuple[Mismatch, ...] = ()
-    excused: int = 0
-    """Texts that differ in what llama.cpp never does otherwise; see ``notes``."""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        return not self.mismatches
 
 
 @dataclass(frozen=True)
@@ -103,13 +76,12 @@ class Parity:
     """Of the file: ``F16``."""
     tokenizer: TokenReport
     logits: LogitReport | None
-    """``None`` when the tokens already differ."""
+    """``None`` when the tokens or the settings already differ."""
     passed: bool
     reason: str = ""
     """Why it did not pass, in one sentence."""
     first_difference: str = ""
     """The first tensor or key that is not the checkpoint's, when it did not pass."""
-    notes: tuple[str, ...] = field(default=())
 
 
 def verify(
@@ -118,6 +90,7 @@ def verify(
     say: Say = lambda line: None,
     *,
     adapter: Adapter | None = None,
+    template: str | None = None,
     threads: int | None = None,
     descriptors: Sequence[int] = (),
 ) -> Parity:
@@ -126,12 +99,14 @@ def verify(
     Args:
         say: told in a few words what is being done.
         adapter: a LoRA that was merged into the file.
+        template: the chat template that the file was given in place of the checkpoint's.
         threads: of llama.cpp.
         descriptors: of open files that the worker needs, for a file without a name.
 
     Raises:
         UsageError: transformers is not installed.
-        OutOfMemory: the checkpoint in float32 does not fit; its tokens have been compared then, and are the same.
+        OutOfMemory: the checkpoint in float32 does not fit; tokens and tensors have been compared then, and are the
+            same.
         BadInput, ModelUnusable, WorkerDied: one of the two cannot be opened.
     """
     transformers = import_transformers()
@@ -147,9 +122,17 @@ def verify(
         engine.wait_loaded()
         say("comparing tokens")
         tokens = compare_tokens(engine, checkpoint, tokenizer)
+        where = differing_key(folder, header, template, tokens=not tokens.passed)
         if not tokens.passed:
-            return Parity(kind, tokens, None, False, _about_tokens(tokens))
-        _check_memory(checkpoint)
+            return Parity(kind, tokens, None, False, about(tokens), where)
+        if where:
+            return Parity(kind, tokens, None, False, "It says something else about itself.", where)
+        if not _fits(checkpoint):
+            say("looking for a tensor that differs")
+            where = first_difference(folder, file, adapter, template)
+            if not where:
+                raise _too_large(checkpoint)
+            return Parity(kind, tokens, None, False, OTHER_WEIGHTS, where)
         say("opening the checkpoint in transformers")
         model = _model(transformers, folder)
         if adapter is not None:
@@ -157,12 +140,12 @@ def verify(
         say("comparing logits")
         logits = compare_logits(engine, tokenizer, model, tolerance)
     reason = judge(kind, logits, tolerance)
-    if not reason:
+    if not reason and kind in LARGEST_KL:
         return Parity(kind, tokens, logits, True)
-    from edgemind.convert.difference import first_difference
-
     say("looking for the first tensor that differs")
-    where = first_difference(folder, file, adapter)
+    where = first_difference(folder, file, adapter, template)
+    if not reason:
+        return Parity(kind, tokens, logits, not where, OTHER_WEIGHTS if where else "", where)
     if not where:
         reason += " Every key and tensor is the checkpoint's, so llama.cpp computes this architecture otherwise."
     return Parity(kind, tokens, logits, False, reason, where)
@@ -187,55 +170,6 @@ def import_transformers() -> Any:
     package.utils.logging.set_verbosity_error()
     package.utils.logging.disable_progress_bar()
     return package
-
-
-def compare_tokens(engine: Engine, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase) -> TokenReport:
-    """The battery through both tokenizers, with and without what is put around a text."""
-    vocabulary = read(checkpoint)
-    special = [str(token.content) for token in tokenizer.added_tokens_decoder.values()][:MOST_SPECIAL]
-    battery = [normalized(text, vocabulary.normal_form) for text in texts(special)]
-    begin = ""
-    if vocabulary.spacing == "first" and not vocabulary.space_prefix:
-        begin = next((token for token in special if not token.isspace()), "")
-        battery = [begin + text for text in battery]
-    around = [] if begin else battery[:AROUND]
-    found = scoring.tokenize(engine, battery, add_special=False)
-    found += scoring.tokenize(engine, around, add_special=True)
-    wanted = [tokenizer.encode(text, add_special_tokens=False) for text in battery]
-    wanted += [tokenizer.encode(text, add_special_tokens=True) for text in around]
-    mismatches: list[Mismatch] = []
-    excused: Counter[str] = Counter()
-    for text, mine, theirs in zip(battery + around, found, wanted, strict=True):
-        if mine == theirs:
-            continue
-        why = _excuse(text, mine, theirs, vocabulary, special)
-        if why:
-            excused[why] += 1
-        else:
-            mismatches.append(Mismatch(text, tuple(theirs), tuple(mine)))
-    notes = [*vocabulary.notes, *(f"{count} texts differ because {why}." for why, count in excused.items())]
-    return TokenReport(len(battery), tuple(mismatches), excused.total(), tuple(notes))
-
-
-def _excuse(
-    text: str, found: Sequence[int], wanted: Sequence[int], vocabulary: Vocabulary, special: Sequence[str]
-) -> str:
-    """Why llama.cpp cannot but differ in this text; empty when it should not."""
-    if vocabulary.loose and _is_cased_or_marked(text):
-        return "of accents and of capitals beyond A to Z, which llama.cpp cuts less finely here"
-    spaced = vocabulary.spacing == "always" or (vocabulary.spacing == "first" and vocabulary.space_prefix)
-    if spaced and (text.startswith(" ") or any(token in text for token in special)):
-        return "llama.cpp puts a space in front also where there is one, and behind every special token"
-    if vocabulary.model == "t5":
-        total = [math.fsum(vocabulary.scores[token] for token in tokens) for tokens in (found, wanted)]
-        if math.isclose(*total, rel_tol=1e-6):
-            return "two ways to cut them are equally probable"
-    return ""
-
-
-def _is_cased_or_marked(text: str) -> bool:
-    """Whether there is a combining mark, or a capital letter beyond ASCII."""
-    return any(unicodedata.category(letter) in ("Mn", "Mc", "Me", "Lu", "Lt") for letter in text if letter > "\x7f")
 
 
 def compare_logits(engine: Engine, tokenizer: PreTrainedTokenizerBase, model: Any, tolerance: float) -> LogitReport:
@@ -301,26 +235,21 @@ def _log_softmax(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return logs
 
 
-def _about_tokens(report: TokenReport) -> str:
-    first = report.mismatches[0]
-    return (
-        f"{len(report.mismatches)} of {report.texts} texts become other tokens; the first is {first.text[:60]!r}: "
-        f"{_shown(first.found)} where the checkpoint has {_shown(first.wanted)}."
+def _needed(checkpoint: Checkpoint) -> int:
+    """Bytes of the checkpoint in float32."""
+    return 4 * sum(math.prod(weight.shape) for weight in checkpoint.weights.values())
+
+
+def _fits(checkpoint: Checkpoint) -> bool:
+    return _needed(checkpoint) <= hardware.machine().available_ram
+
+
+def _too_large(checkpoint: Checkpoint) -> OutOfMemory:
+    needed, free = human_bytes(_needed(checkpoint)), human_bytes(hardware.machine().available_ram)
+    return OutOfMemory(
+        f"Comparing logits takes {needed} for the checkpoint, and {free} is free.",
+        "Close other programs, or compare on a larger machine: edgemind verify-conversion",
     )
-
-
-def _shown(tokens: Sequence[int]) -> str:
-    return " ".join(map(str, tokens[:12])) + (" …" if len(tokens) > 12 else "")
-
-
-def _check_memory(checkpoint: Checkpoint) -> None:
-    needed = 4 * sum(math.prod(weight.shape) for weight in checkpoint.weights.values())
-    free = hardware.machine().available_ram
-    if needed > free:
-        raise OutOfMemory(
-            f"Comparing logits takes {human_bytes(needed)} for the checkpoint, and {human_bytes(free)} is free.",
-            "Close other programs, or compare on a larger machine: edgemind verify-conversion",
-        )
 
 
 def _first_line(problem: Exception) -> str:
