@@ -198,6 +198,19 @@ FAMILIES: dict[str, tuple[Config, Callable[[], Any]]] = {
         ),
         byte_level,
     ),
+    "qwen2-yarn-attention": (
+        lambda: transformers.Qwen2Config(
+            **SHAPE,
+            rope_parameters={
+                "rope_type": "yarn",
+                "rope_theta": 1e6,
+                "factor": 4.0,
+                "original_max_position_embeddings": 128,
+                "attention_factor": 1.5,
+            },
+        ),
+        byte_level,
+    ),
     "phi3": (
         lambda: transformers.Phi3Config(**SHAPE, pad_token_id=0, sliding_window=None),
         lambda: sentencepiece("normalizer"),

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import gguf
 
 from edgemind.convert.checkpoint import AGAIN, Checkpoint, Weight
-from edgemind.convert.families.rope import Rope, describe, llama3_factors, rope_of
+from edgemind.convert.families.rope import IMPOSSIBLE, Rope, describe, llama3_factors, rope_of
 from edgemind.convert.values import Values, made, paired, shifted, stored
 from edgemind.errors import BadInput
 
@@ -71,6 +71,8 @@ class Family:
     """Largest difference of a logit in float32, against the largest of its row, that is rounding and no mistake."""
     prefixes: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Beginnings of tensor names, and what stands there in a model for text alone."""
+    activations: ClassVar[tuple[str, ...]] = ("silu", "swish")
+    """What may stand between the halves of the feed-forward part: llama.cpp has one for each architecture."""
     skipped: ClassVar[tuple[str, ...]] = ()
     """Beginnings of names of tensors that are not part of the text model."""
 
@@ -87,6 +89,14 @@ class Family:
                 "This checkpoint is quantized already, so its weights are not what the model was trained to.",
                 "Convert the original in bfloat16 or float16, then `edgemind quantize` it.",
             )
+        if self.activation not in self.activations:
+            raise BadInput(
+                f"config.json has the activation {self.activation!r}; llama.cpp has only "
+                f"{self.activations[0]} for {self.title}.",
+                IMPOSSIBLE,
+            )
+        if not self.own_output and self.config.get("tie_word_embeddings") is False:
+            raise BadInput(f"llama.cpp has no {self.title} with an output matrix of its own.", IMPOSSIBLE)
         if self.heads % self.kv_heads or self.head_dim % 2:
             raise BadInput(f"config.json has {self.heads} heads for {self.kv_heads} key heads, which cannot be.", AGAIN)
         if self.rope.kind == "dynamic":
@@ -102,6 +112,10 @@ class Family:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1 << 31:
             raise BadInput(f"config.json has no usable {names[0]!r}.", AGAIN)
         return value
+
+    @property
+    def activation(self) -> str:
+        return str(self.config.get("hidden_activation") or self.config.get("hidden_act") or self.activations[0])
 
     def real(self, name: str) -> float:
         value = self.config.get(name)
@@ -236,6 +250,7 @@ class Family:
                 continue
             if plain == "lm_head.weight" and self.is_tied:
                 continue
+            weight.check()
             found[plain] = weight
         return dict(sorted(found.items(), key=lambda entry: _place(entry[0])))
 

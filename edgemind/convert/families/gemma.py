@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import gguf
 
-from edgemind.convert.checkpoint import AGAIN
 from edgemind.convert.families.base import ATTENTION, FEED_FORWARD, NORMS, Family
+from edgemind.convert.families.rope import IMPOSSIBLE
 from edgemind.errors import BadInput
 
 FOUR_NORMS = {**NORMS, "pre_feedforward_layernorm.weight": "E", "post_feedforward_layernorm.weight": "E"}
@@ -17,6 +17,7 @@ FOUR_NORMS = {**NORMS, "pre_feedforward_layernorm.weight": "E", "post_feedforwar
 
 class _Gemma(Family):
     norm_shift = 1.0
+    activations = ("gelu_pytorch_tanh",)
     tied = True
     tolerance = 3e-3  # ggml looks GELU up in a table of float16
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -42,10 +43,10 @@ class _Gemma(Family):
         if not math.isclose(scale, known):
             raise BadInput(
                 f"config.json scales attention by {scale}; llama.cpp always has {known} for this size.",
-                "Such a model cannot run in llama.cpp.",
+                IMPOSSIBLE,
             )
-        if self.config.get("hidden_activation") != "gelu_pytorch_tanh":
-            raise BadInput("llama.cpp has only the GELU of the original for Gemma.", AGAIN)
+        if self.config.get("use_bidirectional_attention"):
+            raise BadInput("config.json asks for attention in both directions; this Gemma only looks back.", IMPOSSIBLE)
 
     def windowed(self) -> list[bool]:
         """Which layers see through the window."""
@@ -74,15 +75,25 @@ class Gemma2(_Gemma):
     period = 2
     widest = 46
 
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **_Gemma.defaults,
+        "attn_logit_softcapping": 50.0,
+        "final_logit_softcapping": 30.0,
+    }
+
+    def check(self) -> None:
+        super().check()
+        for key in ("attn_logit_softcapping", "final_logit_softcapping"):
+            if not self.config.get(key):
+                raise BadInput(f"config.json has no {key}; llama.cpp always has one for Gemma 2.", IMPOSSIBLE)
+
     def describe(self, writer: gguf.GGUFWriter) -> None:
         super().describe(writer)
-        for key, add in (
-            ("attn_logit_softcapping", writer.add_attn_logit_softcapping),
-            ("final_logit_softcapping", writer.add_final_logit_softcapping),
-        ):
-            if self.config.get(key):
-                add(self.real(key))
+        writer.add_attn_logit_softcapping(self.real("attn_logit_softcapping"))
+        writer.add_final_logit_softcapping(self.real("final_logit_softcapping"))
         self.describe_window(writer)
+        if not self.config.get("sliding_window") or not any(self.windowed()):
+            writer.add_sliding_window(self.context)  # without the key llama.cpp takes 4,096
 
 
 class Gemma3(_Gemma):
@@ -104,6 +115,11 @@ class Gemma3(_Gemma):
     skipped = ("vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector.")
     period = 6
     widest = 62
+
+    def check(self) -> None:
+        super().check()
+        if self.config.get("attn_logit_softcapping"):
+            raise BadInput("config.json caps the attention, which llama.cpp does not for Gemma 3.", IMPOSSIBLE)
 
     def describe(self, writer: gguf.GGUFWriter) -> None:
         super().describe(writer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import gguf
 
@@ -18,6 +18,10 @@ class Granite(Llama):
     architectures = ("GraniteForCausalLM",)
     arch = gguf.MODEL_ARCH.GRANITE
     optional: ClassVar[Mapping[str, str]] = {**QKV_BIAS, "self_attn.o_proj.bias": "E"}
+
+    defaults: ClassVar[Mapping[str, Any]] = dict.fromkeys(
+        ("logits_scaling", "attention_multiplier", "embedding_multiplier", "residual_multiplier"), 1.0
+    )
 
     def describe(self, writer: gguf.GGUFWriter) -> None:
         super().describe(writer)

@@ -13,6 +13,7 @@ import numpy as np
 from edgemind.convert.values import Floats
 from edgemind.errors import BadInput
 
+IMPOSSIBLE = "Such a model cannot run in llama.cpp."
 SCALINGS = ("default", "linear", "yarn", "llama3", "longrope", "dynamic")
 
 
@@ -42,6 +43,23 @@ class Rope:
             raise BadInput(f"config.json has a {self.kind} rope scaling without {key!r}.", "Mend config.json.")
         return float(value)
 
+    @property
+    def attention_factor(self) -> float | None:
+        """What YaRN multiplies the angles' sines and cosines with, where it is not the usual ``stretched``.
+
+        Source: ``_compute_yarn_parameters`` of transformers.
+        """
+        if self.scaling.get("attention_factor") is not None:
+            return self.number("attention_factor")
+        if self.scaling.get("mscale") and self.scaling.get("mscale_all_dim"):
+            return self.stretched(self.number("mscale")) / self.stretched(self.number("mscale_all_dim"))
+        return None
+
+    def stretched(self, scale: float = 1.0) -> float:
+        """YaRN's usual factor, which llama.cpp applies in any case (``rope_yarn`` in ``ggml``)."""
+        factor = self.number("factor")
+        return 0.1 * scale * math.log(factor) + 1.0 if factor > 1 else 1.0
+
 
 def rope_of(config: Mapping[str, Any], default_theta: float = 10_000.0) -> Rope:
     """Read ``rope_parameters`` (transformers 5), or ``rope_scaling`` and ``rope_theta`` before it.
@@ -61,13 +79,17 @@ def rope_of(config: Mapping[str, Any], default_theta: float = 10_000.0) -> Rope:
             f"config.json asks for rope scaling of the kind {kind!r}, which is not known here.",
             f"Known are {', '.join(SCALINGS)}.",
         )
+    if kind == "yarn" and full.get("truncate") is False:
+        raise BadInput("config.json has a yarn rope that is not truncated, which llama.cpp does not have.", IMPOSSIBLE)
     return Rope(
         theta=float(full.get("rope_theta") or config.get("rope_theta") or default_theta),
         kind=kind,
         scaling=full,
         partial=float(full.get("partial_rotary_factor") or config.get("partial_rotary_factor") or 1.0),
         local_theta=None if local_theta is None else float(local_theta),
-        original=full.get("original_max_position_embeddings") or config.get("original_max_position_embeddings"),
+        original=full.get("original_max_position_embeddings")
+        or config.get("original_max_position_embeddings")
+        or config.get("max_position_embeddings"),
     )
 
 
@@ -83,8 +105,10 @@ def describe(writer: gguf.GGUFWriter, rope: Rope) -> None:
         writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
         writer.add_rope_scaling_factor(rope.number("factor"))
         writer.add_rope_scaling_orig_ctx_len(int(rope.number("original_max_position_embeddings", rope.original)))
+        given = rope.attention_factor
+        if given is not None:
+            writer.add_rope_scaling_attn_factors(given / rope.stretched())
         for key, add in (
-            ("attention_factor", writer.add_rope_scaling_yarn_attn_factor),
             ("beta_fast", writer.add_rope_scaling_yarn_beta_fast),
             ("beta_slow", writer.add_rope_scaling_yarn_beta_slow),
         ):

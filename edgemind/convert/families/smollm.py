@@ -9,6 +9,7 @@ import gguf
 
 from edgemind.convert.families.base import QKV_BIAS
 from edgemind.convert.families.llama import Llama
+from edgemind.convert.families.rope import IMPOSSIBLE
 from edgemind.errors import BadInput
 
 PERIOD = 4
@@ -33,7 +34,7 @@ class SmolLM3(Llama):
         if rotated != [(n + 1) % PERIOD != 0 for n in range(self.layers)]:
             raise BadInput(
                 "config.json names other layers without rope than every fourth, which is all that llama.cpp knows.",
-                "Such a model cannot run in llama.cpp.",
+                IMPOSSIBLE,
             )
         if self.config.get("use_sliding_window"):
             self.notes.append("llama.cpp ignores the sliding window; up to its size, all is equal.")
