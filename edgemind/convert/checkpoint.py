@@ -53,6 +53,7 @@ class Weight:
     name: str
     file: Path
     type: str
+    """The format's word for it. Buffers may be something else than ``NUMBERS``, and are not read."""
     shape: tuple[int, ...]
     offset: int
     """In the file, in bytes."""
@@ -60,6 +61,18 @@ class Weight:
     @property
     def row_bytes(self) -> int:
         return NUMBERS[self.type].itemsize * math.prod(self.shape[1:])
+
+    def check(self) -> None:
+        """Refuse what is no plain number.
+
+        Raises:
+            BadInput: it is a quantized weight, or none at all.
+        """
+        if self.type not in NUMBERS:
+            raise BadInput(
+                f"The tensor {self.name} is stored as {self.type}, which holds no plain weights.",
+                "A quantized checkpoint cannot be converted: take the original in bfloat16 or float16.",
+            )
 
     def pieces(self) -> Iterator[NDArray[Any]]:
         """Consecutive rows, some megabytes at once, in the stored number type.
@@ -150,18 +163,31 @@ class Checkpoint:
                 f"{shown(path)} cannot be read: {problem.strerror}.", "Look at its permissions."
             ) from problem
 
+    @property
+    def name(self) -> str:
+        """What the model is called: the folder's name, or in the cache of the Hugging Face Hub the repository's."""
+        folder = self.folder.resolve()
+        cache = folder.parent.parent.name
+        if folder.parent.name == "snapshots" and cache.startswith("models--"):
+            return cache.split("--")[-1]
+        return folder.name
+
+    def sources(self) -> list[Path]:
+        """Everything in the folder that a conversion must not write over."""
+        return [path for path in self.folder.iterdir() if path.is_file()]
+
     def files(self) -> list[Path]:
         """The files that the weights lie in, by name."""
         return sorted({weight.file for weight in self.weights.values()})
 
     def _weights(self) -> dict[str, Weight]:
+        main = self.folder / "model.safetensors"
+        if main.is_file():  # before the index, which may be left from an older save: as transformers does
+            return read_table(main)
         index = self.json(INDEX)
         if index is not None:
             return self._indexed(index)
         files = sorted(self.folder.glob("*.safetensors"))
-        main = self.folder / "model.safetensors"
-        if main in files:
-            files = [main]
         if not files:
             raise self._none()
         found: dict[str, Weight] = {}
@@ -242,15 +268,11 @@ def _weight(file: Path, name: str, entry: Any, base: int, size: int, damaged: An
     kind, shape, span = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not (_whole_numbers(shape) and _whole_numbers(span) and len(span) == 2):
         raise damaged(f"the entry of {name} makes no sense")
-    if kind not in NUMBERS:
-        raise BadInput(
-            f"The tensor {name} is stored as {str(kind)[:20]}, which holds no plain weights.",
-            "A quantized checkpoint cannot be converted: take the original in bfloat16 or float16.",
-        )
     start, end = span
-    if end - start != math.prod(shape) * NUMBERS[kind].itemsize or not 0 <= start <= end <= size - base:
+    wrong = kind in NUMBERS and end - start != math.prod(shape) * NUMBERS[kind].itemsize
+    if wrong or not 0 <= start <= end <= size - base:
         raise damaged(f"the tensor {name} does not lie inside it; a download that stopped looks like this")
-    return Weight(name, file, kind, tuple(shape) or (1,), base + start)
+    return Weight(name, file, str(kind)[:20], tuple(shape) or (1,), base + start)
 
 
 def _whole_numbers(value: Any) -> bool:

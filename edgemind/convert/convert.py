@@ -22,6 +22,7 @@ from edgemind.convert.values import KINDS, Values, target_type
 from edgemind.convert.write import Head, Progress, write
 from edgemind.errors import UsageError
 from edgemind.models.store.made import digest_of
+from edgemind.models.unfinished import check_target
 
 TYPES = tuple(KINDS)
 FILE_TYPES = {
@@ -142,6 +143,7 @@ def convert(
         NoRoom, StoreProblem: the disk is full, or cannot be written.
     """
     planned = plan(folder, type, template=template, merged=merged)
+    check_target(target, planned.checkpoint.sources(), replace=replace)
     size = write(target, head_of(planned, name), planned.tensors, progress, replace=replace)
     return planned.converted(target, size)
 
@@ -152,7 +154,7 @@ def head_of(planned: Plan, name: str | None = None) -> Head:
     with understood("config.json"):
         planned.family.describe(head)
     head.add_type(gguf.GGUFType.MODEL)
-    head.add_name(safe_name(name or planned.checkpoint.folder.resolve().name, planned.vocabulary))
+    head.add_name(safe_name(name or planned.checkpoint.name, planned.vocabulary))
     head.add_size_label(gguf.size_label(planned.parameters, planned.parameters, 0, 0))
     head.add_file_type(FILE_TYPES[planned.type])
     head.add_quantization_version(gguf.GGML_QUANT_VERSION)

@@ -85,6 +85,7 @@ def read_adapter(folder: Path) -> Adapter:
     parts: dict[str, dict[str, Weight]] = {}
     replaced = {}
     for name, weight in read_table(file).items():
+        weight.check()
         part, whole = _PART.fullmatch(name), _WHOLE.fullmatch(name)
         if part:
             parts.setdefault(f"{part[1]}.weight", {})[part[3]] = weight

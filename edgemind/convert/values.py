@@ -111,7 +111,10 @@ def encoded(values: Values, kind: gguf.GGMLQuantizationType) -> Iterator[NDArray
     Raises:
         BadInput: a number that is not finite, or that the type cannot hold.
     """
-    for piece in values.pieces():
+    for stored_piece in values.pieces():
+        kept = values.type != "F64"
+        with np.errstate(over="ignore"):
+            piece = stored_piece if kept else floats(stored_piece, values.type)
         if not _finite(piece, values.type):
             raise BadInput(
                 f"The tensor {values.source or values.name} holds numbers that are not finite (NaN or infinity).",

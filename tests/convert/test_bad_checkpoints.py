@@ -99,6 +99,7 @@ def test_a_shard_is_missing(folder: Path) -> None:
 
 
 def test_an_index_that_leads_outside(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {UP: "../model.safetensors"}}))
     assert "no shard" in refused(folder).message
 
@@ -230,16 +231,6 @@ def test_no_template_is_said_and_converts(folder: Path) -> None:
     assert any("no chat template" in note for note in done.notes)
 
 
-def test_a_smollm3_that_llama_cpp_cannot_run(tmp_path: Path) -> None:
-    folder = checkpoint(tmp_path / "smollm3", "smollm3", no_rope_layers=[1, 0, 1, 0, 1])
-    assert "without rope" in refused(folder).message
-
-
-def test_a_gemma_whose_attention_llama_cpp_would_scale_otherwise(tmp_path: Path) -> None:
-    folder = checkpoint(tmp_path / "gemma2", "gemma2", query_pre_attn_scalar=48)
-    assert "scales attention" in refused(folder).message
-
-
 def test_an_unknown_rope(folder: Path) -> None:
     config(folder, rope_parameters={"rope_type": "spiral", "rope_theta": 1.0})
     assert "spiral" in refused(folder).message
@@ -317,6 +308,73 @@ def test_a_kill_leaves_nothing_or_the_whole(sound: Path, tmp_path: Path) -> None
             gguf.read_header(target)
             target.unlink()
     assert whole < 8
+
+
+def test_an_index_from_an_older_save_is_left_aside(folder: Path) -> None:
+    """transformers opens ``model.safetensors`` first, too."""
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {UP: "model-00001-of-2.safetensors"}})
+    )
+    convert(folder, folder.parent / "model.gguf")
+
+
+def test_buffers_that_are_no_weights(folder: Path) -> None:
+    """Masks and positions that old versions saved are no sign of a quantized checkpoint; a weight of that kind is."""
+    weights(folder, lambda tensors: tensors.update({"model.layers.0.self_attn.bias": torch.ones(4, dtype=torch.bool)}))
+    convert(folder, folder.parent / "model.gguf")
+    weights(folder, lambda tensors: tensors.update({UP: tensors[UP].to(torch.float8_e4m3fn)}))
+    problem = refused(folder)
+    assert f"{UP} is stored as F8_E4M3" in problem.message
+    assert "quantized" in problem.hint
+
+
+def test_double_precision(folder: Path) -> None:
+    weights(folder, lambda tensors: tensors.update({UP: tensors[UP].double()}))
+    convert(folder, folder.parent / "model.gguf")
+    weights(folder, lambda tensors: tensors.update({UP: tensors[UP] * 1e200}))
+    assert "not finite" in refused(folder, type="f32").message
+
+
+def test_a_target_that_is_the_source(folder: Path) -> None:
+    source = folder / "model.safetensors"
+    before = source.read_bytes()
+    with pytest.raises(UsageError, match="file that is read"):
+        convert(folder, source, replace=True)
+    assert source.read_bytes() == before
+
+
+def test_a_folder_of_the_hubs_cache_is_called_like_its_repository(sound: Path, tmp_path: Path) -> None:
+    """There, every file is a symlink and the folder is a commit."""
+    snapshot = tmp_path / "models--someone--tiny-model" / "snapshots" / ("0a" * 20)
+    snapshot.mkdir(parents=True)
+    for file in sound.iterdir():
+        (snapshot / file.name).symlink_to(file)
+    convert(snapshot, tmp_path / "model.gguf")
+    assert gguf.read_header(tmp_path / "model.gguf").text("general.name") == "tiny-model"
+
+
+IMPOSSIBLE: dict[str, tuple[str, dict[str, Any], str]] = {
+    "another activation": ("qwen3", {"hidden_act": "relu"}, "'relu'"),
+    "yarn that is not truncated": (
+        "qwen3",
+        {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "truncate": False}},
+        "truncated",
+    ),
+    "no cap": ("gemma2", {"final_logit_softcapping": None}, "final_logit_softcapping"),
+    "an output matrix": ("gemma2", {"tie_word_embeddings": False}, "output matrix"),
+    "a cap": ("gemma3", {"attn_logit_softcapping": 5.0}, "caps the attention"),
+    "both directions": ("gemma3", {"use_bidirectional_attention": True}, "both directions"),
+    "scaled attention": ("gemma2", {"query_pre_attn_scalar": 48}, "scales attention"),
+    "layers without rope": ("smollm3", {"no_rope_layers": [1, 0, 1, 0, 1]}, "without rope"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_what_llama_cpp_would_compute_otherwise(case: str, tmp_path: Path) -> None:
+    name, changes, words = IMPOSSIBLE[case]
+    folder = checkpoint(tmp_path / name, name)
+    config(folder, **changes)
+    assert words in refused(folder).message
 
 
 def test_a_file_of_other_weights_is_found_out(sound: Path, tmp_path: Path) -> None:
