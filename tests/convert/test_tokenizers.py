@@ -12,7 +12,8 @@ from checkpoints import LLAMA3, O200K, QWEN2, TEKKEN, byte_level, checkpoint, se
 
 from edgemind.convert.checkpoint import Checkpoint
 from edgemind.convert.convert import convert
-from edgemind.convert.parity import TokenReport, compare_tokens, import_transformers
+from edgemind.convert.parity import import_transformers
+from edgemind.convert.token_parity import TokenReport, compare_tokens
 from edgemind.convert.tokenizer import read
 from edgemind.convert.tokenizer.characters import bpe
 from edgemind.convert.tokenizer.pretokenizers import recognise
@@ -122,7 +123,34 @@ def test_kinds_and_special_tokens(base: Path) -> None:
     assert found.special["pad"] == by_text["<|endoftext|>"]
     assert found.special["fim_mid"] == by_text["<fim_middle>"]
     assert found.add == {"bos": False, "eos": False}
-    assert vocabulary(folder, bos_token="<|im_start|>", add_bos_token=True).add["bos"]
+    asked = vocabulary(folder, bos_token="<|im_start|>", add_bos_token=True)
+    assert not asked.add["bos"], "transformers puts none there without a post-processor"
+
+
+def test_ends_and_starts_that_only_other_files_name(base: Path) -> None:
+    """A start token that only the post-processor has, ends that only ``config.json`` has, and one that cannot be."""
+    folder = with_tokenizer(base, byte_level(bos=True))
+    found = vocabulary(folder, bos_token=None)
+    assert found.tokens[found.special["bos"]] == "<|im_start|>"
+    assert found.add == {"bos": True, "eos": False}
+    end = found.tokens.index("<|im_end|>")
+    assert vocabulary(folder, eos_token=None, generation={"eos_token_id": [999_999, end]}).special["eos"] == end
+    file = folder / "config.json"
+    kept = file.read_text()
+    file.write_text(json.dumps({**json.loads(kept), "eos_token_id": [end, 3]}))
+    assert vocabulary(folder).special["eos"] == end
+    file.write_text(kept)
+
+
+def test_a_class_that_transformers_builds_anew(tmp_path: Path) -> None:
+    """transformers 5 puts steps of its own in the place of a Llama 2 tokenizer's: the file follows ``tokenizer.json``."""
+    folder = checkpoint(tmp_path / "llama2", "llama2")
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "tokenizer_class": "LlamaTokenizer", "legacy": False}))
+    convert(folder, tmp_path / "model.gguf")
+    report = compared(folder, tmp_path / "model.gguf")
+    assert report.passed, report.mismatches[:3]
+    assert report.excused == 0 or "tokenizer.json" in report.notes[-1]
 
 
 def test_bytes_and_the_unknown_token(base: Path) -> None:

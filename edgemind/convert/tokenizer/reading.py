@@ -13,7 +13,7 @@ from edgemind.convert.checkpoint import Checkpoint
 from edgemind.convert.tokenizer import characters, sentencepiece
 from edgemind.convert.tokenizer.layout import SAVE, Added, lay_out
 from edgemind.convert.tokenizer.pretokenizers import recognise
-from edgemind.convert.tokenizer.special import added_around, chat_template, special_ids
+from edgemind.convert.tokenizer.special import added_around, chat_template, special_ids, starting
 from edgemind.convert.tokenizer.vocabulary import Vocabulary
 from edgemind.errors import BadInput
 
@@ -84,11 +84,13 @@ def _from_json(
             "Byte-level BPE and SentencePiece (BPE or unigram) are.",
         )
     ids = {token.text: token.id for token in added} | _plain_ids(model)
-    special = special_ids(checkpoint, ids, config)
+    start = starting(tokenizer.get("post_processor"))
+    own = {"bos": start} if start is not None and start in ids.values() else {}
+    special = own | special_ids(checkpoint, ids, config)
     return replace(
         found,
         special=special,
-        add=added_around(tokenizer.get("post_processor"), config, special),
+        add=added_around(tokenizer.get("post_processor"), {}, special),
         strips=any(token.strips for token in added),
     )
 

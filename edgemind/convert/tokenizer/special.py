@@ -59,9 +59,10 @@ def special_ids(checkpoint: Checkpoint, ids: Mapping[str, int], config: Mapping[
             found[name] = token
     texts = {number: text for text, number in ids.items()}
     given = generation.get("eos_token_id")
-    if "eos" not in found and _several(given):
-        found["eos"] = _several(given)[0]
-    more = [token for token in _several(given) if token != found.get("eos") and texts.get(token, "</s>") not in ENDS]
+    ends = [token for token in _several(model.get("eos_token_id") if given is None else given) if token in texts]
+    if "eos" not in found and ends:
+        found["eos"] = ends[0]
+    more = [token for token in ends if token != found.get("eos") and texts[token] not in ENDS]
     found.update(zip(("eot", "eom"), more, strict=False))
     for name, spellings in HOLES.items():
         token = next((ids[text] for text in spellings if text in ids), None)
@@ -70,11 +71,25 @@ def special_ids(checkpoint: Checkpoint, ids: Mapping[str, int], config: Mapping[
     return found
 
 
+def starting(post_processor: Any) -> int | None:
+    """The token that the tokenizer itself puts in front of a text, for files that name no start token."""
+    for step in _steps(post_processor):
+        first = next(iter(step.get("single") or ()), None) if step.get("type") == "TemplateProcessing" else None
+        name = (first.get("SpecialToken") or {}).get("id") if isinstance(first, dict) else None
+        ids = ((step.get("special_tokens") or {}).get(name) or {}).get("ids")
+        if isinstance(ids, list) and len(ids) == 1 and isinstance(ids[0], int):
+            return ids[0]
+    return None
+
+
 def added_around(post_processor: Any, config: Mapping[str, Any], special: Mapping[str, int]) -> dict[str, bool]:
     """Whether a start and an end token are put around a text.
 
-    The post-processor is what the tokenizer really does; ``tokenizer_config.json`` speaks where it is silent. Both are
-    always said, since what llama.cpp takes for granted depends on the cut.
+    The post-processor is what the tokenizer really does; without one in ``tokenizer.json`` nothing is put there. Both
+    are always said, since what llama.cpp takes for granted depends on the cut.
+
+    Args:
+        config: ``add_bos_token`` and ``add_eos_token`` for a tokenizer that has no ``tokenizer.json``.
     """
     found: dict[str, bool] = {}
     for step in _steps(post_processor):
