@@ -67,7 +67,7 @@ class Wish:
 
     kind: Quantization
     tensor_types: tuple[tuple[str, str], ...] = ()
-    """``(pattern, ggml type)``; the first pattern that is found in a tensor's name decides."""
+    """``(pattern, ggml type)``; the first pattern found in a name decides."""
     output_type: str | None = None
     embedding_type: str | None = None
     allow_requantize: bool = False
@@ -109,8 +109,8 @@ class Choice:
 
     plan: Plan
     needed: int
-    """Bytes of memory with ``CONTEXT`` tokens."""
-    free: int
+    """Bytes of memory with ``context`` tokens."""
+    usable: int  # bytes that may be taken
     better: Quantization | None
     """The next better one, which does not fit."""
     better_needs: int
@@ -120,7 +120,7 @@ class Choice:
     def why(self) -> str:
         text = (
             f"{self.plan.kind.name}: {human_bytes(self.needed)} with {self.context:,} tokens of context, "
-            f"of {human_bytes(self.free)} that are free"
+            f"of {human_bytes(self.usable)} that can be used"
         )
         if self.better is None:
             return f"{text}; a larger type would not answer better."
@@ -344,17 +344,17 @@ def choose(quantizer: Quantizer, wish: Wish, free: int, *, with_matrix: bool) ->
         OutOfMemory: not even the smallest fits; the message has the numbers.
     """
     better: Quantization | None = None
-    needs = 0
+    needs, usable = 0, int(free * (1 - ROOM))
     for name in LADDER_WITH_MATRIX if with_matrix else LADDER:
         plan = quantizer.plan(replace(wish, kind=BY_TYPE[name]))
         context = min(CONTEXT, summary(plan.header).context_trained or CONTEXT)
         needed = fit.estimate(plan.header, n_ctx=context).total
-        if needed <= free * (1 - ROOM):
-            return Choice(plan, needed, free, better, needs, context)
+        if needed <= usable:
+            return Choice(plan, needed, usable, better, needs, context)
         better, needs = plan.kind, needed
     raise OutOfMemory(
         f"Even {name} of this model needs {human_bytes(needs)} with {context:,} tokens of context, and "
-        f"{human_bytes(free)} is free.",
+        f"{human_bytes(usable)} can be used.",
         "Take a smaller model."
         if with_matrix
         else "Add --imatrix auto, which opens smaller types, or take a smaller model.",

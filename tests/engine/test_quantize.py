@@ -23,6 +23,7 @@ from edgemind.models.gguf import read_header, read_headers
 from edgemind.models.imatrix import Entry, Matrix
 from edgemind.models.names import ModelFile
 from edgemind.models.quantizations import ALIASES, ALL, COPY, TENSOR_TYPES, Quantization, named, tensor_type
+from edgemind.models.sizes import human_bytes
 from edgemind.models.splits import parts_of
 from edgemind.models.unfinished import Unfinished, UnfinishedParts
 
@@ -355,8 +356,10 @@ def test_the_best_type_that_fits_is_chosen_and_it_is_said_why(source: Path) -> N
             plan = quantizer.plan(wish(name))
             needs[name] = quantize.fit.estimate(plan.header, n_ctx=4096).total
         poor = choose(quantizer, wish("Q8_0"), int(needs["Q4_K_M"] / 0.9) + 1, with_matrix=True)
-        with pytest.raises(OutOfMemory, match="Even IQ2_XXS"):
+        with pytest.raises(OutOfMemory, match="Even IQ2_XXS") as problem:
             choose(quantizer, wish("Q8_0"), needs["IQ2_XXS"], with_matrix=True)
+        assert human_bytes(needs["IQ2_XXS"]) in problem.value.message
+        assert f"{human_bytes(int(needs['IQ2_XXS'] * 0.9))} can be used" in problem.value.message
     assert rich.plan.kind.name == "Q8_0"
     assert "would not answer better" in rich.why
     assert poor.plan.kind.name == "Q4_K_M"
