@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import termios
@@ -18,6 +19,11 @@ import pytest
 COMMAND = str(Path(sys.executable).with_name("edgemind"))
 TIMEOUT = 120.0
 DROPPED = ("NO_COLOR", "FORCE_COLOR", "EDGEMIND_DEBUG", "EDGEMIND_HOME", "HF_HUB_OFFLINE")
+
+
+def _mind_ctrl_c() -> None:
+    """Tests that run in the background of a shell are started with SIGINT ignored, and would pass that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass
@@ -39,6 +45,7 @@ class Command:
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[bytes]:
         environment = options.pop("env", None) or self.environment()
+        options.setdefault("preexec_fn", _mind_ctrl_c)
         return subprocess.Popen([COMMAND, *arguments], env=environment, **options)  # type: ignore[call-overload]
 
     def __call__(self, *arguments: str, stdin: bytes | str | None = None, **environment: str) -> Ran:

@@ -122,7 +122,7 @@ def test_graphics_that_this_build_cannot_use(edgemind: Command, tmp_path: Path) 
     assert "RTX of a test is not used" in ran.out
     assert 'CMAKE_ARGS="-DGGML_CUDA=on" pip install' in ran.out.replace("\n", " ")
     told = edgemind("doctor", PATH=path)
-    assert "RTX of a test: 23.3 GiB free of 24.0 GiB" in told.out
+    assert "RTX of a test: 25.1 GB free of 25.8 GB" in told.out
     assert "-DGGML_CUDA=on" in told.out
     assert json.loads(edgemind("doctor", "--json", PATH=path).out)["graphics"][0]["kind"] == "nvidia"
 
