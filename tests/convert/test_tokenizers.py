@@ -143,7 +143,7 @@ def test_ends_and_starts_that_only_other_files_name(base: Path) -> None:
 
 
 def test_a_class_that_transformers_builds_anew(tmp_path: Path) -> None:
-    """transformers 5 puts steps of its own in the place of a Llama 2 tokenizer's: the file follows ``tokenizer.json``."""
+    """transformers 5 puts steps of its own in the place of a Llama 2 tokenizer's; the file follows tokenizer.json."""
     folder = checkpoint(tmp_path / "llama2", "llama2")
     file = folder / "tokenizer_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "tokenizer_class": "LlamaTokenizer", "legacy": False}))
