@@ -258,21 +258,26 @@ def read_table(file: Path) -> dict[str, Weight]:
     if not isinstance(table, dict):
         raise damaged("its table is no JSON object")
     base = 8 + length
-    return {
-        name: _weight(file, name, entry, base, size, damaged) for name, entry in table.items() if name != "__metadata__"
-    }
+    table.pop("__metadata__", None)
+    found = {name: _weight(file, name, entry, base, size, damaged) for name, entry in table.items()}
+    end = 0
+    for start, stop, name in sorted((*entry["data_offsets"], name) for name, entry in table.items()):
+        if start < end:
+            raise damaged(f"the tensor {name} lies in the place of another")
+        end = max(end, stop)
+    return found
 
 
 def _weight(file: Path, name: str, entry: Any, base: int, size: int, damaged: Any) -> Weight:
     entry = cast("Mapping[str, Any]", entry) if isinstance(entry, dict) else {}
     kind, shape, span = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if not (_whole_numbers(shape) and _whole_numbers(span) and len(span) == 2):
+    if not (isinstance(kind, str) and _whole_numbers(shape) and _whole_numbers(span) and len(span) == 2):
         raise damaged(f"the entry of {name} makes no sense")
     start, end = span
     wrong = kind in NUMBERS and end - start != math.prod(shape) * NUMBERS[kind].itemsize
     if wrong or not 0 <= start <= end <= size - base:
         raise damaged(f"the tensor {name} does not lie inside it; a download that stopped looks like this")
-    return Weight(name, file, str(kind)[:20], tuple(shape) or (1,), base + start)
+    return Weight(name, file, kind[:20], tuple(shape) or (1,), base + start)
 
 
 def _whole_numbers(value: Any) -> bool:

@@ -14,6 +14,7 @@ from edgemind.convert import convert as converting
 from edgemind.convert import parity as comparing
 from edgemind.convert import values
 from edgemind.convert.convert import convert
+from edgemind.convert.difference import first_difference
 from edgemind.convert.families import Llama
 from edgemind.convert.parity import Parity, verify
 from edgemind.convert.tokenizer import Vocabulary
@@ -36,13 +37,17 @@ def found_out(folder: Path, target: Path, **options: Any) -> Parity:
 def test_two_tensors_that_changed_places(sound: Path, tmp_path: Path) -> None:
     target = tmp_path / "model.gguf"
     convert(sound, target)
+    assert first_difference(sound, target) == ""
     tensors = gguf.read_header(target).by_name
     one, other = tensors["blk.1.ffn_up.weight"], tensors["blk.2.ffn_up.weight"]
     data = bytearray(target.read_bytes())
     first, second = (slice(each.offset, each.offset + each.size) for each in (one, other))
     data[first], data[second] = data[second], data[first]
     target.write_bytes(data)
-    assert "blk.1.ffn_up.weight" in found_out(sound, target).first_difference
+    parity = found_out(sound, target)
+    assert parity.tokenizer.passed
+    assert parity.logits is not None
+    assert parity.first_difference == "the tensor blk.1.ffn_up.weight, from model.layers.1.mlp.up_proj.weight"
 
 
 def test_rows_of_q_and_k_that_were_left_where_they_are(
@@ -58,6 +63,10 @@ def other_epsilon(writing: Any) -> None:
     writing.kv_data[0]["llama.attention.layer_norm_rms_epsilon"].value *= 1.5
 
 
+def other_angles(writing: Any) -> None:
+    writing.kv_data[0]["llama.rope.freq_base"].value = 77.0
+
+
 def other_end(writing: Any) -> None:
     writing.kv_data[0]["tokenizer.ggml.eos_token_id"].value -= 1
 
@@ -68,6 +77,7 @@ def no_template(writing: Any) -> None:
 
 SETTINGS = {
     "the key llama.attention.layer_norm_rms_epsilon": other_epsilon,
+    "the key llama.rope.freq_base": other_angles,
     "the key tokenizer.ggml.eos_token_id": other_end,
     "the key tokenizer.chat_template (missing)": no_template,
 }
