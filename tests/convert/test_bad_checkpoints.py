@@ -112,6 +112,8 @@ def test_a_tensor_is_missing(folder: Path) -> None:
 def test_a_tensor_too_many(folder: Path) -> None:
     weights(folder, lambda tensors: tensors.update({"model.layers.0.mlp.experts.weight": torch.ones(2)}))
     assert "do not have" in refused(folder).message
+    weights(folder, lambda tensors: tensors.update({"model.layers.0.mlp.experts.weight": torch.ones(2).long()}))
+    assert "do not have" in refused(folder).message
 
 
 def test_another_shape(folder: Path) -> None:

@@ -135,6 +135,15 @@ def test_gemma_with_another_pattern_of_windows(tmp_path: Path) -> None:
     proven(folder, tmp_path / "model.gguf")
 
 
+def test_a_gemma_2_without_a_window_has_none(tmp_path: Path) -> None:
+    """llama.cpp takes 4,096 where a file says nothing; no text of a test would be long enough to show it."""
+    kinds = ["full_attention"] * SHAPE["num_hidden_layers"]
+    folder = checkpoint(tmp_path / "gemma2", "gemma2", layer_types=kinds)
+    convert(folder, tmp_path / "model.gguf")
+    header = gguf.read_header(tmp_path / "model.gguf")
+    assert header.arch_number("attention.sliding_window") == SHAPE["max_position_embeddings"]
+
+
 def test_the_file_says_what_the_configuration_says(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "llama3", "llama3")
     convert(folder, tmp_path / "model.gguf", name="Tiny")

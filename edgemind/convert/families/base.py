@@ -250,7 +250,6 @@ class Family:
                 continue
             if plain == "lm_head.weight" and self.is_tied:
                 continue
-            weight.check()
             found[plain] = weight
         return dict(sorted(found.items(), key=lambda entry: _place(entry[0])))
 
@@ -263,6 +262,7 @@ class Family:
             raise BadInput(f"The checkpoint has no tensor {missing}, which every {self.title} model has.", AGAIN)
         for name, weight in weights.items():
             shape = wanted.get(name) or self._optional_shape(name)
+            weight.check()
             sizes = tuple(self.sizes[letter] for letter in shape.split())
             if weight.shape != sizes:
                 found, asked = _shape(weight.shape), _shape(sizes)
