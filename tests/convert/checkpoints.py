@@ -6,6 +6,8 @@ Hidden 64, a few layers, some hundred tokens: a checkpoint is written in a tenth
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -275,8 +277,21 @@ FAMILIES: dict[str, tuple[Config, Callable[[], Any]]] = {
 """Configuration and tokenizer of each checkpoint, by name."""
 
 
+_MADE = tempfile.TemporaryDirectory(prefix="checkpoints-")
+
+
 def checkpoint(folder: Path, name: str = "qwen3", seed: int = 0, **changes: Any) -> Path:
-    """Write a random checkpoint of this name and return its folder. Weights are large enough for sharp logits."""
+    """Write a random checkpoint of this name and return its folder; the same one is made once and copied then."""
+    if changes:
+        return _write(folder, name, seed, changes)
+    first = Path(_MADE.name) / f"{name}-{seed}"
+    if not first.exists():
+        _write(first, name, seed, {})
+    return Path(shutil.copytree(first, folder))
+
+
+def _write(folder: Path, name: str, seed: int, changes: dict[str, Any]) -> Path:
+    """Weights are large enough for sharp logits."""
     config_of, tokenizer_of = FAMILIES[name]
     config = config_of()
     for key, value in changes.items():
