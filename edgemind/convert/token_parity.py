@@ -102,6 +102,8 @@ def _excuse(
     text: str, found: Sequence[int], wanted: Sequence[int], vocabulary: Vocabulary, special: Sequence[str]
 ) -> str:
     """Why llama.cpp cannot but differ in this text; empty when it should not."""
+    if any(token >= len(vocabulary.tokens) for token in (*found, *wanted)):
+        return ""  # another vocabulary altogether
     spelled = ["".join(vocabulary.tokens[token] for token in tokens) for tokens in (found, wanted)]
     if vocabulary.loose and _is_cased_or_marked(text) and spelled[0] == spelled[1]:
         return "of accents and of capitals beyond A to Z, which llama.cpp cuts less finely here"
