@@ -127,7 +127,7 @@ def as_text(found: dict[str, Any]) -> str:
         ("", " ".join(machine["features"])),
         ("memory", f"{human_bytes(machine['available_ram'])} free of {human_bytes(machine['total_ram'])}"),
         *_graphics_rows(found["graphics"], found["llama_cpp"]),
-        ("disk", f"{human_bytes(found['disk']['free'])} free where models are kept"),
+        ("disk", _free_disk(found["disk"]["free"])),
         *_llama_rows(found["llama_cpp"]),
         ("offline", offline["phrase"]),
         *([("", f"because: {offline['why_not']}")] if offline["why_not"] else []),
@@ -183,6 +183,10 @@ def _llama_rows(build: dict[str, Any]) -> list[tuple[str, str]]:
         room = f"{human_bytes(device['free_bytes'])} free of {human_bytes(device['total_bytes'])}"
         rows.append(("", f"{device['name']}: {device['description']} ({device['kind']}, {room})"))
     return rows
+
+
+def _free_disk(free: int | None) -> str:
+    return "" if free is None else f"{human_bytes(free)} free where models are kept"
 
 
 def _prove(json_output: bool) -> int:

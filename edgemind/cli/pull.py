@@ -153,11 +153,11 @@ def _say(plan: Plan, json: bool) -> None:
 
 
 def _tell_plan(plan: Plan, fit: FitReport | None, json: bool) -> int:
-    from edgemind.models.pull import free_space
+    from edgemind.models.hardware import free_disk
     from edgemind.models.sizes import human_bytes
     from edgemind.models.store.store import own_store
 
-    free = free_space(own_store().root)
+    free = free_disk(own_store().root)
     if json:
         console.out_json({"dry_run": True, **_plan_object(plan), "disk_free": free, "fit": _fit_object(fit)})
         return 0

@@ -46,7 +46,7 @@ class Here:
     devices: list[Device]
     device: Device | None
     """The one that this llama.cpp can use."""
-    free_disk: int
+    free_disk: int | None
 
 
 def recommend(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgemind.models.checkpoint import Checkpoint
     from edgemind.models.header import Header
     from edgemind.models.names import ModelFile
+    from edgemind.models.summary import Summary
 
 CONTEXTS = (2048, 8192, 32768)
 """Tokens for which the memory is told, besides all that the model was trained for."""
@@ -90,17 +91,10 @@ def examine_folder(folder: Path) -> dict[str, Any]:
 def _of_header(header: Header, entry: CatalogEntry | None) -> dict[str, Any]:
     facts = summary(header)
     return {
+        **_counted(facts),
         "title": facts.name,
         "description": entry.description if entry else None,
         "catalog_name": entry.name if entry else None,
-        "architecture": facts.architecture,
-        "parameters": facts.parameters,
-        "size_bytes": facts.size_bytes,
-        "quantization": facts.quantization,
-        "types": [{"type": name, "bytes": count} for name, count in facts.types],
-        "context_trained": facts.context_trained,
-        "layers": facts.layers,
-        "embedding": facts.embedding,
         "heads": max(facts.heads, default=0),
         "kv_heads": max(facts.kv_heads, default=0),
         "head_dim": facts.key_length,
@@ -256,10 +250,8 @@ def _of_checkpoint(model: ModelFile) -> dict[str, Any]:
     }
 
 
-def _of_config(files: dict[str, Path]) -> dict[str, Any]:
-    from edgemind.models.checkpoint import read_checkpoint
-
-    facts: Checkpoint = read_checkpoint(files)
+def _counted(facts: Summary | Checkpoint) -> dict[str, Any]:
+    """What a GGUF file and a checkpoint both say."""
     return {
         "architecture": facts.architecture,
         "parameters": facts.parameters,
@@ -269,6 +261,15 @@ def _of_config(files: dict[str, Path]) -> dict[str, Any]:
         "context_trained": facts.context_trained,
         "layers": facts.layers,
         "embedding": facts.embedding,
+    }
+
+
+def _of_config(files: dict[str, Path]) -> dict[str, Any]:
+    from edgemind.models.checkpoint import read_checkpoint
+
+    facts: Checkpoint = read_checkpoint(files)
+    return {
+        **_counted(facts),
         "heads": facts.heads,
         "kv_heads": facts.kv_heads,
         "tokenizer": {"kind": None, "pre": None, "tokens": facts.vocabulary},

@@ -100,6 +100,7 @@ def _empty(root: Path) -> dict[str, Any]:
 
 def _facts(store: View, root: Path) -> dict[str, Any]:
     """One store; a file that two models share counts once."""
+    from edgemind.models.hardware import free_disk
     from edgemind.models.store.manifest import Manifest
 
     entries = store.entries()
@@ -108,22 +109,9 @@ def _facts(store: View, root: Path) -> dict[str, Any]:
     return _empty(root) | {
         "models": [manifest.name for manifest in sound],
         "size_bytes": sum(sizes.values()),
-        "free_bytes": _free(root),
+        "free_bytes": free_disk(root),
         "damaged": [name for name, found in entries if not isinstance(found, Manifest)],
     }
-
-
-def _free(root: Path) -> int | None:
-    """Bytes that may still be written on the disk of this folder, or of the one it would be made in."""
-    import shutil
-
-    place = root
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    try:
-        return shutil.disk_usage(place).free
-    except OSError:
-        return None
 
 
 def _size_below(folder: Path) -> int:

@@ -75,24 +75,6 @@ class Calibrator:
         if self._context is None or self._context.n_ctx < cells:
             if self._context:
                 self._context.close()
-            self._context = self._open(cells)
+            self._context = self._contexts.apart(cells, self._rows, self._collector.callback)
         self._context.clear()
         return self._context
-
-    def _open(self, cells: int) -> llama.Context:
-        plan = self._contexts.plan
-        context = llama.Context(
-            self._contexts.model,
-            n_ctx=cells,
-            n_batch=self._rows,
-            n_ubatch=self._rows,
-            n_outputs=self._rows,
-            threads=plan.threads,
-            flash_attention=plan.flash_for(cells),
-            kv_type=plan.kv_type,
-            offload_kqv=plan.offload_kqv,
-            on_node=self._collector.callback,
-        )
-        if self._contexts.adapters:
-            context.set_adapters(self._contexts.adapters)
-        return context

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from edgemind.engine import llama
 from edgemind.engine.threads import ThreadGovernor
@@ -80,6 +81,31 @@ class Contexts:
         self._context: llama.Context | None = None
         self._flash = False
         self._clock = itertools.count(1)
+
+    def apart(self, cells: int, rows: int, on_node: Any = None) -> llama.Context:
+        """A context of its own, for reading texts whole: up to ``rows`` tokens at once, with the logits of each.
+
+        Args:
+            on_node: as in ``llama.Context``.
+
+        Raises:
+            OutOfMemory: llama.cpp found no room.
+        """
+        context = llama.Context(
+            self.model,
+            n_ctx=cells,
+            n_batch=rows,
+            n_ubatch=rows,
+            n_outputs=rows,
+            threads=self.plan.threads,
+            flash_attention=self.plan.flash_for(cells),
+            kv_type=self.plan.kv_type,
+            offload_kqv=self.plan.offload_kqv,
+            on_node=on_node,
+        )
+        if self.adapters:
+            context.set_adapters(self.adapters)
+        return context
 
     @property
     def context(self) -> llama.Context:

@@ -73,11 +73,6 @@ class ReasoningFormat:
         return self.spans[0].force_close if self.spans else ""
 
     @property
-    def after_open(self) -> str:
-        """The whitespace the model was trained on between the opening tag and the thought."""
-        return self.force_open[len(self.force_open.rstrip()) :]
-
-    @property
     def after_close(self) -> str:
         """The whitespace the model was trained on between the closing tag and the answer."""
         return self.force_close[len(self.force_close.rstrip()) :]

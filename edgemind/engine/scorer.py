@@ -73,30 +73,14 @@ class Scorer:
         if command.start == 0:
             wanted = -(-max(end, command.room) // GRANULE) * GRANULE
             if self._context is None or self._context.n_ctx < wanted:
-                self._open(wanted)
+                self.close()
+                self._context = self._contexts.apart(wanted, self._rows)
             self._next = 0
         if self._context is None or command.start != self._next or end > self._context.n_ctx:
             raise UsageError(f"A piece of text at position {command.start} does not follow what was scored before it.")
         if command.start == 0:
             self._context.clear()
         return self._context
-
-    def _open(self, cells: int) -> None:
-        self.close()
-        plan = self._contexts.plan
-        self._context = llama.Context(
-            self._contexts.model,
-            n_ctx=cells,
-            n_batch=self._rows,
-            n_ubatch=self._rows,
-            n_outputs=self._rows,
-            threads=plan.threads,
-            flash_attention=plan.flash_for(cells),
-            kv_type=plan.kv_type,
-            offload_kqv=plan.offload_kqv,
-        )
-        if self._contexts.adapters:
-            self._context.set_adapters(self._contexts.adapters)
 
     def _decode(self, context: llama.Context, tokens: Sequence[int], skip: int) -> NDArray[np.float32]:
         """``[tokens - skip, vocabulary]``."""

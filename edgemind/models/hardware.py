@@ -99,17 +99,17 @@ def memory(root: Path = Path("/")) -> tuple[int, int]:
     return total, available
 
 
-def free_disk(folder: Path) -> int:
-    """Bytes that this user may still write to the file system of ``folder``, or of the nearest parent that exists; 0
-    when that cannot be asked."""
+def free_disk(folder: Path) -> int | None:
+    """Bytes that this user may still write to the file system of ``folder``, or of the nearest parent that exists;
+    ``None`` when that cannot be asked."""
     for place in (folder, *folder.parents):
         try:
             return shutil.disk_usage(place).free
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
-            return 0
-    return 0
+            return None
+    return None
 
 
 def usable_cpus() -> frozenset[int]:

@@ -22,10 +22,6 @@ class ArrayInfo:
     offset: int
     size: int
 
-    @property
-    def is_strings(self) -> bool:
-        return self.kind == STRING
-
 
 @dataclass(frozen=True)
 class Tensor:

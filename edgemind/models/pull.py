@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgemind.errors import EdgemindError, ModelUnusable, NetworkProblem, NoRoom
+from edgemind.models.hardware import free_disk
 from edgemind.models.header import Header
 from edgemind.models.hubs import USUAL_HUB
 from edgemind.models.pull_plan import Hub, Plan, patiently
@@ -86,26 +87,13 @@ def check_space(plan: Plan, store: Store) -> None:
     Raises:
         NoRoom: with the numbers.
     """
-    free = free_space(store.root)
+    free = free_disk(store.root)
     if free is not None and plan.to_fetch + SPARE > free:
         raise NoRoom(
             f"{plan.name} needs {human_bytes(plan.to_fetch)} more on the disk of {store.root}, and "
             f"{human_bytes(free)} is free.",
             "Make room: edgemind list shows sizes, edgemind rm NAME frees them. EDGEMIND_HOME moves the store.",
         )
-
-
-def free_space(folder: Path) -> int | None:
-    """Bytes that may be written where this folder is, or will be; ``None`` where the system does not say."""
-    import shutil
-
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    try:
-        return shutil.disk_usage(place).free
-    except OSError:
-        return None
 
 
 def peek(hub: Hub, plan: Plan) -> Header | None:

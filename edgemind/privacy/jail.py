@@ -77,17 +77,6 @@ class Report:
     seconds: float = 0.0
     """What arming took."""
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, for a pipe or ``--json``."""
-        return {
-            "profile": self.profile,
-            "strength": self.strength.value,
-            "phrase": self.strength.phrase,
-            "landlock": self.landlock,
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
-
 
 _armed: dict[Profile, Report] = {}
 

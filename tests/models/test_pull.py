@@ -213,7 +213,7 @@ def test_a_disk_without_room_is_refused_before_the_first_byte(
     pull: Pull, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pull.hub.add("owner/Tiny-GGUF", {"Tiny-F32.gguf": model})
-    monkeypatch.setattr(pull_module, "free_space", lambda folder: 1000)
+    monkeypatch.setattr(pull_module, "free_disk", lambda folder: 1000)
     with pytest.raises(NoRoom, match=r"1\.0 kB is free"):
         pull("owner/Tiny-GGUF")
     assert pull.hub.log.of("file") == []

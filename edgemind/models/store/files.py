@@ -138,11 +138,6 @@ class Folder:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._place(name), dir_fd=self.fd)
 
-    def remove_folder(self, name: str) -> None:
-        """Remove an empty folder."""
-        with contextlib.suppress(FileNotFoundError):
-            os.rmdir(self._place(name), dir_fd=self.fd)
-
     def sync(self) -> None:
         """Have the names inside on the disk."""
         if self.fd is not None:

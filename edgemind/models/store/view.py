@@ -7,6 +7,7 @@ Reading needs no lock. Not for: changing anything (``store``).
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ REPAIR = "edgemind store repair"
 UPDATE = "Update EdgeMind: pip install -U edgemind"
 
 
-class View:
+class View(ABC):
     """The reading half of a store."""
 
     label: str
@@ -120,17 +121,17 @@ class View:
         with inside(self.root, above) as folder:
             yield folder, name
 
+    @abstractmethod
     def parts(self, manifest: Manifest, file: StoredFile) -> tuple[str, ...]:
         """Where a file of a model lies below the root, component by component."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stamp_key(self, manifest: Manifest, file: StoredFile) -> str:
         """Of the stamp that belongs to a file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def again(self, manifest: Manifest) -> str:
         """How to get a model's files again."""
-        raise NotImplementedError
 
     def _names(self) -> list[str]:
         try:
