@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from edgemind.errors import BadConfig
-from edgemind.models.catalog_reading import CatalogText, NotReadable, read, validate
+from edgemind.models.catalog_reading import CatalogText, read, validate
 from edgemind.models.catalog_schema import CatalogEntry, CatalogFile, SamplingDefaults, Shape, Use
 from edgemind.models.header import Header
+from edgemind.models.toml_reading import NotReadable
 from edgemind.settings import paths
 
 __all__ = [

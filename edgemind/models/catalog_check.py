@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from edgemind.models import builtin
 from edgemind.models.catalog import known_as, laid_over, shipped_file
-from edgemind.models.catalog_reading import CatalogText, NotReadable, Problem, RawEntry, read, validate
+from edgemind.models.catalog_reading import CatalogText, Problem, RawEntry, read, validate
 from edgemind.models.catalog_schema import CatalogEntry, Shape
 from edgemind.models.sizes import human_bytes, human_count
+from edgemind.models.toml_reading import NotReadable
 
 MOST_CONTEXT = 10_485_760
 """Ten times what the longest models of today take."""

@@ -7,10 +7,6 @@ Not for: laying the user's file over the one that ships (``catalog``), or whethe
 from __future__ import annotations
 
 import difflib
-import os
-import re
-import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +14,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from edgemind.errors import BadConfig
 from edgemind.models.catalog_schema import CatalogEntry, CatalogFile, SamplingDefaults, Shape
-from edgemind.models.toml_lines import Lines, lines_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-LARGEST = 1 << 20
-"""Bytes of a catalog; the one that ships has some 40 kB."""
+from edgemind.models.toml_lines import Lines
+from edgemind.models.toml_reading import read_toml
 
 
 @dataclass(frozen=True)
@@ -68,39 +56,13 @@ class CatalogText:
         return self.lines.find(("model", entry.number, *keys))
 
 
-class NotReadable(Exception):
-    """The file is no TOML text.
-
-    Args:
-        message: what is wrong, without the file.
-        line: where, or 0 when it is no matter of a line.
-    """
-
-    def __init__(self, message: str, line: int = 0) -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
-
-    def told(self, file: Path) -> BadConfig:
-        """As an error for the user."""
-        place = f"{file}, line {self.line}: " if self.line else f"The catalog {file} cannot be read: "
-        return BadConfig(f"{place}{self.message}.", f"Mend or remove {file}.")
-
-
 def read(file: Path) -> CatalogText:
     """Read a file into its raw entries.
 
     Raises:
         NotReadable: it is missing, no text, too large, or no TOML.
     """
-    text = _text(file)
-    lines = lines_of(text)
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise _no_toml(problem, text, lines) from problem
-    except (RecursionError, ValueError) as problem:
-        raise NotReadable("it is nested too deeply, or holds a number with too many digits") from problem
+    table, lines = read_toml(file, "catalog")
     problems: list[Problem] = []
     entries = _entries(table.pop("model", []), lines, problems)
     for key in table:
@@ -123,42 +85,6 @@ def validate(catalog: CatalogText, entry: RawEntry, values: dict[str, Any]) -> C
             Problem(catalog.line(entry, *error["loc"]), f"{_where(error['loc'])}{_message(error)}", entry.name)
             for error in problem.errors(include_url=False)
         ]
-
-
-def _text(file: Path) -> str:
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        with open(os.open(file, flags), "rb") as opened:
-            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise NotReadable("it is no regular file")
-            data = opened.read(LARGEST + 1)
-    except FileNotFoundError as problem:
-        raise NotReadable("there is no such file") from problem
-    except IsADirectoryError as problem:
-        raise NotReadable("it is a folder") from problem
-    except OSError as problem:
-        raise NotReadable(problem.strerror or "it cannot be opened") from problem
-    if len(data) > LARGEST:
-        raise NotReadable(f"it has more than {LARGEST >> 20} MB, which no catalog has")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise NotReadable("it is UTF-16; save it as UTF-8", 1)
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
-        raise NotReadable(f"it is not UTF-8 text: the byte 0x{data[problem.start]:02x}", line) from problem
-
-
-def _no_toml(problem: Exception, text: str, lines: Lines) -> NotReadable:
-    """``tomllib`` stops at the first slip and says where; a key that stands there twice it finds too late."""
-    said = re.sub(r"\s*\(at [^()]*\)$", "", str(problem))
-    place = re.search(r"\(at line (\d+), column \d+\)$", str(problem))
-    line = int(place[1]) if place else lines.lost or text.count("\n") + 1
-    again = next((found for found in lines.twice if found[1] <= line), None)
-    if again and re.search("(?i)overwrite|twice|duplicate|redefine", said):
-        key, line, first = again
-        return NotReadable(f"{key!r} stands there twice; the first is in line {first}", line)
-    return NotReadable(f"not valid TOML: {said[:200]}", line)
 
 
 def _entries(models: Any, lines: Lines, problems: list[Problem]) -> Iterator[RawEntry]:
