@@ -6,8 +6,10 @@ Pure Python, no torch. A family makes problems; it never sees a model.
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 Split = Literal["train", "heldout"]
@@ -24,11 +26,13 @@ class Problem:
         family: name of the family that made it.
         key: what makes the problem itself (``"add:48:37"``), without its phrasing; decides the split.
         prompt: what the user types.
-        thought: the steps, one a line, without tags; empty when there is nothing to think about.
-        answer: what the model says after the thought.
-        result: the canonical result that ``Family.check`` looks for (``"85"``).
+        thought: the steps, one a line, without tags; empty when there is nothing to think about, or none is written.
+        answer: what the model says after the thought; empty when nobody wrote one.
+        result: what the check needs (``"85"``), in the form of the family or source that made it.
         level: difficulty, from 1.
         history: earlier turns as ``(user, assistant)`` pairs, oldest first.
+        system: the system message, if there is one.
+        thinking: whether a thought is asked for.
     """
 
     family: str
@@ -39,6 +43,17 @@ class Problem:
     result: str
     level: int = 1
     history: tuple[tuple[str, str], ...] = ()
+    system: str | None = None
+    thinking: bool = True
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits of everything that is asked: the same on every machine and in every run.
+
+        The family is in it, since two families may put the same question and work it out differently.
+        """
+        asked = (self.family, self.key, self.prompt, self.history, self.system, self.thinking)
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
 class Family(Protocol):
