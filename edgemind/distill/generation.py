@@ -20,9 +20,6 @@ BATCH = 128
 REFILL = 0.25
 """Waiting prompts are let in when this share of the places is free; each time all keys and values are copied once."""
 
-ROOM = 64
-"""Cells by which the cache grows."""
-
 LIKELY = 256
 """Tokens among which a draw with top-p is looked for first; rows that need more are sorted whole."""
 
@@ -90,4 +87,165 @@ def generating(
     batch: int = BATCH,
 ) -> Iterator[tuple[int, list[int]]]:
     """As ``generate``, but each row with its number as soon as it has ended."""
-    raise NotImplementedError
+    import torch
+
+    ends = frozenset(end_ids)
+    context = getattr(model.config, "max_position_embeddings", None) or 1 << 30
+    rows = [
+        _Row(
+            index,
+            list(prompt),
+            min(max_tokens, context - len(prompt)),
+            random.Random(seeds[index] if seeds is not None else index) if temperature > 0 else None,
+        )
+        for index, prompt in enumerate(prompts)
+    ]
+    for row in rows:
+        if row.limit <= 0:
+            yield row.index, []
+    waiting = sorted((row for row in rows if row.limit > 0), key=lambda row: len(row.prompt))
+    with _evaluating(model):
+        live: list[_Row] = []
+        decoder = _Decoder(model)
+        while live or waiting:
+            entering: list[_Row] = []
+            if waiting and len(live) <= batch * (1 - REFILL):
+                entering = [waiting.pop() for _ in range(min(batch - len(live), len(waiting)))]
+            with torch.no_grad():
+                logits = decoder.step(live, entering)
+                live = [*live, *entering]
+                chosen = _choose(logits, live, temperature, top_p)
+            for row, token in zip(live, chosen, strict=True):
+                row.made.append(token)
+            ended = [row for row in live if row.made[-1] in ends or len(row.made) >= row.limit]
+            if ended:
+                live = [row for row in live if not (row.made[-1] in ends or len(row.made) >= row.limit)]
+                for row in ended:
+                    yield row.index, row.made
+
+
+class _Decoder:
+    """The cache of the rows that are being written, kept in step with them."""
+
+    def __init__(self, model: Any) -> None:
+        from edgemind.distill.generation_cache import Cells
+
+        self._model = model
+        self._device = model.get_input_embeddings().weight.device
+        self._cells = Cells()
+        self._rows: list[_Row] = []
+        kinds = getattr(model.config, "layer_types", None) or ()
+        windowed = any("full" not in kind for kind in kinds) or bool(getattr(model.config, "sliding_window", None))
+        self._own_mask = not windowed and getattr(model.config, "_attn_implementation", "") == "sdpa"
+
+    def step(self, live: list[_Row], entering: list[_Row]) -> torch.Tensor:
+        """Logits ``[live rows then entering ones, vocabulary]`` of each one's next token."""
+        import torch
+
+        if not live:
+            self._rows = list(entering)
+            self._cells, logits = self._prefill(entering)
+            return logits
+        other, first = self._prefill(entering) if entering else (None, None)
+        self._forget_ended(live)
+        logits = self._next(live)
+        if other is None or first is None:
+            return logits
+        everyone = torch.arange(len(live), device=self._device)
+        self._cells = self._cells.joined(everyone, 0, other)
+        self._rows = [*live, *entering]
+        return torch.cat([logits, first])
+
+    def _prefill(self, rows: list[_Row]) -> tuple[Any, torch.Tensor]:
+        import torch
+
+        from edgemind.distill.generation_cache import Cells
+
+        longest = max(len(row.prompt) for row in rows)
+        tokens = torch.zeros((len(rows), longest), dtype=torch.long)
+        mask = torch.zeros((len(rows), longest), dtype=torch.long)
+        for number, row in enumerate(rows):
+            tokens[number, longest - len(row.prompt) :] = torch.tensor(row.prompt)
+            mask[number, longest - len(row.prompt) :] = 1
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        cells = Cells()
+        return cells, self._forward(cells, tokens, mask.to(self._device), positions)
+
+    def _next(self, live: list[_Row]) -> torch.Tensor:
+        import torch
+
+        length = self._cells.length + 1
+        sizes = torch.tensor([len(row.prompt) + len(row.made) for row in live])
+        mask = torch.arange(length) >= (length - sizes)[:, None]
+        tokens = torch.tensor([row.made[-1:] for row in live])
+        shaped = mask[:, None, None, :] if self._own_mask else mask.long()
+        return self._forward(self._cells, tokens, shaped.to(self._device), (sizes - 1)[:, None])
+
+    def _forward(self, cells: Any, tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self._model(
+            input_ids=tokens.to(self._device),
+            attention_mask=mask,
+            position_ids=positions.to(self._device),
+            past_key_values=cells,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        return made.float()
+
+    def _forget_ended(self, live: list[_Row]) -> None:
+        """Leave the ended rows out of the cache, and the cells that none of the others needs."""
+        import torch
+
+        if len(live) == len(self._rows):
+            return
+        places = {row.index: place for place, row in enumerate(self._rows)}
+        keep = torch.tensor([places[row.index] for row in live], device=self._device)
+        longest = max(len(row.prompt) + len(row.made) - 1 for row in live)
+        self._cells = self._cells.joined(keep, self._cells.length - longest, None)
+        self._rows = list(live)
+
+
+def _choose(logits: torch.Tensor, rows: list[_Row], temperature: float, top_p: float) -> list[int]:
+    """The next token of each row: the likeliest, or a draw by inversion of the cumulated probabilities."""
+    import torch
+
+    if temperature <= 0:
+        return [int(token) for token in logits.argmax(-1).tolist()]
+    draws = torch.tensor([row.draws.random() for row in rows if row.draws], dtype=torch.float64).to(logits.device)
+    chances = torch.softmax(logits / temperature, dim=-1)
+    if top_p >= 1:
+        return [int(token) for token in _drawn(chances, draws).tolist()]
+    best, ids = chances.topk(min(LIKELY, chances.shape[-1]), dim=-1)
+    short = best.sum(-1) < top_p
+    chosen = ids.gather(1, _drawn(_nucleus(best, top_p), draws)[:, None])[:, 0]
+    if bool(short.any()):
+        full, full_ids = chances[short].sort(dim=-1, descending=True, stable=True)
+        chosen[short] = full_ids.gather(1, _drawn(_nucleus(full, top_p), draws[short])[:, None])[:, 0]
+    return [int(token) for token in chosen.tolist()]
+
+
+def _nucleus(falling: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Falling probabilities with those beyond the smallest set of mass ``top_p`` made zero."""
+    before = falling.cumsum(-1) - falling
+    return falling.masked_fill(before >= top_p, 0)
+
+
+def _drawn(chances: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """``[rows]``: where ``draws`` in [0, 1) fall in each row's cumulated chances, which need not sum to 1."""
+    import torch
+
+    sums = chances.double().cumsum(-1)
+    found = torch.searchsorted(sums, (draws * sums[:, -1])[:, None], right=True)[:, 0]
+    last = (chances > 0).long().mul(torch.arange(chances.shape[-1], device=chances.device)).amax(-1)
+    return torch.minimum(found, last)
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """The model in evaluation mode, and afterwards in the mode that it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
