@@ -183,6 +183,8 @@ class TeacherRecipe(_Table):
     allow_network: Yes = False
     """That prompts may leave this machine; only for a server that is not on it."""
     train: Yes = False
+    problems: Count | None = None
+    """How many a teacher that is trained sees; as many as the student when left out."""
     start: StudentRecipe | None = None
     """Of a teacher that is trained first."""
     training: TrainingRecipe | None = None
@@ -198,8 +200,8 @@ class TeacherRecipe(_Table):
             raise ValueError(f"a teacher is exactly one of model, server and train = true; {found}")
         if self.train and (self.start is None or self.training is None):
             raise ValueError("a teacher that is trained needs [teacher.start] and [teacher.training]")
-        if not self.train and (self.start is not None or self.training is not None):
-            raise ValueError("[teacher.start] and [teacher.training] go with train = true")
+        if not self.train and (self.start or self.training or self.problems):
+            raise ValueError("[teacher.start], [teacher.training] and problems go with train = true")
         if self.start is not None and self.start.tokenizer == "teacher" and self.start.shape is not None:
             raise ValueError('[teacher.start] has no teacher to take a tokenizer from; say tokenizer = "train"')
         if self.server is None and (self.served_model or self.key_variable or self.allow_network):

@@ -1,0 +1,70 @@
+"""The stage ``problems``: what is trained on, what the curriculum is measured with, what the end is measured with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgemind.distill.pipeline.stage import Done, Run, Stage, View
+from edgemind.distill.recipe.schema import ProblemsRecipe
+
+TRAINING, LEVELS, HELD_OUT = "training.jsonl", "levels.jsonl", "held-out.jsonl"
+
+
+def stages(run: Run) -> list[Stage]:
+    return [Stage("problems", "problems", {}, _inputs, _work)]
+
+
+def file(run: Run, name: str) -> Path:
+    """One of the three files."""
+    return run.directory / "problems" / name
+
+
+def inputs_of(recipe: ProblemsRecipe, run: Run) -> dict[str, Any]:
+    """A table of problems, with what its datasets hold."""
+    values = recipe.model_dump(mode="json")
+    for dataset, about in zip(recipe.dataset, values["dataset"], strict=True):
+        about["path"] = run.hashes.digest(dataset.path)
+    return values
+
+
+def _inputs(run: Run) -> Mapping[str, Any]:
+    return {
+        "[problems]": inputs_of(run.recipe.problems, run),
+        "evaluation.held_out": run.recipe.evaluation.held_out,
+        "curriculum.held_out": run.recipe.curriculum.held_out,
+        "seed": run.recipe.seed,
+    }
+
+
+def _work(run: Run, folder: Path, view: View) -> Done:
+    from edgemind.distill.problems.sources import (
+        make_held_out,
+        make_level_checks,
+        make_training,
+        open_sources,
+        write_problems,
+    )
+
+    recipe = run.recipe
+    sources = open_sources(recipe.problems, recipe.seed)
+    training = make_training(recipe.problems, sources, recipe.seed)
+    held_out = make_held_out(recipe.evaluation.held_out, sources, recipe.seed)
+    kept = {problem.id for problem in held_out}
+    levels = make_level_checks(recipe.curriculum.held_out, sources, recipe.seed, without=kept)
+    sets = {TRAINING: training, LEVELS: levels, HELD_OUT: held_out}
+    for name, found in sets.items():
+        write_problems(folder / name, found)
+    families = Counter(problem.family for problem in training)
+    return Done(
+        [folder / name for name in sets],
+        {
+            "training": len(training),
+            "held_out": len(held_out),
+            "levels": len(levels),
+            "families": dict(sorted(families.items())),
+            "by_level": dict(sorted(Counter(str(problem.level) for problem in training).items())),
+        },
+    )
