@@ -82,11 +82,12 @@ class Contexts:
         self._flash = False
         self._clock = itertools.count(1)
 
-    def apart(self, cells: int, rows: int, on_node: Any = None) -> llama.Context:
+    def apart(self, cells: int, rows: int, on_node: Any = None, sequences: int = 1) -> llama.Context:
         """A context of its own, for reading texts whole: up to ``rows`` tokens at once, with the logits of each.
 
         Args:
             on_node: as in ``llama.Context``.
+            sequences: texts at once.
 
         Raises:
             OutOfMemory: llama.cpp found no room.
@@ -94,6 +95,7 @@ class Contexts:
         context = llama.Context(
             self.model,
             n_ctx=cells,
+            n_seq_max=sequences,
             n_batch=rows,
             n_ubatch=rows,
             n_outputs=rows,

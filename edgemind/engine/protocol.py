@@ -83,6 +83,23 @@ class Score(Frozen):
     """As many as tokens: answer with their losses in place of rows."""
 
 
+class Top(Frozen):
+    """The most probable tokens at the last places of some texts, each read on its own from its beginning."""
+
+    type: Literal["top"] = "top"
+    id: int
+    texts: tuple[Annotated[tuple[int, ...], Field(min_length=2)], ...] = Field(min_length=1)
+    wanted: tuple[Annotated[int, Field(ge=0)], ...]
+    """Of how many tokens at the end of each text; fewer than the text has."""
+    k: int = Field(ge=0, le=4096)
+    """Tokens of each distribution; with 0 only ``chosen`` is answered."""
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    size: int = Field(ge=1)
+    """Cut the distributions off after so many tokens, before they are normalized."""
+    room: int = Field(default=0, ge=0)
+    """Cells of the context, when these texts need no more: the same whatever the texts, for the same results."""
+
+
 class Probe(Frozen):
     """What llama.cpp was built with and which devices it sees; no model needed."""
 
@@ -140,11 +157,11 @@ class Quantize(Frozen):
     """Answer with what would be done; nothing is written."""
 
 
-Request = Generate | Count | Tokenize | Score | Calibrate | Collect
+Request = Generate | Count | Tokenize | Score | Top | Calibrate | Collect
 """Commands that need a loaded model and end with one of ``LAST_WORDS``."""
 
 Command = Annotated[
-    Load | Generate | Cancel | AnswerNow | Count | Tokenize | Score | Calibrate | Collect | Quantize | Probe,
+    Load | Generate | Cancel | AnswerNow | Count | Tokenize | Score | Top | Calibrate | Collect | Quantize | Probe,
     Field(discriminator="type"),
 ]
 
@@ -170,6 +187,20 @@ class Scored(Frozen):
     """Base64 of ``[tokens, vocabulary]`` little-endian floats."""
     losses: tuple[float, ...] = ()
     """Negative log-probabilities of the targets, in nats."""
+
+
+class Topped(Frozen):
+    """The answer to ``Top``: a row for each wanted token, text by text. Base64 of little-endian numbers."""
+
+    type: Literal["topped"] = "topped"
+    ids: str
+    """``[rows, k]`` int32, the most probable first."""
+    logp: str
+    """``[rows, k]`` float32: natural logarithms of the probabilities at the temperature."""
+    tail: str
+    """``[rows]`` float32: logarithm of the probability of all other tokens together, ``-inf`` for none."""
+    chosen: str
+    """``[rows]`` float32: logarithm of the probability of the text's own token, at temperature 1."""
 
 
 class Calibrated(Frozen):
@@ -241,13 +272,13 @@ class Build(Frozen):
     devices: tuple[Device, ...]
 
 
-Word = Counted | Tokenized | Scored | Calibrated | Collected | Made | Build
+Word = Counted | Tokenized | Scored | Topped | Calibrated | Collected | Made | Build
 """The one reply to a command that is not ``Generate``."""
 
 Reply = Annotated[Event | Word | Making, Field(discriminator="type")]
 
 
-LAST_WORDS = (Done, Failed, Counted, Tokenized, Scored, Calibrated, Collected, Made, Build)
+LAST_WORDS = (Done, Failed, Counted, Tokenized, Scored, Topped, Calibrated, Collected, Made, Build)
 """After one of these nothing more comes for a request."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgemind.engine import protocol
@@ -24,6 +25,20 @@ PIECE_BYTES = 48 << 20
 
 PIECE_LOSSES = 2048
 """Tokens of one answer when only losses are wanted."""
+
+
+@dataclass(frozen=True)
+class TopRows:
+    """The most probable tokens at ``n`` places of one text, and the token that stands there."""
+
+    ids: NDArray[np.int32]
+    """``[n, k]``, the most probable first."""
+    logp: NDArray[np.float32]
+    """``[n, k]``: natural logarithms of the probabilities at the temperature."""
+    tail: NDArray[np.float32]
+    """``[n]``: logarithm of the probability of all others together; ``-inf`` for none."""
+    chosen: NDArray[np.float32]
+    """``[n]``: logarithm of the probability of the text's own token, at temperature 1."""
 
 
 def tokenize(
@@ -85,6 +100,57 @@ def losses(engine: Engine, tokens: Sequence[int]) -> list[float]:
     for start in range(0, len(given), PIECE_LOSSES):
         end = start + PIECE_LOSSES
         found += _score(engine, tuple(given[start:end]), start, len(given), targets=tuple(targets[start:end])).losses
+    return found
+
+
+def top(
+    engine: Engine,
+    texts: Sequence[Sequence[int]],
+    wanted: Sequence[int],
+    k: int,
+    *,
+    temperature: float = 1.0,
+    size: int | None = None,
+    room: int = 0,
+) -> list[TopRows]:
+    """The most probable tokens at the last places of each text; ``k`` values a token cross the pipe, not whole rows.
+
+    Args:
+        texts: each in tokens, read from its beginning.
+        wanted: of how many tokens at each end; fewer than the text has.
+        k: tokens of each distribution; 0 for the text's own alone.
+        size: cut the distributions off after so many tokens, before they are normalized.
+        room: cells of the context where these texts need no more: the same for the same results to the last bit.
+
+    Raises:
+        UsageError: a token that the vocabulary does not have, or numbers that do not fit it.
+        OutOfMemory, EdgemindError: the context does not fit, or the worker died.
+    """
+    import numpy as np
+
+    if not texts:
+        return []
+    cut = size or engine.wait_loaded().vocabulary
+    reply = engine.ask(
+        lambda number: protocol.Top(
+            id=number,
+            texts=tuple(tuple(text) for text in texts),
+            wanted=tuple(wanted),
+            k=k,
+            temperature=temperature,
+            size=cut,
+            room=room,
+        ),
+        protocol.Topped,
+    )
+    ids = np.frombuffer(base64.b64decode(reply.ids), "<i4").reshape(-1, max(k, 1))
+    logp = np.frombuffer(base64.b64decode(reply.logp), "<f4").reshape(-1, max(k, 1))
+    tail, chosen = (np.frombuffer(base64.b64decode(data), "<f4") for data in (reply.tail, reply.chosen))
+    found, at = [], 0
+    for count in wanted:
+        piece = slice(at, at + count)
+        found.append(TopRows(ids[piece], logp[piece], tail[piece], chosen[piece]))
+        at += count
     return found
 
 

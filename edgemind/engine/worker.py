@@ -163,6 +163,9 @@ class Worker:
         elif isinstance(command, protocol.Score):
             self._scorer = self._scorer or Scorer(model.contexts)
             self._outbox.say(command.id, self._scorer.score(command))
+        elif isinstance(command, protocol.Top):
+            self._scorer = self._scorer or Scorer(model.contexts)
+            self._outbox.say(command.id, self._scorer.top(command))
         elif isinstance(command, protocol.Generate):
             self._admit(command, model)
         else:

@@ -12,6 +12,7 @@ from tiny import tiny_model
 from edgemind.engine import protocol, scoring
 from edgemind.engine.client import Engine
 from edgemind.engine.events import Done, GenerateRequest, LoadOptions, Sampling
+from edgemind.engine.topk import top_rows
 from edgemind.errors import EdgemindError, UsageError
 
 TEXT = "the ones plus the tens equals the sum. " * 20
@@ -91,3 +92,57 @@ def test_what_cannot_be_scored_is_said(engine: Engine) -> None:
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with Engine(LoadOptions(path=str(tmp_path / "none.gguf"))) as engine, pytest.raises(EdgemindError):
         scoring.tokenize(engine, ["the"])
+
+
+def test_the_most_probable_tokens_are_those_of_the_rows(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = scoring.tokenize(engine, [TEXT])[0]
+    texts, wanted = [whole[:40], whole[5:30], whole * 3, whole[:2]], [10, 24, 600, 1]
+    found = scoring.top(engine, texts, wanted, 7, temperature=2.0, size=200)
+    for text, count, top in zip(texts, wanted, found, strict=True):
+        rows = rows_of(engine, text[:-1]).astype(np.float64)[-count:]
+        every = rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
+        rows = rows[:, :200] / 2
+        rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
+        rest = -np.sort(-rows, axis=1)[:, 7:]
+        assert np.allclose(top.logp, np.take_along_axis(rows, top.ids, axis=1), atol=2e-4)
+        assert np.allclose(top.logp, -np.sort(-rows, axis=1)[:, :7], atol=2e-4)
+        assert np.allclose(top.tail, np.log(np.exp(rest).sum(axis=1)), atol=2e-4)
+        assert np.allclose(top.chosen, every[np.arange(count), text[-count:]], atol=5e-4)
+    assert len(found[2].tail) == 600
+
+
+def test_without_k_only_the_texts_own_tokens_are_answered(engine: Engine) -> None:
+    tokens = scoring.tokenize(engine, [TEXT])[0]
+    (alone,) = scoring.top(engine, [tokens], [len(tokens) - 1], 0)
+    assert -alone.chosen == pytest.approx(scoring.losses(engine, tokens), abs=1e-3)
+    assert not alone.ids.size
+
+
+def test_the_whole_vocabulary_leaves_no_tail(engine: Engine) -> None:
+    size = engine.wait_loaded().vocabulary
+    (found,) = scoring.top(engine, [[1, 2, 3]], [2], size)
+    assert (found.tail == -np.inf).all()
+    assert np.exp(found.logp).sum(axis=1) == pytest.approx([1, 1], rel=1e-5)
+
+
+def test_what_has_no_most_probable_tokens_is_said(engine: Engine) -> None:
+    size = engine.wait_loaded().vocabulary
+    for texts, wanted, k, cut in (
+        ([[1, 2]], [2], 1, None),
+        ([[1, 2], [1, 2]], [1], 1, None),
+        ([[1, 10**6]], [1], 1, None),
+        ([[1, 2]], [1], 4, 3),
+        ([[1, 2]], [1], 4, size + 1),
+    ):
+        with pytest.raises(UsageError):
+            scoring.top(engine, texts, wanted, k, size=cut)
+    assert len(scoring.top(engine, [[1, 2]], [1], 4)) == 1
+
+
+@pytest.mark.parametrize(("vocabulary", "k"), [(50, 3), (40_000, 4), (129, 2)])
+def test_the_largest_of_rows_in_falling_order(vocabulary: int, k: int) -> None:
+    rows = np.random.default_rng(0).integers(-20, 20, (9, vocabulary)).astype(np.float32)
+    ids, logp, tail = top_rows(rows, k)
+    assert np.array_equal(ids, np.argsort(-rows, axis=1, kind="stable")[:, :k]) or vocabulary < 20_000
+    assert np.array_equal(np.take_along_axis(rows, ids, axis=1), -np.sort(-rows, axis=1)[:, :k])
+    assert np.allclose(np.exp(logp).sum(axis=1) + np.exp(tail), 1, atol=1e-5)
