@@ -21,6 +21,7 @@ from edgemind.cli import (
     console,
     convert,
     default,
+    distill,
     doctor,
     export,
     import_,
@@ -69,6 +70,7 @@ for family in (
     bench,
     completion,
     convert,
+    distill,
 ):
     family.register(app)
 

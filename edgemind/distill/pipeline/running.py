@@ -10,7 +10,7 @@ import errno
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -42,6 +42,10 @@ class Wanted:
     only: Kind | None = None
 
 
+def _nothing(stage: Stage) -> None:
+    pass
+
+
 def planned(run: Run, stages: Sequence[Stage], wanted: Wanted = Wanted()) -> list[Step]:
     """What would be done, and why; nothing is written.
 
@@ -59,8 +63,13 @@ def planned(run: Run, stages: Sequence[Stage], wanted: Wanted = Wanted()) -> lis
     return list(steps.values())
 
 
-def carry_out(run: Run, stages: Sequence[Stage], view: View, wanted: Wanted = Wanted()) -> dict[str, Record]:
+def carry_out(
+    run: Run, stages: Sequence[Stage], view: View, wanted: Wanted = Wanted(), before: Callable[[Stage], None] = _nothing
+) -> dict[str, Record]:
     """Do what is due.
+
+    Args:
+        before: called before a stage is worked on.
 
     Returns:
         The records of all stages that were asked for, by name.
@@ -83,6 +92,7 @@ def carry_out(run: Run, stages: Sequence[Stage], view: View, wanted: Wanted = Wa
                 view.skipped(step)
                 records[stage.name] = step.record
             else:
+                before(stage)
                 view.began(step)
                 records[stage.name] = _worked(run, step, view)
                 view.ended(step, records[stage.name])

@@ -40,6 +40,7 @@ class Run:
         variants: what is trained and measured beside the recipe itself.
         command: what was typed, for the record of what is installed.
         file: of the recipe.
+        allow_network: a server that is no part of this machine may be asked.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class Run:
     variants: tuple[Variant, ...] = ()
     command: str = ""
     file: Path | None = None
+    allow_network: bool = False
 
     @property
     def records(self) -> Records:

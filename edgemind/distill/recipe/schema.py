@@ -175,13 +175,12 @@ class TeacherRecipe(_Table):
 
     model: ModelName | None = None
     server: Annotated[str, Field(max_length=2000)] | None = None
-    """Address of an OpenAI-compatible server, up to and with ``/v1``."""
+    """Address of an OpenAI-compatible server, with ``/v1``. Unless it is on this machine, the command line has
+    to allow it as well: no file that somebody hands on opens the network."""
     served_model: Text | None = None
     """What the server calls the model."""
     key_variable: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Environment variable that holds the server's key; the key itself never stands in a recipe."""
-    allow_network: Yes = False
-    """That prompts may leave this machine; only for a server that is not on it."""
     train: Yes = False
     problems: Count | None = None
     """How many a teacher that is trained sees; as many as the student when left out."""
@@ -204,8 +203,8 @@ class TeacherRecipe(_Table):
             raise ValueError("[teacher.start], [teacher.training] and problems go with train = true")
         if self.start is not None and self.start.tokenizer == "teacher" and self.start.shape is not None:
             raise ValueError('[teacher.start] has no teacher to take a tokenizer from; say tokenizer = "train"')
-        if self.server is None and (self.served_model or self.key_variable or self.allow_network):
-            raise ValueError("served_model, key_variable and allow_network go with server")
+        if self.server is None and (self.served_model or self.key_variable):
+            raise ValueError("served_model and key_variable go with server")
         if self.server is not None:
             self._check_server(self.server)
         return self

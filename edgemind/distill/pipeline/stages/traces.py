@@ -60,6 +60,8 @@ def _work(run: Run, folder: Path, view: View, origin: str) -> Done:
     sources = open_sources(recipe.problems, recipe.seed)
     asked = recipe.traces.model_copy(update={"source": origin})
     with _writer(run) if origin == "teacher" else nullcontext() as writer:
+        if writer is not None and writer.notice:
+            view.note(writer.notice)
         report = make_traces(
             problems, sources, writer, asked, folder, recipe.seed, lambda moment: view.progress(*_said(moment))
         )
@@ -77,26 +79,30 @@ def _work(run: Run, folder: Path, view: View, origin: str) -> Done:
 def _writer(run: Run) -> Iterator[Writer]:
     """The teacher: through a server, on a graphics card as a checkpoint, else through the engine."""
     recipe, teacher = run.recipe, Teacher.of(run)
+    writer: Writer
     if recipe.teacher.server is not None:
         from edgemind.distill.traces.server import ServerWriter
 
-        yield ServerWriter(
+        writer = ServerWriter(
             recipe.teacher.server,
             recipe.teacher.served_model or "",
             recipe.teacher.key_variable,
-            allow_network=recipe.teacher.allow_network,
+            allow_network=run.allow_network,
             requests=recipe.traces.sequences,
         )
-        return
-    if teacher.folder is not None and (teacher.gguf is None or _has_graphics()):
+    elif teacher.folder is not None and (teacher.gguf is None or _has_graphics()):
         from edgemind.distill.traces.transformers_writer import TransformersWriter
 
-        yield TransformersWriter(teacher.folder)
-        return
-    from edgemind.distill.traces.engine_writer import EngineWriter
+        writer = TransformersWriter(teacher.folder)
+    else:
+        from edgemind.distill.traces.engine_writer import EngineWriter
 
-    assert teacher.gguf is not None
-    yield EngineWriter(teacher.gguf, recipe.traces.sequences)
+        assert teacher.gguf is not None
+        writer = EngineWriter(teacher.gguf, recipe.traces.sequences)
+    try:
+        yield writer
+    finally:
+        writer.close()
 
 
 def _has_graphics() -> bool:
