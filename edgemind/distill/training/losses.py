@@ -236,7 +236,7 @@ def _sums_of_exp(shifted: Tensor, heat: float) -> tuple[Tensor, Tensor]:
 
 
 def _online(logits: Tensor, theirs: Tensor, labels: Tensor, mix: Mix, scale: float, wanted: bool) -> Tensor:
-    """``(cross-entropy, divergence)`` over the whole vocabulary; ``logits`` become their gradient, ``theirs`` is lost."""
+    """``(cross-entropy, divergence)`` of everything; ``logits`` become their gradient, ``theirs`` is lost."""
     heat = mix.temperature
     at = logits.gather(1, labels[:, None])[:, 0]
     plain = _log_sum(logits, 1.0)

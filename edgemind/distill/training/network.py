@@ -1,0 +1,157 @@
+"""A causal language model as training sees it: states where something is learned, a head, and one pass back.
+
+Not for: the loss itself (``losses``), optimizers, loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from edgemind.distill.training import losses
+from edgemind.distill.training.batches import Batch
+from edgemind.distill.training.losses import Mix, Online, Stored, Sums, Teacher
+from edgemind.distill.training.precision import casting
+from edgemind.errors import ModelUnusable
+
+States = Callable[[Tensor, Tensor | None, Tensor | None, Tensor], Tensor]
+
+
+class Network(nn.Module):
+    """A transformers model without its head: tokens in, ``[n, width]`` states at the learned places out.
+
+    Args:
+        model: a causal language model, perhaps with LoRA's factors in it.
+
+    Raises:
+        ModelUnusable: its logits are not states times a weight.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        check_head(base)
+        self._parts = (base.get_decoder(), base.get_output_embeddings())
+        self.scale = logit_scale(base.config)
+        kinds = getattr(base.config, "layer_types", None) or ()
+        self._no_mask: Any = {"full_attention": None} if kinds and set(kinds) == {"full_attention"} else None
+        self.windowed = any(kind != "full_attention" for kind in kinds)
+
+    @property
+    def head(self) -> Tensor:
+        """``[vocab, width]``."""
+        return cast("Tensor", self._parts[1].weight)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None, positions: Tensor | None, where: Tensor) -> Tensor:
+        """States at the places ``where`` of the flattened ``tokens [rows, width]``."""
+        states = self._parts[0](
+            input_ids=tokens,
+            attention_mask=self._no_mask if mask is None else mask,
+            position_ids=positions,
+            use_cache=False,
+        ).last_hidden_state
+        found: Tensor = states.reshape(-1, states.shape[-1])[where]
+        return found if self.scale == 1.0 else found * self.scale
+
+
+def check_head(model: Any) -> None:
+    """Raises ModelUnusable if logits are more than states times a weight."""
+    head = model.get_output_embeddings()
+    name = type(model).__name__
+    if head is None or getattr(head, "bias", None) is not None:
+        raise ModelUnusable(f"A head like that of {name} (none, or with a bias) cannot be trained here.")
+    if getattr(model.config, "final_logit_softcapping", None):
+        raise ModelUnusable(
+            f"{name} squeezes its logits (final_logit_softcapping), which the losses here do not follow.",
+            "Set final_logit_softcapping to null in its config.json to train without it.",
+        )
+
+
+def logit_scale(config: Any) -> float:
+    """The factor between states times head and logits (Cohere's multiplies, Granite's divides)."""
+    return float(getattr(config, "logit_scale", None) or 1.0) / float(getattr(config, "logits_scaling", None) or 1.0)
+
+
+class OnlineTeacher:
+    """A teacher that answers while the student learns; it keeps no gradients.
+
+    Args:
+        rows: of the vocabulary that both have in common.
+    """
+
+    def __init__(self, model: Any, rows: int, kind: torch.dtype, where: torch.device) -> None:
+        self._network = Network(model.eval().requires_grad_(False))
+        self._rows, self._kind, self._where = rows, kind, where
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Online:
+        """Its states at the learned places."""
+        with casting(self._kind, self._where):
+            states = self._network(batch.tokens, batch.mask(), batch.positions, batch.where)
+        return Online(states, self._network.head, self._rows)
+
+
+class Learner:
+    """One network and how its gradients are made.
+
+    Args:
+        kind: of matrix products.
+        chunk: rows of logits at once.
+        compiled: whether the graph of the states is compiled, for batches of any size.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        kind: torch.dtype,
+        where: torch.device,
+        chunk: int | None = None,
+        compiled: bool = False,
+    ) -> None:
+        self.network, self.kind, self.where, self.chunk = network, kind, where, chunk
+        self._states: States = torch.compile(network, dynamic=True) if compiled else network
+
+    @property
+    def _product(self) -> torch.dtype | None:
+        return self.kind if self.where.type == "cuda" and self.kind != torch.float32 else None
+
+    def backward(self, batch: Batch, mix: Mix, scale: float, online: OnlineTeacher | None = None) -> Sums:
+        """Add ``scale`` times the gradient of the summed loss of a batch to the parameters'."""
+        with casting(self.kind, self.where):
+            states = self._states(batch.tokens, batch.mask(), batch.positions, batch.where)
+        head = self.network.head
+        states_grad = torch.empty_like(states)
+        sums = losses.fused(
+            states,
+            head,
+            batch.labels,
+            teacher_of(batch, online),
+            mix,
+            scale=scale,
+            chunk=self.chunk,
+            dtype=self._product,
+            grad_hidden=states_grad,
+            grad_weight=gradient_of(head) if head.requires_grad else None,
+        )
+        torch.autograd.backward(states, states_grad)
+        return sums
+
+
+def teacher_of(batch: Batch, online: OnlineTeacher | None) -> Teacher:
+    """What a batch's teacher says, stored or now; ``None`` if there is none."""
+    if online is not None:
+        return online(batch)
+    if batch.ids is None or batch.logp is None or batch.tail is None:
+        return None
+    return Stored(batch.ids, batch.logp, batch.tail)
+
+
+def gradient_of(weight: Tensor) -> Tensor:
+    """A parameter's gradient, made if there is none yet."""
+    if weight.grad is None:
+        weight.grad = torch.zeros_like(weight)
+    return weight.grad

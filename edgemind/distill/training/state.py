@@ -1,0 +1,337 @@
+"""One training run: its model, optimizers, place in the data and curriculum, and how these are kept and brought back.
+
+Not for: the loop over steps (``trainer``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edgemind.distill.chat_format import ChatFormat
+from edgemind.distill.curriculum import Curriculum
+from edgemind.distill.students import TOKENIZER_FILES, open_model
+from edgemind.distill.training import checkpoints, precision, schedule
+from edgemind.distill.training.batches import SHARD_STEPS, Batch, Planner, Pool
+from edgemind.distill.training.distributed import Processes
+from edgemind.distill.training.divergences import Divergence
+from edgemind.distill.training.ema import Average
+from edgemind.distill.training.feeding import Feeder, Portioning
+from edgemind.distill.training.job import Observer, StepFigures, TrainJob, TrainResult
+from edgemind.distill.training.log import TrainingLog
+from edgemind.distill.training.losses import Mix
+from edgemind.distill.training.network import Learner, Network, OnlineTeacher
+from edgemind.distill.training.optimizers import Optimizers
+
+RESULT = "result.json"
+CHECKS = 20
+"""Measurements of held-out accuracy over a run, when the recipe says nothing."""
+
+
+@dataclass(frozen=True)
+class Portion:
+    """One forward and backward pass; ``scale`` makes a mean over the step out of its sum."""
+
+    batch: Batch
+    mix: Mix
+    scale: float
+    online: OnlineTeacher | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step; counts are over all processes. ``taught``: a divergence belongs to its loss."""
+
+    portions: list[Portion]
+    read: int
+    learned: int
+    taught: bool
+
+
+class Run:
+    """Everything that changes while a job is done."""
+
+    def __init__(self, job: TrainJob, observer: Observer) -> None:
+        self.job, self.observer = job, observer
+        self.processes = Processes.now()
+        job.directory.mkdir(parents=True, exist_ok=True)
+        self.identity = identity(job)
+        self.steps = schedule.total_steps(job.recipe)
+        self.step = self.tokens = self.learned = self.saved = 0
+        self.seconds = self.last_seconds = self._waited = self._waited_before = 0.0
+        self.notes: list[str] = []
+        self.levels: dict[int, tuple[int, int]] = {}
+        self.last: StepFigures | None = None
+        self._log: TrainingLog | None = None
+
+    def finished(self) -> TrainResult | None:
+        """The result, if this job was done before; else the run is made ready."""
+        found = read_result(self.job.directory, self.identity)
+        if found is None:
+            self._open()
+        return found
+
+    @property
+    def log(self) -> TrainingLog:
+        assert self._log is not None
+        return self._log
+
+    @property
+    def busy(self) -> float:
+        """Share of the time in which no batch was waited for."""
+        return 1.0 - self._waited / self.seconds if self.seconds > 0 else 1.0
+
+    def just_waited(self) -> float:
+        """Seconds of waiting for this step's batch."""
+        waited = self._feeder.waited - self._waited_before
+        self._waited_before = self._feeder.waited
+        self._waited += waited
+        return waited
+
+    def works(self) -> Iterator[Work]:
+        """What every step that is left does."""
+        while self.step < self.steps:
+            if self._shard is None:
+                self._shard = (self.step, self._shares(), self.planner.state())
+            begin, shares, _ = self._shard
+            plan = self.planner.plan(shares, min(SHARD_STEPS, self.steps - begin))
+            feed = self._feeder.steps(plan[self.step - begin :])
+            for made in feed:
+                scale = 1.0 / max(1, made.learned)
+                portions = [Portion(batch.to(self.where), self.mix, scale, self._online) for batch in made.portions]
+                yield Work(portions, made.read, made.learned, self._taught)
+            self._shard = None
+
+    def advance(self, work: Work, seconds: float) -> None:
+        """A step was made."""
+        self.step += 1
+        self.tokens += work.read
+        self.learned += work.learned
+        self.seconds += seconds
+        self.last_seconds = seconds
+        if self.average is not None:
+            self.average.update(self.step)
+
+    def after_step(self, figures: StepFigures) -> None:
+        """Look at accuracy and write a checkpoint, when it is time for either."""
+        self.last = figures
+        if self.step % self.check_every == 0 or self.step == self.steps:
+            self._check()
+        if self.step % self.job.recipe.checkpoint_every == 0 and self.step < self.steps:
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        shard = self._shard
+        if shard is not None and shard[0] + SHARD_STEPS <= self.step:
+            shard = None
+        begin, shares, planned = shard or (self.step, {}, self.planner.state())
+        state: dict[str, Any] = {
+            "identity": self.identity,
+            "step": self.step,
+            "tokens": self.tokens,
+            "learned": self.learned,
+            "seconds": self.seconds,
+            "waited": self._waited,
+            "shard": [begin, [[*pool, share] for pool, share in shares.items()], planned] if shard else None,
+            "planner": planned,
+            "curriculum": self.curriculum.to_state() if self.curriculum else None,
+            "levels": {level: list(pair) for level, pair in self.levels.items()},
+            "model": {name: p.detach() for name, p in self.learner.network.named_parameters() if p.requires_grad},
+            "optimizers": self.optimizers.state(),
+            "average": self.average.values if self.average else None,
+            "random": torch.get_rng_state(),
+            "random_gpu": torch.cuda.get_rng_state() if self.where.type == "cuda" else None,
+        }
+        checkpoints.save(self.job.directory / checkpoints.NAME, state)
+        self.saved = self.step
+
+    def finish(self) -> TrainResult:
+        """Write the finished model and what came out."""
+        self.observer.on_phase("save")
+        job, last = self.job, self.last
+        adapter = job.directory / "adapter" if job.recipe.lora else None
+        network = self.learner.network
+        if self.average is not None:
+            self.average.swap()
+        if adapter is not None:
+            checkpoints.publish_folder(adapter, network.model.save_pretrained)
+            network.model = network.model.merge_and_unload()
+        checkpoints.publish_folder(job.directory / "model", self._write_model)
+        result = TrainResult(
+            model=job.directory / "model",
+            steps=self.step,
+            tokens=self.tokens,
+            learned=self.learned,
+            seconds=round(self.seconds, 3),
+            loss=last.loss if last else float("nan"),
+            cross_entropy=last.cross_entropy if last else float("nan"),
+            divergence=last.divergence if last else None,
+            busy=round(self.busy, 5),
+            levels=self.levels,
+            adapter=adapter,
+            notes=tuple(self.notes),
+        )
+        write_result(result, job.directory, self.identity)
+        (job.directory / checkpoints.NAME).unlink(missing_ok=True)
+        return result
+
+    def close(self) -> None:
+        """Let go of the log."""
+        if self._log is not None:
+            self._log.close()
+
+    def _write_model(self, folder: Path) -> None:
+        self.learner.network.model.save_pretrained(folder)
+        for name in TOKENIZER_FILES:
+            if (self.job.model / name).exists():
+                shutil.copy2(self.job.model / name, folder / name)
+
+    def _open(self) -> None:
+        job, recipe = self.job, self.job.recipe
+        torch.manual_seed(job.seed)
+        self.where = precision.device()
+        kind = precision.product_type(recipe, self.where)
+        model: Any = open_model(job.model)
+        context = min(recipe.context or 1 << 30, model.config.max_position_embeddings)
+        self.format = ChatFormat.of_folder(job.model)
+        self.planner = Planner(job.examples, job.seed, recipe.batch_tokens, recipe.accumulate, context)
+        if self.planner.left_out:
+            self.note(f"{self.planner.left_out:,} examples are longer than {context:,} tokens and are left out.")
+        if recipe.gradient_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        if recipe.lora is not None:
+            model = with_lora(model, recipe.lora)
+        network = Network(model.to(self.where)).train()
+        parameters = sum(p.numel() for p in network.parameters())
+        read = self.steps * recipe.batch_tokens * recipe.accumulate
+        compiled = precision.compiles(recipe, parameters, read, self.where)
+        if compiled:
+            self.observer.on_phase("compile")
+        self.learner = Learner(network, kind, self.where, job.loss.chunk, compiled)
+        self.optimizers = Optimizers(network, recipe)
+        self.average = Average(network, recipe.ema) if recipe.ema else None
+        header = job.examples.header
+        self.mix = Mix(Divergence.of(job.loss), job.loss.weight, header.temperature)
+        self._online: OnlineTeacher | None = None
+        self._taught = header.k > 0 or self._online is not None
+        self.curriculum = Curriculum.of(job.curriculum, job.sources) if job.sources else None
+        self.check_every = job.curriculum.every or max(1, self.steps // CHECKS)
+        pack = context if recipe.packing == "pack" else None
+        self._feeder = Feeder(
+            job.examples, Portioning(self.format.pad_id, pack, self.processes.rank, self.processes.world)
+        )
+        self._shard: tuple[int, dict[Pool, float], dict[str, Any]] | None = None
+        self._resume()
+        self._log = TrainingLog(job.directory, self.step, recipe.tensorboard)
+        if self._log.note:
+            self.note(self._log.note)
+
+    def _resume(self) -> None:
+        state = checkpoints.load(self.job.directory / checkpoints.NAME, self.identity)
+        if state is None:
+            return
+        for name in ("step", "tokens", "learned", "seconds"):
+            setattr(self, name, state[name])
+        self.saved, self._waited = self.step, state["waited"]
+        self.levels = {level: (pair[0], pair[1]) for level, pair in state["levels"].items()}
+        own = dict(self.learner.network.named_parameters())
+        with torch.no_grad():
+            for name, value in state["model"].items():
+                own[name].copy_(value)
+        self.optimizers.restore(state["optimizers"])
+        if self.average is not None:
+            self.average.restore(state["average"])
+        if state["curriculum"] is not None:
+            self.curriculum = Curriculum.from_state(state["curriculum"])
+        self.planner.restore(state["planner"])
+        if state["shard"] is not None:
+            begin, shares, planned = state["shard"]
+            self._shard = (begin, {(family, level): share for family, level, share in shares}, planned)
+        torch.set_rng_state(state["random"])
+        if state["random_gpu"] is not None:
+            torch.cuda.set_rng_state(state["random_gpu"])
+
+    def _shares(self) -> dict[Pool, float]:
+        mix = self.planner.mix
+        return dict(self.curriculum.shares(mix)) if self.curriculum else mix
+
+    def _check(self) -> None:
+        """Held-out accuracy by level, for the curriculum and the log."""
+        if not self.job.held_out or self.curriculum is None:
+            return
+        from edgemind.distill.evaluation import quick_accuracy
+
+        self.levels = quick_accuracy(
+            self.learner.network.model, self.format, list(self.job.held_out), dict(self.job.sources)
+        )
+        accuracy = {level: right / max(1, count) for level, (right, count) in self.levels.items()}
+        self.curriculum.report(accuracy, self.step / self.steps, self.tokens)
+        self.log.levels(self.step, self.tokens, self.curriculum.level, self.levels)
+        self.observer.on_levels(self.levels, self.step, self.curriculum.level)
+
+    def note(self, sentence: str) -> None:
+        """Something that whoever watches should know."""
+        self.notes.append(sentence)
+        self.observer.on_phase(sentence)
+
+
+def with_lora(model: Any, recipe: Any) -> Any:
+    """The model with trainable factors beside its matrices, and everything else fixed."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        target_modules=list(recipe.targets),
+        lora_dropout=0.0,
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def identity(job: TrainJob) -> str:
+    """A hash of what decides the result: recipe, loss, curriculum, policy, seed, start and examples."""
+    header, lengths = job.examples.header, job.examples.lengths
+    weights = sorted((path.name, path.stat().st_size) for path in job.model.glob("*.safetensors"))
+    what = {
+        "recipe": job.recipe.model_dump(mode="json", exclude={"checkpoint_every", "tensorboard"}),
+        "loss": job.loss.model_dump(mode="json", exclude={"chunk"}),
+        "curriculum": job.curriculum.model_dump(mode="json"),
+        "policy": job.policy.model_dump(mode="json") if job.policy else None,
+        "seed": job.seed,
+        "online": job.online,
+        "start": [(job.model / "config.json").read_text(encoding="utf-8"), weights],
+        "examples": [header.k, header.temperature, len(lengths), int(lengths.sum())],
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def write_result(result: TrainResult, directory: Path, job: str) -> None:
+    """Keep what came out, with the job it is of."""
+    values = asdict(result)
+    values.update(model=result.model.name, adapter=result.adapter.name if result.adapter else None, identity=job)
+    partial = directory / f"{RESULT}.partial"
+    partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    partial.replace(directory / RESULT)
+
+
+def read_result(directory: Path, job: str) -> TrainResult | None:
+    """What came out, if this job was finished."""
+    path = directory / RESULT
+    if not path.exists():
+        return None
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if values.pop("identity") != job:
+        return None
+    values["levels"] = {int(level): (pair[0], pair[1]) for level, pair in values["levels"].items()}
+    values.update(model=directory / values["model"], notes=tuple(values["notes"]))
+    values["adapter"] = directory / values["adapter"] if values["adapter"] else None
+    return TrainResult(**values)
