@@ -22,7 +22,7 @@ FENCES = {
     "requests": ("edgemind/models/download.py",),
     "httpx": ("edgemind/models/download.py",),
     "aiohttp": ("edgemind/models/download.py",),
-    "http.client": ("edgemind/models/download.py",),
+    "http.client": ("edgemind/models/download.py", "edgemind/distill/traces/server.py"),
     "urllib.request": ("edgemind/models/download.py",),
     "socket": ("edgemind/privacy/", "edgemind/models/download.py", "edgemind/server/"),
     "sqlcipher3": ("edgemind/chat/vault.py",),
