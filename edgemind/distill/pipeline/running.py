@@ -137,6 +137,9 @@ def _step(run: Run, stage: Stage, wanted: Wanted, *, waits: bool) -> Step:
     gone = record.missing(run.directory)
     if gone:
         return Step(stage, "due", f"{gone} is not there as it was", record)
+    lacks = stage.lacks(run, record)
+    if lacks:
+        return Step(stage, "due", lacks, record)
     return Step(stage, "current", "unchanged", record)
 
 

@@ -1,9 +1,120 @@
-"""The stage ``evaluate``."""
+"""The stages ``evaluate``: teacher, student, student with something taken away, student as it ships, one by one.
+
+Not for: the figures themselves (``evaluation``), comparing them (``report``).
+"""
 
 from __future__ import annotations
 
-from edgemind.distill.pipeline.stage import Run, Stage
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edgemind.distill.pipeline.models import Teacher
+from edgemind.distill.pipeline.stage import Done, Run, Stage, Telling, View
+from edgemind.distill.pipeline.stages.problems import HELD_OUT, file
+from edgemind.distill.pipeline.stages.train import model_of
+
+SHIPPED = "shipped"
+"""The student quantized, which is what is installed."""
 
 
 def stages(run: Run) -> list[Stage]:
-    return []
+    return [
+        Stage(
+            f"evaluate {subject}",
+            "evaluate",
+            {"problems": (HELD_OUT,), _made_by(subject): ()},
+            partial(_inputs, subject=subject),
+            partial(_work, subject=subject),
+        )
+        for subject in subjects(run)
+    ]
+
+
+def subjects(run: Run) -> tuple[str, ...]:
+    """Names of what is evaluated. A teacher behind an address is not: its problems would leave again."""
+    teacher = () if run.recipe.teacher.server else ("teacher",)
+    return (*teacher, "full", *run.variants, SHIPPED)
+
+
+def folder_of(run: Run, subject: str) -> Path:
+    """Where ``evaluation.result.read_evaluated`` finds it, under the name ``subject``."""
+    return run.directory / "evaluate" / subject
+
+
+def _made_by(subject: str) -> str:
+    if subject == "teacher":
+        return "teacher"
+    return f"train {'full' if subject == SHIPPED else subject}"
+
+
+def _inputs(run: Run, subject: str) -> Mapping[str, Any]:
+    found: dict[str, Any] = {
+        "[evaluation]": run.recipe.evaluation.model_dump(mode="json", exclude={"variants", "held_out"})
+    }
+    if subject == SHIPPED:
+        found["export.quantization"] = run.recipe.export.quantization
+    return found
+
+
+def _work(run: Run, folder: Path, view: View, subject: str) -> Done:
+    from edgemind.distill.evaluation.evaluate import evaluate_gguf
+    from edgemind.distill.evaluation.result import write_evaluated
+    from edgemind.distill.problems.sources import open_sources, read_problems
+
+    recipe = run.recipe
+    model = _file(run, folder, subject, view)
+    evaluated = evaluate_gguf(
+        model,
+        read_problems(file(run, HELD_OUT)),
+        open_sources(recipe.problems, recipe.seed),
+        name=subject,
+        max_tokens=recipe.evaluation.max_tokens,
+        declining=recipe.evaluation.unanswerable,
+        calibration=recipe.evaluation.calibration,
+        progress=_progress(view),
+    )
+    files = write_evaluated(folder, subject, evaluated)
+    result = evaluated.result
+    mean, low, high = result.average
+    figures = {
+        "said": f"{100 * mean:.1f} % right ({100 * low:.1f} to {100 * high:.1f})",
+        "average": mean,
+        "interval": [low, high],
+        "right": result.all.right,
+        "count": result.all.count,
+        "families": {name: one.all.share for name, one in result.families.items()},
+        "levels": {str(level): [one.right, one.count] for level, one in result.levels.items()},
+        "size_bytes": result.size_bytes,
+        "parameters": result.parameters,
+        "tokens_per_second": round(result.rate, 1),
+    }
+    return Done(files, figures)
+
+
+def _file(run: Run, folder: Path, subject: str, view: View) -> Path:
+    """The GGUF file that the engine runs."""
+    from edgemind.distill.deliver import About, deliver_file, gguf_of
+
+    if subject == "teacher":
+        found = Teacher.of(run).gguf
+        assert found is not None
+        return found
+    if subject == SHIPPED:
+        target = folder / f"{run.recipe.model_name}.gguf"
+        kind = run.recipe.export.quantization
+        return deliver_file(model_of(run, "full"), target, kind, About(run.recipe.model_name), Telling(view)).path
+    view.progress(0, 0, "converting")
+    return gguf_of(model_of(run, subject), folder / f"{subject}.gguf")
+
+
+def _progress(view: View) -> Callable[[int, int, int], None]:
+    began = time.monotonic()
+
+    def tell(done: int, of: int, tokens: int) -> None:
+        rate = tokens / max(time.monotonic() - began, 1e-3)
+        view.progress(done, of, f"problems, {rate:,.0f} tokens/s")
+
+    return tell
