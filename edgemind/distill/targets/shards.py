@@ -62,8 +62,8 @@ class Spans:
 
     Attributes:
         ends: ``[s]`` counted in the student's learned tokens: span ``j`` is those from ``ends[j - 1]`` (0 for the
-            first) up to and without ``ends[j]``. Tokens behind the last end have no target.
-        logp: ``[s]`` natural logarithms.
+            first) up to and without ``ends[j]``, and the last end is their number.
+        logp: ``[s]`` natural logarithms; NaN for a span that has no target.
     """
 
     ends: Ints

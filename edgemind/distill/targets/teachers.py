@@ -282,7 +282,7 @@ class TransformersScorer:
         return order[at:end]
 
     def _states(self, texts: Sequence[Any]) -> torch.Tensor:
-        """Hidden states ``[texts, longest, width]`` (logits with ``_whole``); behind a shorter text they mean nothing."""
+        """Hidden states ``[texts, longest, width]`` (with ``_whole`` logits); behind a shorter text they are noise."""
         import torch
 
         longest = max(map(len, texts))
