@@ -1,8 +1,8 @@
-"""Many prompts at once through a transformers model in this process: greedy or sampled, with a cache of keys and values.
+"""Many prompts at once through a transformers model in this process, greedy or sampled, with keys and values cached.
 
 Rows that end make room: when enough have ended, waiting prompts take their places, so a long thought does not keep
-the others waiting. Every row draws from a generator of its own, seeded by the caller, so what it draws does not depend on
-its neighbours. Not for: what users run (``engine``), chat formats (``chat_format``).
+the others waiting. Every row draws from a generator of its own, seeded by the caller, so that what it draws does not
+depend on its neighbours. Not for: what users run (``engine``), chat formats (``chat_format``).
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class _Layer(CacheLayerMixin):
             self.keys[:, :, start:end] = key_states
             self.values[:, :, start:end] = value_states
         self.length = end
-        assert self.keys is not None and self.values is not None
+        assert self.keys is not None
+        assert self.values is not None
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -66,7 +67,7 @@ class Cells(Cache):
         return self.layers[0].get_seq_length() if self.layers else 0
 
     def joined(self, keep: torch.Tensor, drop: int, other: Cells | None) -> Cells:
-        """A new cache of the rows ``keep`` without their first ``drop`` cells, and behind them the rows of ``other``."""
+        """A new cache: the rows ``keep`` without their first ``drop`` cells, behind them those of ``other``."""
         made = Cells()
         for number, layer in enumerate(self.layers):
             one = _Layer()

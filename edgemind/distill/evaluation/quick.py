@@ -22,7 +22,7 @@ MAX_TOKENS = 420
 
 def quick_accuracy(
     model: Any,
-    format: ChatFormat,
+    format: ChatFormat,  # noqa: A002
     problems: Sequence[Problem],
     sources: Mapping[str, Source],
     batch: int = BATCH,
