@@ -69,7 +69,7 @@ def normalised(text: str) -> str:
 
 
 def candidates(answer: str) -> list[str]:
-    """What an answer may mean as its result: a boxed or marked one alone, else itself, its end, or what it announces."""
+    """What may be the result in an answer: a boxed or marked one alone, else all of it, its end, what it announces."""
     explicit = boxed(answer) or _last(_MARKED, answer)
     if explicit is not None:
         return [explicit]
