@@ -81,6 +81,9 @@ def carry_out(
     with explained("make the run directory", run.directory.parent):
         (run.directory / "stages").mkdir(parents=True, exist_ok=True)
     with _alone(run.directory):
+        for stage in _chosen(stages, wanted):
+            if wanted.only in (None, stage.kind):
+                stage.ready(run)
         view.planned(planned(run, stages, wanted))
         records: dict[str, Record] = {}
         for stage in _chosen(stages, wanted):

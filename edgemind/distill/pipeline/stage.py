@@ -177,6 +177,7 @@ class Stage:
         inputs: everything else that decides its outputs, by a name that can be shown, as JSON values.
         work: does it in ``folder``; goes on with what lies there, which is from the same inputs.
         version: raised when the same inputs would give other outputs than before.
+        ready: raises when something is in the way that can be known before anything runs.
         lacks: what is missing of what it made outside the run directory, in words; empty when nothing is.
     """
 
@@ -186,6 +187,7 @@ class Stage:
     inputs: Callable[[Run], Mapping[str, Any]]
     work: Callable[[Run, Path, View], Done]
     version: int = 1
+    ready: Callable[[Run], None] = lambda run: None
     lacks: Callable[[Run, Record], str] = lambda run, record: ""
 
     @property

@@ -6,16 +6,22 @@ Not for: the figures themselves (``evaluation``), comparing them (``report``).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgemind.distill.pipeline.models import Teacher
 from edgemind.distill.pipeline.stage import Done, Run, Stage, Telling, View
 from edgemind.distill.pipeline.stages.problems import HELD_OUT, file
 from edgemind.distill.pipeline.stages.train import model_of
+from edgemind.errors import UsageError
 
+if TYPE_CHECKING:
+    from edgemind.distill.evaluation.result import Evaluated
+    from edgemind.distill.problems.base import Problem
+
+TEACHER = "teacher"
 SHIPPED = "shipped"
 """The student quantized, which is what is installed."""
 
@@ -25,7 +31,7 @@ def stages(run: Run) -> list[Stage]:
         Stage(
             f"evaluate {subject}",
             "evaluate",
-            {"problems": (HELD_OUT,), _made_by(subject): ()},
+            _needs(run, subject),
             partial(_inputs, subject=subject),
             partial(_work, subject=subject),
         )
@@ -33,9 +39,16 @@ def stages(run: Run) -> list[Stage]:
     ]
 
 
+def _needs(run: Run, subject: str) -> dict[str, tuple[str, ...]]:
+    needs: dict[str, tuple[str, ...]] = {"problems": (HELD_OUT,), _made_by(subject): ()}
+    if subject != TEACHER and TEACHER in subjects(run):
+        needs.update({"teacher": (), f"evaluate {TEACHER}": (f"{TEACHER}.outcomes.jsonl",)})
+    return needs
+
+
 def subjects(run: Run) -> tuple[str, ...]:
     """Names of what is evaluated. A teacher behind an address is not: its problems would leave again."""
-    teacher = () if run.recipe.teacher.server else ("teacher",)
+    teacher = () if run.recipe.teacher.server else (TEACHER,)
     return (*teacher, "full", *run.variants, SHIPPED)
 
 
@@ -45,7 +58,7 @@ def folder_of(run: Run, subject: str) -> Path:
 
 
 def _made_by(subject: str) -> str:
-    if subject == "teacher":
+    if subject == TEACHER:
         return "teacher"
     return f"train {'full' if subject == SHIPPED else subject}"
 
@@ -66,9 +79,10 @@ def _work(run: Run, folder: Path, view: View, subject: str) -> Done:
 
     recipe = run.recipe
     model = _file(run, folder, subject, view)
+    problems = read_problems(file(run, HELD_OUT))
     evaluated = evaluate_gguf(
         model,
-        read_problems(file(run, HELD_OUT)),
+        problems,
         open_sources(recipe.problems, recipe.seed),
         name=subject,
         max_tokens=recipe.evaluation.max_tokens,
@@ -76,6 +90,8 @@ def _work(run: Run, folder: Path, view: View, subject: str) -> Done:
         calibration=recipe.evaluation.calibration,
         progress=_progress(view),
     )
+    if subject != TEACHER and TEACHER in subjects(run):
+        evaluated = _with_agreement(run, evaluated, model, problems, view)
     files = write_evaluated(folder, subject, evaluated)
     result = evaluated.result
     mean, low, high = result.average
@@ -89,16 +105,41 @@ def _work(run: Run, folder: Path, view: View, subject: str) -> Done:
         "levels": {str(level): [one.right, one.count] for level, one in result.levels.items()},
         "size_bytes": result.size_bytes,
         "parameters": result.parameters,
+        "agreement": result.agreement.share.share if result.agreement else None,
+        "divergence": result.agreement.divergence if result.agreement else None,
         "tokens_per_second": round(result.rate, 1),
     }
     return Done(files, figures)
+
+
+def _with_agreement(run: Run, evaluated: Evaluated, model: Path, problems: Sequence[Problem], view: View) -> Evaluated:
+    """Also how near it is to the teacher, token by token, where both cut text the same way."""
+    from edgemind.distill.chat_format import ChatFormat
+    from edgemind.distill.evaluation.agreement import agree, texts_of
+    from edgemind.distill.evaluation.result import read_evaluated
+
+    teacher = Teacher.of(run)
+    assert teacher.gguf is not None
+    answered = read_evaluated(folder_of(run, TEACHER), TEACHER)
+    try:
+        texts = texts_of(ChatFormat.of_gguf(teacher.gguf), problems, answered)
+        found = agree(
+            model,
+            teacher.gguf,
+            texts,
+            name=teacher.name,
+            progress=lambda done, total: view.progress(done, total, "texts compared with the teacher"),
+        )
+    except UsageError:
+        return evaluated
+    return evaluated.model_copy(update={"result": evaluated.result.model_copy(update={"agreement": found})})
 
 
 def _file(run: Run, folder: Path, subject: str, view: View) -> Path:
     """The GGUF file that the engine runs."""
     from edgemind.distill.deliver import About, deliver_file, gguf_of
 
-    if subject == "teacher":
+    if subject == TEACHER:
         found = Teacher.of(run).gguf
         assert found is not None
         return found
