@@ -108,7 +108,6 @@ def open_model(folder: Path, dtype: torch.dtype | None = None) -> PreTrainedMode
             dtype=dtype or torch.float32,
             local_files_only=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as problem:
         if isinstance(problem, RuntimeError) and "memory" in str(problem):
@@ -164,7 +163,6 @@ def config_of(
         tie_word_embeddings=True,
         rms_norm_eps=epsilon,
         rope_parameters={"rope_type": "default", "rope_theta": theta},
-        attn_implementation="sdpa",
         bos_token_id=None,
         eos_token_id=list(ends) if len(ends) > 1 else ends[0],
         pad_token_id=pad,

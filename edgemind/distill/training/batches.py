@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -87,6 +87,10 @@ class Batch:
     logp: Tensor | None
     tail: Tensor | None
     read: int
+
+    def untaught(self) -> Batch:
+        """The same without the teacher's part."""
+        return replace(self, ids=None, logp=None, tail=None)
 
     @property
     def learned(self) -> int:
@@ -221,7 +225,7 @@ class Planner:
             total += int(self.examples.lengths[index])
         self.owed = budget - total
         self.shard += 1
-        portions = self._grouped(chosen, groups)
+        portions = grouped(chosen, {index: int(self.examples.lengths[index]) for index in chosen}, groups)
         rng.shuffle(portions)
         return [portions[at : at + self.accumulate] for at in range(0, groups, self.accumulate)]
 
@@ -249,18 +253,18 @@ class Planner:
         self.used[pool] = count + 1
         return members[order[at]]
 
-    def _grouped(self, chosen: list[int], groups: int) -> list[list[int]]:
-        """Examples of like length together, about equally many tokens to a group, none empty."""
-        lengths = self.examples.lengths
-        chosen = sorted(chosen, key=lambda index: int(lengths[index]))
-        total = int(lengths[chosen].sum())
-        made: list[list[int]] = [[] for _ in range(groups)]
-        passed = group = 0
-        for number, index in enumerate(chosen):
-            left = len(chosen) - number
-            target = min(groups - 1, passed * groups // total)
-            if made[group] and group < groups - 1 and (target > group or left <= groups - 1 - group):
-                group += 1
-            made[group].append(index)
-            passed += int(lengths[index])
-        return made
+
+def grouped(members: Sequence[int], lengths: Mapping[int, int], groups: int) -> list[list[int]]:
+    """Members of like length together, about equally many tokens to a group, none empty if there are enough."""
+    rising = sorted(members, key=lambda member: lengths[member])
+    total = sum(lengths[member] for member in rising)
+    made: list[list[int]] = [[] for _ in range(groups)]
+    passed = group = 0
+    for number, member in enumerate(rising):
+        left = len(rising) - number
+        target = min(groups - 1, passed * groups // total)
+        if made[group] and group < groups - 1 and (target > group or left <= groups - 1 - group):
+            group += 1
+        made[group].append(member)
+        passed += lengths[member]
+    return made

@@ -1,4 +1,4 @@
-"""A training's state on disk: whole or not there, and of this training or refused.
+"""A training's state on disk: whole or not there.
 
 Not for: the finished model (``trainer``), checkpoints of many processes (``distributed``).
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from edgemind.errors import Damaged, UsageError
+from edgemind.errors import Damaged
 from edgemind.models.opening import shown
 from edgemind.models.store.files import explained
 
@@ -45,31 +45,19 @@ def save(path: Path, state: dict[str, Any]) -> None:
             partial.unlink()
 
 
-def load(path: Path, identity: str) -> dict[str, Any] | None:
+def load(path: Path) -> dict[str, Any] | None:
     """The checkpoint, on the CPU; ``None`` if there is none.
 
     Raises:
-        UsageError: it is another training's.
         Damaged: it cannot be read.
     """
     if not path.exists():
         return None
-    again = f"Begin anew: rm {shown(path)}"
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as problem:
-        raise Damaged(f"The checkpoint {shown(path)} cannot be read.", again) from problem
-    check_identity(state.get("identity"), identity, path)
+        raise Damaged(f"The checkpoint {shown(path)} cannot be read.", f"Begin anew: rm {shown(path)}") from problem
     return state
-
-
-def check_identity(found: object, wanted: str, path: Path) -> None:
-    """Raises UsageError if a checkpoint was made by another training."""
-    if found != wanted:
-        raise UsageError(
-            f"{shown(path)} is of a training with another recipe, start or set of examples.",
-            f"Begin anew: rm -r {shown(path)}",
-        )
 
 
 def publish_folder(target: Path, fill: Callable[[Path], None]) -> None:

@@ -25,12 +25,14 @@ class Portioning:
         pad: a token's id.
         row_tokens: ``None``: one example to a row; else end to end in rows of so many tokens.
         rank, world: which share of the rows of every portion is this process's.
+        targets: whether stored targets are read along.
     """
 
     pad: int
     row_tokens: int | None = None
     rank: int = 0
     world: int = 1
+    targets: bool = True
 
     def make(self, examples: Examples, indices: list[int]) -> Batch:
         """This process's share of a portion; with nothing to learn when there are fewer examples than processes."""
@@ -39,7 +41,7 @@ class Portioning:
             ids = examples.example(indices[0]).ids[:2]
             return collate([Piece(ids, len(ids))], None, self.pad, self.row_tokens)
         found = [examples.example(index) for index in mine]
-        top = examples.tops(mine) if examples.header.k else None
+        top = examples.tops(mine) if self.targets and examples.header.k else None
         return collate([Piece(one.ids, one.start) for one in found], top, self.pad, self.row_tokens)
 
 
@@ -57,7 +59,7 @@ class Feeder:
 
     def __init__(self, examples: Examples, how: Portioning) -> None:
         self.waited = 0.0
-        self._examples, self._how = examples, how
+        self._examples, self.how = examples, how
 
     def steps(self, plan: Plan) -> Iterator[StepInput]:
         """Every step of a plan. Leaving early ends the thread.
@@ -102,4 +104,4 @@ class Feeder:
         indices = [index for portion in step for index in portion]
         lengths, starts = self._examples.lengths[indices], self._examples.starts[indices]
         read, learned = int(lengths.sum()), int((lengths - starts.clip(min=1)).sum())
-        return StepInput([self._how.make(self._examples, portion) for portion in step], read, learned)
+        return StepInput([self.how.make(self._examples, portion) for portion in step], read, learned)

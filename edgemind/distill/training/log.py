@@ -40,7 +40,7 @@ class TrainingLog:
             try:
                 from torch.utils.tensorboard import SummaryWriter
 
-                self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1)  # type: ignore[no-untyped-call]
+                self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1)
             except ImportError:
                 self.note = "TensorBoard is not installed, so only log.jsonl is written: pip install tensorboard"
 

@@ -215,7 +215,7 @@ def _stored(logits: Tensor, labels: Tensor, teacher: Stored, mix: Mix, scale: fl
         if heat == 1.0:
             logits.mul_((outside + plain)[:, None])
         else:
-            for block in logits.split(BLOCK, 1):
+            for block in torch.split(logits, BLOCK, 1):
                 hot = (block / heat).exp_().mul_(outside[:, None])
                 block.exp_().mul_(plain[:, None]).add_(hot)
         logits.scatter_(1, ids, outcome[:, :-1] + hard * (top - all_of_it[:, None]).exp())
@@ -229,7 +229,7 @@ def _sums_of_exp(shifted: Tensor, heat: float) -> tuple[Tensor, Tensor]:
         total = shifted.exp_().sum(1)
         return total, total
     plain, cooled = torch.zeros_like(shifted[:, 0]), torch.zeros_like(shifted[:, 0])
-    for block in shifted.split(BLOCK, 1):
+    for block in torch.split(shifted, BLOCK, 1):
         plain += block.exp().sum(1)
         cooled += (block / heat).exp_().sum(1)
     return plain, cooled
@@ -244,14 +244,14 @@ def _online(logits: Tensor, theirs: Tensor, labels: Tensor, mix: Mix, scale: flo
     teacher = _log_sum(theirs, heat)
     divergence = torch.zeros((), dtype=torch.float64, device=logits.device)
     total = torch.zeros_like(at)
-    for ours, other in zip(logits.split(BLOCK, 1), theirs.split(BLOCK, 1), strict=True):
+    for ours, other in zip(torch.split(logits, BLOCK, 1), torch.split(theirs, BLOCK, 1), strict=True):
         value, slope = mix.divergence.terms(other / heat - teacher[:, None], ours / heat - student[:, None])
         divergence += value.sum(dtype=torch.float64)
         total += slope.sum(1)
         other.copy_(slope)
     if wanted:
         soft, hard = scale * mix.weight * heat, scale * (1 - mix.weight)
-        for ours, slope in zip(logits.split(BLOCK, 1), theirs.split(BLOCK, 1), strict=True):
+        for ours, slope in zip(torch.split(logits, BLOCK, 1), torch.split(theirs, BLOCK, 1), strict=True):
             chance = (ours / heat - student[:, None]).exp_()
             if heat == 1.0:
                 ours.copy_(chance).mul_((hard - soft * total)[:, None])
@@ -266,7 +266,7 @@ def _log_sum(logits: Tensor, heat: float) -> Tensor:
     """Log of the row sums of exp(x / heat), without a second tensor of its size."""
     largest = logits.amax(1)
     total = torch.zeros_like(largest)
-    for block in logits.split(BLOCK, 1):
+    for block in torch.split(logits, BLOCK, 1):
         total += ((block - largest[:, None]) / heat).exp_().sum(1)
     return largest / heat + total.log()
 

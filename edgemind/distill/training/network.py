@@ -6,16 +6,20 @@ Not for: the loss itself (``losses``), optimizers, loops.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from edgemind.distill.students import open_model
+from edgemind.distill.targets.vocabulary import compare, of_model
 from edgemind.distill.training import losses
 from edgemind.distill.training.batches import Batch
 from edgemind.distill.training.losses import Mix, Online, Stored, Sums, Teacher
 from edgemind.distill.training.precision import casting
-from edgemind.errors import ModelUnusable
+from edgemind.errors import ModelUnusable, UsageError
+from edgemind.models.opening import shown
 
 States = Callable[[Tensor, Tensor | None, Tensor | None, Tensor], Tensor]
 
@@ -82,6 +86,27 @@ class OnlineTeacher:
     Args:
         rows: of the vocabulary that both have in common.
     """
+
+    @classmethod
+    def of(cls, teacher: Path, student: Path, kind: torch.dtype, where: torch.device) -> OnlineTeacher:
+        """Open a checkpoint folder as the teacher of a student's.
+
+        Raises:
+            UsageError: it is no checkpoint, or has other tokens than the student.
+        """
+        if not teacher.is_dir():
+            raise UsageError(
+                f"{shown(teacher)} is no checkpoint folder, and a teacher that answers while training must be one.",
+                "Set targets.online = false: its soft targets are then stored beforehand.",
+            )
+        match = compare(of_model(student), of_model(teacher))
+        if not match.usable:
+            raise UsageError(
+                f"Teacher and student cut text differently: {match.why}.",
+                "Start the student with the teacher's tokenizer.",
+            )
+        model: Any = open_model(teacher, kind)
+        return cls(model.to(where), match.shared, kind, where)
 
     def __init__(self, model: Any, rows: int, kind: torch.dtype, where: torch.device) -> None:
         self._network = Network(model.eval().requires_grad_(False))

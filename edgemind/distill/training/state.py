@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from edgemind.distill.training.log import TrainingLog
 from edgemind.distill.training.losses import Mix
 from edgemind.distill.training.network import Learner, Network, OnlineTeacher
 from edgemind.distill.training.optimizers import Optimizers
+from edgemind.distill.training.policy import Policy, Written
 
 RESULT = "result.json"
 CHECKS = 20
@@ -47,12 +50,12 @@ class Portion:
 
 @dataclass(frozen=True)
 class Work:
-    """One step; counts are over all processes. ``taught``: a divergence belongs to its loss."""
+    """One step; counts are over all processes. ``taught``: how many of the learned tokens have a teacher."""
 
     portions: list[Portion]
     read: int
     learned: int
-    taught: bool
+    taught: int
 
 
 class Run:
@@ -70,6 +73,11 @@ class Run:
         self.levels: dict[int, tuple[int, int]] = {}
         self.last: StepFigures | None = None
         self._log: TrainingLog | None = None
+        self._shard: tuple[int, dict[Pool, float], dict[str, Any]] | None = None
+        self._off_policy = self.steps
+        self._round = 0
+        self._whole = True
+        self.policy: Policy | None = None
 
     def finished(self) -> TrainResult | None:
         """The result, if this job was done before; else the run is made ready."""
@@ -96,18 +104,51 @@ class Run:
         return waited
 
     def works(self) -> Iterator[Work]:
-        """What every step that is left does."""
-        while self.step < self.steps:
+        """What every step that is left does: first examples, then what the student writes itself."""
+        while self.step < self._off_policy:
             if self._shard is None:
                 self._shard = (self.step, self._shares(), self.planner.state())
             begin, shares, _ = self._shard
-            plan = self.planner.plan(shares, min(SHARD_STEPS, self.steps - begin))
-            feed = self._feeder.steps(plan[self.step - begin :])
-            for made in feed:
+            plan = self.planner.plan(shares, min(SHARD_STEPS, self._off_policy - begin))
+            for made in self._feeder.steps(plan[self.step - begin :]):
                 scale = 1.0 / max(1, made.learned)
                 portions = [Portion(batch.to(self.where), self.mix, scale, self._online) for batch in made.portions]
-                yield Work(portions, made.read, made.learned, self._taught)
+                yield Work(portions, made.read, made.learned, made.learned if self._taught else 0)
             self._shard = None
+        if self.step < self.steps:
+            yield from self._policy_works()
+
+    def _policy_works(self) -> Iterator[Work]:
+        """Rounds of writing and learning; a checkpoint is written between two of them, never inside one."""
+        assert self.policy is not None
+        recipe = self.job.recipe
+        self.observer.on_phase("policy")
+        self._whole = False
+        while self.step < self.steps:
+            if self.step - self.saved >= recipe.checkpoint_every:
+                self.save()
+            number = self._round
+            each = recipe.batch_tokens * recipe.accumulate
+            started = time.monotonic()
+            with precision.casting(self.learner.kind, self.where):
+                steps = self.policy.round(number, self.learner.network, each, recipe.accumulate, self._feeder.how)
+            self.seconds += time.monotonic() - started
+            for written in steps[: self.steps - self.step]:
+                yield self._policy_work(written)
+            self._round = number + 1
+
+    def _policy_work(self, written: Written) -> Work:
+        """The student's texts, and beside them examples when the recipe mixes both."""
+        assert self.policy is not None
+        weight = self.policy.recipe.weight
+        scale = weight / max(1, written.learned)
+        portions = [Portion(batch.to(self.where), self.policy.mix, scale) for batch in written.batches]
+        if weight == 1.0:
+            return Work(portions, written.read, written.learned, written.learned)
+        made = self._feeder.make(self.planner.plan(self._shares(), 1)[0])
+        scale = (1 - weight) / max(1, made.learned)
+        portions += [Portion(batch.untaught().to(self.where), self.mix, scale) for batch in made.portions]
+        return Work(portions, written.read + made.read, written.learned + made.learned, written.learned)
 
     def advance(self, work: Work, seconds: float) -> None:
         """A step was made."""
@@ -124,13 +165,13 @@ class Run:
         self.last = figures
         if self.step % self.check_every == 0 or self.step == self.steps:
             self._check()
-        if self.step % self.job.recipe.checkpoint_every == 0 and self.step < self.steps:
+        if self._whole and self.step % self.job.recipe.checkpoint_every == 0 and self.step < self.steps:
             self.save()
 
     def save(self) -> None:
         """Write a checkpoint."""
         shard = self._shard
-        if shard is not None and shard[0] + SHARD_STEPS <= self.step:
+        if shard is not None and min(shard[0] + SHARD_STEPS, self._off_policy) <= self.step:
             shard = None
         begin, shares, planned = shard or (self.step, {}, self.planner.state())
         state: dict[str, Any] = {
@@ -142,6 +183,7 @@ class Run:
             "waited": self._waited,
             "shard": [begin, [[*pool, share] for pool, share in shares.items()], planned] if shard else None,
             "planner": planned,
+            "round": self._round,
             "curriculum": self.curriculum.to_state() if self.curriculum else None,
             "levels": {level: list(pair) for level, pair in self.levels.items()},
             "model": {name: p.detach() for name, p in self.learner.network.named_parameters() if p.requires_grad},
@@ -184,9 +226,11 @@ class Run:
         return result
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Let go of the log and of a teacher."""
         if self._log is not None:
             self._log.close()
+        if self.policy is not None:
+            self.policy.close()
 
     def _write_model(self, folder: Path) -> None:
         self.learner.network.model.save_pretrained(folder)
@@ -220,22 +264,38 @@ class Run:
         self.average = Average(network, recipe.ema) if recipe.ema else None
         header = job.examples.header
         self.mix = Mix(Divergence.of(job.loss), job.loss.weight, header.temperature)
-        self._online: OnlineTeacher | None = None
-        self._taught = header.k > 0 or self._online is not None
+        taught = job.loss.weight > 0
+        online = job.online and taught and job.teacher is not None
+        self._online = OnlineTeacher.of(job.teacher, job.model, kind, self.where) if online and job.teacher else None
+        self._taught = taught and (header.k > 0 or online)
+        if job.policy is not None:
+            self.policy = Policy(
+                job.policy, job.problems, self.format, job.teacher, job.model, job.seed,
+                k=header.k, temperature=header.temperature, context=context,
+            )  # fmt: skip
+            self._off_policy = self.steps - max(1, round(job.policy.share * self.steps))
         self.curriculum = Curriculum.of(job.curriculum, job.sources) if job.sources else None
         self.check_every = job.curriculum.every or max(1, self.steps // CHECKS)
         pack = context if recipe.packing == "pack" else None
         self._feeder = Feeder(
-            job.examples, Portioning(self.format.pad_id, pack, self.processes.rank, self.processes.world)
+            job.examples,
+            Portioning(
+                self.format.pad_id, pack, self.processes.rank, self.processes.world, self._taught and not online
+            ),
         )
-        self._shard: tuple[int, dict[Pool, float], dict[str, Any]] | None = None
         self._resume()
         self._log = TrainingLog(job.directory, self.step, recipe.tensorboard)
         if self._log.note:
             self.note(self._log.note)
 
     def _resume(self) -> None:
-        state = checkpoints.load(self.job.directory / checkpoints.NAME, self.identity)
+        path = self.job.directory / checkpoints.NAME
+        state = checkpoints.load(path)
+        if state is not None and state.get("identity") != self.identity:
+            aside = path.with_name("checkpoint.old.pt")
+            os.replace(path, aside)
+            self.note(f"A checkpoint of another training was there; it is {aside.name} now, and this one begins anew.")
+            state = None
         if state is None:
             return
         for name in ("step", "tokens", "learned", "seconds"):
@@ -252,6 +312,7 @@ class Run:
         if state["curriculum"] is not None:
             self.curriculum = Curriculum.from_state(state["curriculum"])
         self.planner.restore(state["planner"])
+        self._round = state["round"]
         if state["shard"] is not None:
             begin, shares, planned = state["shard"]
             self._shard = (begin, {(family, level): share for family, level, share in shares}, planned)
@@ -267,7 +328,7 @@ class Run:
         """Held-out accuracy by level, for the curriculum and the log."""
         if not self.job.held_out or self.curriculum is None:
             return
-        from edgemind.distill.evaluation import quick_accuracy
+        from edgemind.distill.evaluation.quick import quick_accuracy
 
         self.levels = quick_accuracy(
             self.learner.network.model, self.format, list(self.job.held_out), dict(self.job.sources)

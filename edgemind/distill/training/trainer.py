@@ -28,7 +28,7 @@ def train(job: TrainJob, observer: Observer) -> TrainResult:
     Raises:
         OutOfMemory: it does not fit; the hint names what to make smaller.
         EdgemindError: the loss is no number any more; the last good checkpoint is kept.
-        UsageError: the directory holds another training.
+        UsageError: the recipe asks for what these files cannot do.
     """
     with _explained(job):
         run = Run(job, observer)
@@ -73,7 +73,7 @@ def _figures(run: Run, work: Work, sums: list[float], share: float, norm: float,
         steps=run.steps,
         loss=sums[0],
         cross_entropy=sums[1] / count,
-        divergence=sums[2] / count if work.taught else None,
+        divergence=sums[2] / work.taught if work.taught else None,
         tokens=run.tokens,
         learned=run.learned,
         rate=work.read / max(run.last_seconds, 1e-9),
