@@ -23,6 +23,7 @@ from edgemind.cli import (
     default,
     distill,
     doctor,
+    eval_,
     export,
     import_,
     list_,
@@ -71,6 +72,7 @@ for family in (
     completion,
     convert,
     distill,
+    eval_,
 ):
     family.register(app)
 

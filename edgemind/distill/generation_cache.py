@@ -14,13 +14,13 @@ ROOM = 64
 """Cells by which a layer grows."""
 
 
-class _Layer(CacheLayerMixin):
+class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     """One layer: ``keys`` and ``values`` ``[rows, heads, cells, width]``, the first ``length`` cells filled."""
 
     is_sliding = False
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.length = 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
@@ -60,11 +60,12 @@ class Cells(Cache):
 
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=_Layer)
+        self.layers: list[Any]
 
     @property
     def length(self) -> int:
         """Filled cells."""
-        return self.layers[0].get_seq_length() if self.layers else 0
+        return int(self.layers[0].length) if self.layers else 0
 
     def joined(self, keep: torch.Tensor, drop: int, other: Cells | None) -> Cells:
         """A new cache: the rows ``keep`` without their first ``drop`` cells, behind them those of ``other``."""
@@ -81,7 +82,7 @@ class Cells(Cache):
 
 
 def _aligned(layer: Any, name: str, keep: torch.Tensor, drop: int, extra: Any) -> torch.Tensor:
-    old = getattr(layer, name)[:, :, drop : layer.length]
+    old: torch.Tensor = getattr(layer, name)[:, :, drop : layer.length]
     length, count = old.shape[2], len(keep)
     if extra is not None:
         new = getattr(extra, name)[:, :, : extra.length]

@@ -45,7 +45,7 @@ def annotated(source: Path, output: Unfinished, facts: Mapping[str, str | int]) 
         end = max(end, found.offset + size)
         if name not in facts:
             kept.append(bytes(raw[found.offset : found.offset + size]))
-    infos_end = max((tensor.field.offset + sum(int(p.nbytes) for p in tensor.field.parts) for tensor in reader.tensors))
+    infos_end = max(tensor.field.offset + sum(int(p.nbytes) for p in tensor.field.parts) for tensor in reader.tensors)
     pairs = [*kept, *(_pair(key, value) for key, value in facts.items())]
     head = bytes(raw[:16]) + struct.pack("<Q", len(pairs)) + b"".join(pairs) + bytes(raw[end:infos_end])
     head += bytes(-len(head) % ALIGNMENT)

@@ -78,6 +78,7 @@ COMMANDS: dict[str, How] = {
     "convert": How(("{folder}/checkpoint", "-o", "{folder}/c.gguf", "--no-verify")),
     "default": How(("mine",)),
     "doctor": How(),
+    "eval": How(("mine", "--families", "addition", "--count", "1", "--max-tokens", "2", "--threads", "1")),
     "export": How(("mine", "{folder}/stick")),
     "imatrix": How(("mine", "-o", "{folder}/m.gguf", "--chunks", "1", "--threads", "1")),
     "import": How(("{folder}/tiny.gguf", "--name", "second")),

@@ -151,7 +151,8 @@ def _folder_rows(folder: Path) -> Callable[[Encoded], Rows]:
 
     from edgemind.distill.students import open_model
 
-    model: Any = open_model(folder, torch.float32).eval()
+    model: Any = open_model(folder, torch.float32)
+    model.eval()
 
     def rows(text: Encoded) -> Rows:
         kept = len(text.ids) - text.start

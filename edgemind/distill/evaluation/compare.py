@@ -73,7 +73,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
         return 1.0
     fewer = min(only_first, only_second)
     tail = sum(math.comb(count, number) for number in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return float(min(1.0, 2 * tail / 2**count))
 
 
 def _pairs(first: Evaluated, second: Evaluated) -> dict[str, list[tuple[int, int]]]:

@@ -57,8 +57,8 @@ def evaluate_gguf(
     Raises:
         EdgemindError: the model cannot be opened, or died.
     """
-    from edgemind.models.store.made import digest_of
     from edgemind.models.gguf import read_headers
+    from edgemind.models.store.made import digest_of
     from edgemind.models.summary import summary
 
     files = list(parts) or [path]
