@@ -77,6 +77,8 @@ COMMANDS: dict[str, How] = {
     "completion": How(("bash",)),
     "convert": How(("{folder}/checkpoint", "-o", "{folder}/c.gguf", "--no-verify")),
     "default": How(("mine",)),
+    "distill": How(("quickstart", "--until", "problems", "--run-dir", "{folder}/run")),
+    "distill-stage": How(("problems", "quickstart", "--run-dir", "{folder}/run")),
     "doctor": How(),
     "eval": How(("mine", "--families", "addition", "--count", "1", "--max-tokens", "2", "--threads", "1")),
     "export": How(("mine", "{folder}/stick")),

@@ -54,9 +54,12 @@ def planned(run: Run, stages: Sequence[Stage], wanted: Wanted = Wanted()) -> lis
         EdgemindError: an input cannot be read.
     """
     steps: dict[str, Step] = {}
-    for stage in _chosen(stages, wanted):
+    chosen = _chosen(stages, wanted)
+    read = {name for stage in chosen if stage.kind == wanted.only for name in stage.needs}
+    for stage in chosen:
         if wanted.only and stage.kind != wanted.only:
-            _check_there(run, stage, wanted.only)
+            if stage.name in read:
+                _check_there(run, stage, wanted.only)
             continue
         above = [steps[name] for name in stage.needs if name in steps]
         steps[stage.name] = _step(run, stage, wanted, waits=any(step.state != "current" for step in above))
