@@ -172,7 +172,7 @@ def _difference(made: list[Evaluated]) -> Difference | None:
         return None
     from edgemind.distill.evaluation.compare import compare
 
-    return compare(*made)
+    return compare(made[0], made[1])
 
 
 def as_object(results: list[Evaluation], difference: Difference | None, seed: int) -> dict[str, Any]:

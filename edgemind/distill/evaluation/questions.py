@@ -96,7 +96,7 @@ def of_file(path: Path, check: Check, count: int | None, seed: int) -> tuple[lis
         BadInput: a line that is none; the message names it.
     """
     with explained(f"read {shown(path)}", path.parent), path.open("rb") as file:
-        lines = []
+        lines: list[bytes] = []
         while len(lines) < MOST and (line := file.readline(LONGEST)):
             lines.append(line)
     if not any(line.strip() for line in lines):
