@@ -1,8 +1,9 @@
 """Muon: momentum whose update is orthogonalised, for the matrices of a network's layers.
 
-Newton-Schulz iterations with the coefficients of https://kellerjordan.github.io/posts/muon/, scaled to AdamW's update size as
-in https://arxiv.org/abs/2502.16982. torch's own ``Muon`` iterates in bfloat16, which a CPU without bfloat16 matrix
-units multiplies at half the speed of float32 (166 against 332 GFLOP/s on two cores); here the iteration's type follows the device.
+Newton-Schulz iterations with the coefficients of https://kellerjordan.github.io/posts/muon/, scaled to AdamW's update
+size as in https://arxiv.org/abs/2502.16982. torch's own ``Muon`` iterates in bfloat16, which a CPU without bfloat16
+matrix units multiplies at half the speed of float32 (166 against 332 GFLOP/s on two cores); here the iteration's type
+follows the device.
 Not for: embeddings, norms and heads, which AdamW trains.
 """
 
@@ -55,9 +56,19 @@ class Muon(torch.optim.Optimizer):
         grad = p.grad
         assert grad is not None
         momentum.lerp_(grad, 1 - group["momentum"])
-        update = orthogonalised(grad.lerp(momentum, group["momentum"]))
+        update = _whole(grad.lerp(momentum, group["momentum"]), p)
         p.mul_(1 - group["lr"] * group["weight_decay"])
         p.add_(update, alpha=-group["lr"] * MATCH_ADAMW * max(p.shape) ** 0.5)
+
+
+def _whole(update: Tensor, p: Tensor) -> Tensor:
+    """The orthogonalised update; a matrix that is spread over processes is made whole by each, which keeps its part."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    if not isinstance(p, DTensor) or not isinstance(update, DTensor):
+        return orthogonalised(update)
+    whole = orthogonalised(update.full_tensor())
+    return distribute_tensor(whole, p.device_mesh, p.placements, src_data_rank=None)
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:

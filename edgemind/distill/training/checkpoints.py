@@ -11,13 +11,18 @@ import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from edgemind.errors import Damaged
 from edgemind.models.opening import shown
 from edgemind.models.store.files import explained
+
+if TYPE_CHECKING:
+    from edgemind.distill.training.ema import Average
+    from edgemind.distill.training.optimizers import Optimizers
 
 NAME = "checkpoint.pt"
 
@@ -58,6 +63,61 @@ def load(path: Path) -> dict[str, Any] | None:
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as problem:
         raise Damaged(f"The checkpoint {shown(path)} cannot be read.", f"Begin anew: rm {shown(path)}") from problem
     return state
+
+
+class FileKeeper:
+    """Checkpoints of one process: one file."""
+
+    def __init__(self, directory: Path, network: nn.Module, optimizers: Optimizers, average: Average | None) -> None:
+        self._path = directory / NAME
+        self._optimizers, self._average = optimizers, average
+        self._weights = {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+    def save(self, facts: dict[str, Any]) -> None:
+        """Write a checkpoint.
+
+        Args:
+            facts: all that is no weight: counts and places.
+
+        Raises:
+            NoRoom, StoreProblem: the disk.
+        """
+        tensors = {
+            "model": {name: p.detach() for name, p in self._weights.items()},
+            "optimizers": self._optimizers.state(),
+            "average": self._average.values if self._average else None,
+        }
+        save(self._path, {**facts, **tensors})
+
+    def load(self, identity: str) -> tuple[dict[str, Any] | None, str]:
+        """Bring back weights, optimizers and average.
+
+        Returns:
+            The facts, or ``None`` when there is no checkpoint of this training; and the name that one of another
+            training was given, to lie there unused.
+
+        Raises:
+            Damaged: it cannot be read.
+        """
+        state = load(self._path)
+        if state is None:
+            return None, ""
+        if state.get("identity") != identity:
+            aside = self._path.with_name("checkpoint.old.pt")
+            os.replace(self._path, aside)
+            return None, aside.name
+        with torch.no_grad():
+            for name, value in state.pop("model").items():
+                self._weights[name].copy_(value)
+        self._optimizers.restore(state.pop("optimizers"))
+        average = state.pop("average")
+        if self._average is not None:
+            self._average.restore(average)
+        return state, ""
+
+    def remove(self) -> None:
+        """Nothing is to be gone on from any more."""
+        self._path.unlink(missing_ok=True)
 
 
 def publish_folder(target: Path, fill: Callable[[Path], None]) -> None:

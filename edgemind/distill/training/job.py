@@ -10,8 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pydantic import BaseModel, ConfigDict
+
 from edgemind.distill.problems.base import Problem
-from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe, PolicyRecipe, TrainingRecipe
+from edgemind.distill.recipe.schema import (
+    CurriculumRecipe,
+    LossRecipe,
+    PolicyRecipe,
+    ProblemsRecipe,
+    TrainingRecipe,
+)
+from edgemind.errors import BadInput
+from edgemind.models.opening import shown
 
 if TYPE_CHECKING:
     from edgemind.distill.problems.sources import Source
@@ -94,6 +104,57 @@ class Observer(Protocol):
     def on_levels(self, accuracy: Mapping[int, tuple[int, int]], step: int, level: int) -> None:
         """Held-out ``(right, count)`` by level was measured; ``level`` is where the curriculum is now."""
         ...
+
+
+class JobFile(BaseModel):
+    """A job as it is handed to other processes: everything by its path."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: Path
+    examples: Path
+    recipe: TrainingRecipe
+    loss: LossRecipe
+    curriculum: CurriculumRecipe
+    directory: Path
+    seed: int
+    policy: PolicyRecipe | None = None
+    teacher: Path | None = None
+    online: bool = False
+    sources: ProblemsRecipe | None = None
+    sources_seed: int = 0
+    problems: Path | None = None
+    held_out: Path | None = None
+
+
+def read_job(path: Path) -> TrainJob:
+    """The job of a file, its examples and sources opened.
+
+    Raises:
+        BadInput: it is none.
+    """
+    from edgemind.distill.problems.sources import open_sources, read_problems
+    from edgemind.distill.targets.example_set import ExampleSet
+
+    try:
+        found = JobFile.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise BadInput(f"{shown(path)} is no training job: {str(problem).splitlines()[0]}") from problem
+    return TrainJob(
+        model=found.model,
+        examples=ExampleSet(found.examples),
+        recipe=found.recipe,
+        loss=found.loss,
+        curriculum=found.curriculum,
+        directory=found.directory,
+        seed=found.seed,
+        policy=found.policy,
+        teacher=found.teacher,
+        online=found.online,
+        sources=open_sources(found.sources, found.sources_seed) if found.sources else {},
+        problems=read_problems(found.problems) if found.problems else (),
+        held_out=read_problems(found.held_out) if found.held_out else (),
+    )
 
 
 class Silent:

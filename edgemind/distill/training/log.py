@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgemind.distill.training.job import StepFigures
 from edgemind.models.store.files import explained
@@ -24,18 +24,22 @@ class TrainingLog:
     Args:
         step: of the checkpoint that training goes on from; lines of later steps are of a run that was lost, and go.
         tensorboard: write its events too, to ``tensorboard/``.
+        silent: write nothing, as every process but the first does.
 
     Attributes:
         note: why there is no TensorBoard although it was asked for.
     """
 
-    def __init__(self, directory: Path, step: int, tensorboard: bool = False) -> None:
+    def __init__(self, directory: Path, step: int, tensorboard: bool = False, silent: bool = False) -> None:
         self.path = directory / NAME
         self.note = ""
+        self._file: IO[str] | None = None
+        self._board: Any = None
+        if silent:
+            return
         self._cut(step)
         with explained("write the training's log", directory):
             self._file = self.path.open("a", encoding="utf-8")
-        self._board: Any = None
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
@@ -66,13 +70,16 @@ class TrainingLog:
 
     def write(self, **values: object) -> None:
         """One line."""
+        if self._file is None:
+            return
         with explained("write the training's log", self.path.parent):
             self._file.write(json.dumps(values) + "\n")
             self._file.flush()
 
     def close(self) -> None:
         """Nothing more comes."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         if self._board is not None:
             self._board.close()
 

@@ -46,6 +46,11 @@ class Network(nn.Module):
         self.windowed = any(kind != "full_attention" for kind in kinds)
 
     @property
+    def layers(self) -> nn.ModuleList:
+        """Its blocks."""
+        return cast("nn.ModuleList", self._parts[0].layers)
+
+    @property
     def head(self) -> Tensor:
         """``[vocab, width]``."""
         return cast("Tensor", self._parts[1].weight)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from edgemind.distill.muon import Muon
 from edgemind.distill.recipe.schema import TrainingRecipe
@@ -66,7 +67,7 @@ class Optimizers:
     def clip(self, most: float) -> Tensor:
         """Scale the gradients down to a norm of ``most`` (0: leave them); returns the norm before."""
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, most if most > 0 else torch.inf)
-        return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
     def state(self) -> list[dict[str, Any]]:
         """What a checkpoint keeps."""

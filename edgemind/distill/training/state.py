@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from edgemind.distill.curriculum import Curriculum
 from edgemind.distill.students import TOKENIZER_FILES, open_model
 from edgemind.distill.training import checkpoints, precision, schedule
 from edgemind.distill.training.batches import SHARD_STEPS, Batch, Planner, Pool
-from edgemind.distill.training.distributed import Processes
+from edgemind.distill.training.distributed import Processes, SharedKeeper
 from edgemind.distill.training.divergences import Divergence
 from edgemind.distill.training.ema import Average
 from edgemind.distill.training.feeding import Feeder, Portioning
@@ -32,6 +32,7 @@ from edgemind.distill.training.losses import Mix
 from edgemind.distill.training.network import Learner, Network, OnlineTeacher
 from edgemind.distill.training.optimizers import Optimizers
 from edgemind.distill.training.policy import Policy, Written
+from edgemind.models.store.files import explained
 
 RESULT = "result.json"
 CHECKS = 20
@@ -174,7 +175,7 @@ class Run:
         if shard is not None and min(shard[0] + SHARD_STEPS, self._off_policy) <= self.step:
             shard = None
         begin, shares, planned = shard or (self.step, {}, self.planner.state())
-        state: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "identity": self.identity,
             "step": self.step,
             "tokens": self.tokens,
@@ -186,13 +187,10 @@ class Run:
             "round": self._round,
             "curriculum": self.curriculum.to_state() if self.curriculum else None,
             "levels": {level: list(pair) for level, pair in self.levels.items()},
-            "model": {name: p.detach() for name, p in self.learner.network.named_parameters() if p.requires_grad},
-            "optimizers": self.optimizers.state(),
-            "average": self.average.values if self.average else None,
             "random": torch.get_rng_state(),
             "random_gpu": torch.cuda.get_rng_state() if self.where.type == "cuda" else None,
         }
-        checkpoints.save(self.job.directory / checkpoints.NAME, state)
+        self._keeper.save(facts)
         self.saved = self.step
 
     def finish(self) -> TrainResult:
@@ -200,13 +198,14 @@ class Run:
         self.observer.on_phase("save")
         job, last = self.job, self.last
         adapter = job.directory / "adapter" if job.recipe.lora else None
-        network = self.learner.network
         if self.average is not None:
             self.average.swap()
-        if adapter is not None:
-            checkpoints.publish_folder(adapter, network.model.save_pretrained)
-            network.model = network.model.merge_and_unload()
-        checkpoints.publish_folder(job.directory / "model", self._write_model)
+        model = self._whole_model()
+        if model is not None:
+            if adapter is not None:
+                checkpoints.publish_folder(adapter, model.save_pretrained)
+                model = model.merge_and_unload()
+            checkpoints.publish_folder(job.directory / "model", partial(self._write_model, model))
         result = TrainResult(
             model=job.directory / "model",
             steps=self.step,
@@ -221,8 +220,10 @@ class Run:
             adapter=adapter,
             notes=tuple(self.notes),
         )
-        write_result(result, job.directory, self.identity)
-        (job.directory / checkpoints.NAME).unlink(missing_ok=True)
+        if self.processes.first:
+            write_result(result, job.directory, self.identity)
+        self.processes.wait()
+        self._keeper.remove()
         return result
 
     def close(self) -> None:
@@ -232,8 +233,23 @@ class Run:
         if self.policy is not None:
             self.policy.close()
 
-    def _write_model(self, folder: Path) -> None:
-        self.learner.network.model.save_pretrained(folder)
+    def _whole_model(self) -> Any:
+        """The trained model in one piece; ``None`` in all processes but the first."""
+        network, job = self.learner.network, self.job
+        if self.processes.world == 1:
+            return network.model
+        state = self.processes.whole_state(network)
+        if not self.processes.first:
+            return None
+        model: Any = open_model(job.model)
+        if job.recipe.lora is not None:
+            model = with_lora(model, job.recipe.lora)
+        model.load_state_dict({name.removeprefix("model."): value for name, value in state.items()}, strict=False)
+        model.tie_weights()
+        return model
+
+    def _write_model(self, model: Any, folder: Path) -> None:
+        model.save_pretrained(folder)
         for name in TOKENIZER_FILES:
             if (self.job.model / name).exists():
                 shutil.copy2(self.job.model / name, folder / name)
@@ -259,9 +275,17 @@ class Run:
         compiled = precision.compiles(recipe, parameters, read, self.where)
         if compiled:
             self.observer.on_phase("compile")
+        self.processes.spread(network, network.layers, self.where)
         self.learner = Learner(network, kind, self.where, job.loss.chunk, compiled)
-        self.optimizers = Optimizers(network, recipe)
+        several = self.processes.world > 1
+        self.optimizers = Optimizers(network, recipe, sharded=several)
         self.average = Average(network, recipe.ema) if recipe.ema else None
+        kept = (network, self.optimizers, self.average)
+        self._keeper: checkpoints.FileKeeper | SharedKeeper = (
+            SharedKeeper(job.directory, self.processes, *kept)
+            if several
+            else checkpoints.FileKeeper(job.directory, *kept)
+        )
         header = job.examples.header
         self.mix = Mix(Divergence.of(job.loss), job.loss.weight, header.temperature)
         taught = job.loss.weight > 0
@@ -284,31 +308,20 @@ class Run:
             ),
         )
         self._resume()
-        self._log = TrainingLog(job.directory, self.step, recipe.tensorboard)
+        self._log = TrainingLog(job.directory, self.step, recipe.tensorboard, silent=not self.processes.first)
         if self._log.note:
             self.note(self._log.note)
 
     def _resume(self) -> None:
-        path = self.job.directory / checkpoints.NAME
-        state = checkpoints.load(path)
-        if state is not None and state.get("identity") != self.identity:
-            aside = path.with_name("checkpoint.old.pt")
-            os.replace(path, aside)
-            self.note(f"A checkpoint of another training was there; it is {aside.name} now, and this one begins anew.")
-            state = None
+        state, aside = self._keeper.load(self.identity)
+        if aside:
+            self.note(f"A checkpoint of another training was there; it is {aside} now, and this one begins anew.")
         if state is None:
             return
         for name in ("step", "tokens", "learned", "seconds"):
             setattr(self, name, state[name])
         self.saved, self._waited = self.step, state["waited"]
         self.levels = {level: (pair[0], pair[1]) for level, pair in state["levels"].items()}
-        own = dict(self.learner.network.named_parameters())
-        with torch.no_grad():
-            for name, value in state["model"].items():
-                own[name].copy_(value)
-        self.optimizers.restore(state["optimizers"])
-        if self.average is not None:
-            self.average.restore(state["average"])
         if state["curriculum"] is not None:
             self.curriculum = Curriculum.from_state(state["curriculum"])
         self.planner.restore(state["planner"])
@@ -379,9 +392,10 @@ def write_result(result: TrainResult, directory: Path, job: str) -> None:
     """Keep what came out, with the job it is of."""
     values = asdict(result)
     values.update(model=result.model.name, adapter=result.adapter.name if result.adapter else None, identity=job)
-    partial = directory / f"{RESULT}.partial"
-    partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    partial.replace(directory / RESULT)
+    with explained("write what came out", directory):
+        new = directory / f"{RESULT}.partial"
+        new.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        new.replace(directory / RESULT)
 
 
 def read_result(directory: Path, job: str) -> TrainResult | None:

@@ -50,9 +50,9 @@ def _loop(run: Run, observer: Observer) -> None:
         started = time.monotonic()
         sums = torch.zeros(3, dtype=torch.float64)
         for portion in work.portions:
-            part = run.learner.backward(portion.batch, portion.mix, portion.scale, portion.online)
+            part = run.learner.backward(portion.batch, portion.mix, portion.scale * run.processes.world, portion.online)
             sums += torch.stack((part.loss * portion.scale, part.cross_entropy, part.divergence)).cpu()
-        sums = run.processes.summed(sums)
+        sums = run.processes.summed(sums, run.where)
         _check_finite(run, float(sums[0]), "loss")
         norm = float(run.optimizers.clip(run.job.recipe.clip))
         _check_finite(run, norm, "gradient")
