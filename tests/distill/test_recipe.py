@@ -57,6 +57,13 @@ def test_quickstart_ships() -> None:
     assert "quickstart" in shipped_recipes()
 
 
+def test_recipes_are_part_of_the_package() -> None:
+    root = Path(__file__).resolve().parents[2]
+    text = (root / "pyproject.toml").read_text()
+    assert '"recipes" = "edgemind/data/recipes"' in text
+    assert {file.stem for file in (root / "recipes").glob("*.toml")} == set(shipped_recipes())
+
+
 def test_defaults_fill_what_is_left_out(tmp_path: Path) -> None:
     recipe = read(tmp_path)
     assert recipe.curriculum.kind == "levels"
