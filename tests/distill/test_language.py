@@ -38,15 +38,6 @@ def shown(code: str) -> str:
     return f"```python\n{code}\n```\n"
 
 
-def test_every_phase_of_the_recipe_names_known_families() -> None:
-    pytest.importorskip("torch")
-    from edgemind.distill.nano import TRAINING_FAMILIES, nano_recipe
-
-    names = {family.name for family in TRAINING_FAMILIES}
-    assert set(BY_NAME) <= names
-    assert all(set(phase.weights) <= names for phase in nano_recipe().phases)
-
-
 @every_family
 def test_a_wrong_answer_fails(family: Family) -> None:
     for problem, other in zip(draws(family, 60, 1), draws(family, 60, 2), strict=True):
