@@ -38,7 +38,7 @@ def _work(run: Run, folder: Path, view: View) -> Done:
     from edgemind.distill.report.html import write_report
 
     trained = ("full", *run.variants)
-    trainings = {variant: run.record(f"train {variant}").figures for variant in trained}
+    trainings: dict[str, Any] = {variant: run.record(f"train {variant}").figures for variant in trained}
     if run.recipe.teacher.train:
         trainings["teacher"] = run.record("teacher").figures
     facts = Facts(
