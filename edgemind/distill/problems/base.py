@@ -18,6 +18,10 @@ HELDOUT_SHARE = 20
 """One key in this many belongs to the held-out split."""
 
 
+class NoProblem(LookupError):
+    """A source has no problem of the level and split that were asked for, or found none; says which in a sentence."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One question with its written-out reasoning and its checkable result.

@@ -13,7 +13,7 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Protocol
 
 from edgemind.distill.problems import ALL_FAMILIES
-from edgemind.distill.problems.base import Family, Problem, Split, sample_split
+from edgemind.distill.problems.base import Family, NoProblem, Problem, Split, sample_split
 from edgemind.distill.problems.language.greetings import MoreGreetings
 from edgemind.distill.problems.numeric.counting import OneByOne
 from edgemind.distill.problems.problem_files import read_problems, write_problems
@@ -69,7 +69,7 @@ class Source(Protocol):
         """A problem of this level and split; every random choice comes from ``rng``.
 
         Raises:
-            UsageError: it has none.
+            NoProblem: it has none.
         """
         ...
 
@@ -104,14 +104,12 @@ class FamilySource:
         """By drawing until a key of the split comes up.
 
         Raises:
-            UsageError: none came up.
+            NoProblem: none came up.
         """
         try:
             return sample_split(self._family, rng, level, split)
         except ValueError as error:
-            sentence = str(error)
-            hint = "Leave this family out of problems.families."
-            raise UsageError(f"{sentence[:1].upper()}{sentence[1:]}.", hint) from error
+            raise NoProblem(f"{error}.") from error
 
     def check(self, problem: Problem, answer: str) -> bool:
         """As the family checks it."""
@@ -167,7 +165,7 @@ def _open(name: str, names: Collection[str], within: tuple[int, int] | None, see
 
 def unknown_name(name: str, known: Collection[str], where: str, trouble: str) -> UsageError:
     """The error for a name that nothing has: the nearest known one, and in the hint all that are known."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     nearest = f"; the nearest is {near[0]!r}" if near else ""
     listed = ", ".join(islice(sorted(known), 120))
     return UsageError(f"{where} {clean(name)!r}, and {trouble}{nearest}.", f"Known: {listed}.")
@@ -195,7 +193,7 @@ class Mixture:
         """A source and a problem of it."""
         source = rng.choices(self._sources, cum_weights=self._cumulative)[0]
         level = rng.choices(self._levels[source.name], cum_weights=self._hardness[source.name])[0]
-        return source, source.draw(rng, level, "train")
+        return source, _drawn(source, rng, level)
 
     def draw_new(self, rng: random.Random, seen: set[tuple[str, str, str]]) -> tuple[Source, Problem]:
         """The same, avoiding exact duplicates of what has been ``seen`` (without changing how often a family comes)."""
@@ -203,9 +201,16 @@ class Mixture:
         for _ in range(TRIES):
             if _identity(problem) not in seen:
                 break
-            problem = source.draw(rng, problem.level, "train")
+            problem = _drawn(source, rng, problem.level)
         seen.add(_identity(problem))
         return source, problem
+
+
+def _drawn(source: Source, rng: random.Random, level: int) -> Problem:
+    try:
+        return source.draw(rng, level, "train")
+    except NoProblem as error:
+        raise UsageError(str(error), f"Leave {source.name} out of [problems], or set problems.levels.") from error
 
 
 def _identity(problem: Problem) -> tuple[str, str, str]:
@@ -268,11 +273,17 @@ def _distinct(
 ) -> Iterator[Problem]:
     """Held-out problems of the levels in turn, none twice, until no new ones come."""
     seen: set[tuple[str, str, str]] = set()
+    left = list(levels)
     tries = fruitless = 0
-    while levels and fruitless < FRUITLESS:
-        problem = source.draw(rng, levels[tries % len(levels)], "heldout")
+    while left and fruitless < FRUITLESS:
+        level = left[tries % len(left)]
         tries += 1
         fruitless += 1
+        try:
+            problem = source.draw(rng, level, "heldout")
+        except NoProblem:
+            left.remove(level)
+            continue
         if _identity(problem) in seen or problem.id in without:
             continue
         seen.add(_identity(problem))

@@ -1,0 +1,180 @@
+"""The child process in which reasoning-gym runs: it makes questions and scores answers, in the jail.
+
+Some of its checks evaluate the answer, and answers are a model's, so nothing of it runs in our own process; a fixed
+hash seed makes the datasets that go through sets repeat themselves. One request a line on standard input, one reply a
+line on standard output. Not for: what becomes of them (``gym``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections import OrderedDict
+from typing import Any
+
+LEVELS = 5
+"""Of a dataset whose own curriculum has more."""
+SPACE = 10**6
+"""Questions of one level."""
+BLOCKS = {"acre": (1000, 16), "word_ladder": (500, 16)}
+"""Datasets that work their questions out in advance: so many at a time, from so many seeds."""
+KEPT = 64
+"""Datasets in memory, by name, level and seed."""
+REFUSED = {
+    "codeio": "it runs code that it comes with, and its questions are others at every start",
+    "composite": "it is put together from others; name those",
+}
+EASIEST = {"bf": 2, "countdown": 1, "jugs": 1, "number_sequence": 1, "polynomial_multiplication": 2, "sokoban": 1}
+"""Levels of datasets whose harder ones take minutes a question, or find none."""
+EVALUATING = (
+    "algorithmic.string_insertion", "algorithmic.spiral_matrix", "algorithmic.binary_matrix", "games.n_queens",
+)  # fmt: skip
+"""Modules that evaluate an answer to give it less than full marks, which is no use here."""
+EXPRESSIONS = {
+    "puzzle24": "", "countdown": "", "polynomial_multiplication": "a-z", "simple_integration": "a-zA-Z",
+    "intermediate_integration": "a-zA-Z", "polynomial_equations": "a-z",
+}  # fmt: skip
+"""Datasets that read an answer as an expression, and the single letters that may be in it."""
+FUNCTIONS = r"sin|cos|tan|exp|log|ln|sqrt|pi|asin|acos|atan|sinh|cosh|tanh"
+
+
+class Gym:
+    """reasoning-gym's datasets, made as they are asked for."""
+
+    def __init__(self) -> None:
+        import reasoning_gym  # type: ignore[import-untyped, unused-ignore]  # noqa: F401
+        from reasoning_gym import factory
+
+        self._factory = factory
+        self._made: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
+        for name in EVALUATING:
+            module = sys.modules.get(f"reasoning_gym.{name}")
+            if module is not None:
+                module.eval = _refuse  # type: ignore[attr-defined]
+
+    def open(self, name: str) -> dict[str, Any]:
+        """How many levels and questions a dataset has, or why it cannot be had."""
+        known = sorted(set(self._factory.DATASETS) - set(REFUSED))
+        if name in REFUSED:
+            return {"refused": REFUSED[name]}
+        if name not in self._factory.DATASETS:
+            return {"known": known}
+        levels = self._levels(name)
+        if not levels:
+            return {"refused": "its own settings contradict each other at every level"}
+        block, blocks = BLOCKS.get(name, (SPACE, 1))
+        return {"levels": len(levels), "space": block * blocks}
+
+    def _levels(self, name: str) -> list[Any]:
+        """Makers of settings, from easy to hard, of the levels that its own curriculum gets right."""
+        if not self._factory.has_curriculum(name):
+            return [{}]
+        attributes = self._factory.create_curriculum(name).attributes.values()
+        most = min(max((len(one.levels) for one in attributes), default=1), EASIEST.get(name, LEVELS))
+        found = [settings for level in range(most) if (settings := self._settings(name, level)) is not None]
+        return [one for index, one in enumerate(found) if one not in found[:index]]
+
+    def _settings(self, name: str, level: int) -> dict[str, Any] | None:
+        from reasoning_gym.coaching.base_curriculum import (  # type: ignore[import-untyped, unused-ignore]
+            DefaultCurriculumContext,
+            RangeAttributeMode,
+        )
+
+        for mode in (RangeAttributeMode.UPPER_BOUND, RangeAttributeMode.INCLUSIVE):
+            with contextlib.suppress(Exception):
+                curriculum = self._factory.create_curriculum(name)
+                curriculum.set_global_level(level)
+                config = curriculum.generate_configuration({"seed": 1, "size": 100}, DefaultCurriculumContext(mode))
+                if hasattr(config, "validate"):
+                    config.validate()
+                return {key: value for key, value in vars(config).items() if key not in ("seed", "size")}
+        return None
+
+    def _dataset(self, name: str, level: int, seed: int, size: int) -> Any:
+        key = (name, level, seed)
+        if key not in self._made:
+            dataset, config = self._factory.DATASETS[name]
+            self._made[key] = dataset(config(**self._levels(name)[level - 1], seed=seed, size=size))
+            while len(self._made) > KEPT:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
+        return self._made[key]
+
+    def entry(self, name: str, level: int, seed: int, index: int) -> tuple[Any, dict[str, Any]]:
+        """A dataset and one of its entries."""
+        block, _ = BLOCKS.get(name, (SPACE, 1))
+        dataset = self._dataset(name, level, seed + index // block, block)
+        return dataset, dataset[index % block]
+
+    def draw(self, name: str, level: int, seed: int, index: int) -> dict[str, Any]:
+        """A question with its answer, or that there is none by this number."""
+        try:
+            _, entry = self.entry(name, level, seed, index)
+        except Exception as error:
+            return {"none": f"{type(error).__name__}: {error}"[:300]}
+        answer = entry["answer"]
+        return {"question": str(entry["question"]), "answer": "" if answer is None else str(answer)}
+
+    def score(self, name: str, level: int, seed: int, index: int, answers: list[str]) -> dict[str, Any]:
+        """Whether one of ``answers`` has full marks, and the question that was scored."""
+        try:
+            dataset, entry = self.entry(name, level, seed, index)
+        except Exception:
+            return {"right": False, "question": ""}
+        right = any(full_marks(name, dataset, entry, answer) for answer in answers)
+        return {"right": right, "question": str(entry["question"])}
+
+
+def full_marks(name: str, dataset: Any, entry: dict[str, Any], answer: str) -> bool:
+    """Whether reasoning-gym gives ``answer`` full marks, where its check can be relied on."""
+    if not answer.strip() or (name in EXPRESSIONS and not is_expression(answer, EXPRESSIONS[name])):
+        return False
+    if name == "game_of_life_halting":  # its own check takes every text that is not empty for True
+        return answer.strip().strip(".").casefold() == str(entry["answer"]).casefold()
+    if name == "puzzle24":  # nor does it look which numbers were used
+        used = sorted(int(number) for number in re.findall(r"\d+", answer))
+        if used != sorted(entry["metadata"]["numbers"]):
+            return False
+    try:
+        return float(dataset.score_answer(answer, entry)) >= 1.0
+    except Exception:
+        return False
+
+
+def is_expression(text: str, letters: str) -> bool:
+    """Whether ``text`` can be evaluated as an expression: numbers, operators, single letters, functions of school."""
+    if len(text) > 400 or not re.fullmatch(r"[\w\s+\-*/^().,=\[\]{}]*", text, re.ASCII) or "__" in text:
+        return False
+    words = re.findall(r"[A-Za-z_]+\w*", text)
+    if any(not re.fullmatch(FUNCTIONS if letters else "", word) for word in words if len(word) > 1 or not letters):
+        return False
+    if any(not re.fullmatch(f"[{letters}]", word) for word in words if len(word) == 1):
+        return False
+    powers = re.findall(r"(?:\*\*|\^)\s*(\S*)", text)
+    return len(powers) <= 12 and all(re.match(r"\(?-?\d{1,2}(?!\d)", power) for power in powers)
+
+
+def _refuse(*_: object) -> None:
+    raise ValueError("answers are not evaluated")
+
+
+def main() -> None:
+    """Serve until the parent closes our input."""
+    from edgemind.privacy import jail
+
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    os.dup2(2, 1)
+    jail.arm("worker")
+    gym = Gym()
+    for line in sys.stdin:
+        request = json.loads(line)
+        reply = getattr(gym, request.pop("do"))(**request)
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main()
