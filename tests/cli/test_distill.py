@@ -214,7 +214,7 @@ def test_from_nothing_to_an_installed_model(edgemind: Command, recipe: Path) -> 
     assert "edgemind-nano" in shown.out
     answered = edgemind("run", "-m", "tiny", "-n", "4", "--threads", "1", "3 + 4")
     assert answered.code == 0, answered.err
-    report = (recipe.parent / "run/report/report.html").read_text()
+    report = (recipe.parent / "run/report.html").read_text()
     assert "tiny" in report
     assert json_stages(edgemind, recipe) == {}
 

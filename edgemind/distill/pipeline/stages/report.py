@@ -53,7 +53,7 @@ def _work(run: Run, folder: Path, view: View) -> Done:
         provenance=_provenance(run),
         machine=run.record("train full").machine,
     )
-    target = folder / NAME
+    target = run.directory / NAME
     write_report(target, facts)
     return Done([target], {"said": run.shown(target), "report": run.shown(target)})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgemind.distill.pipeline.models import Teacher
+from edgemind.distill.pipeline.records import write_whole
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
 from edgemind.distill.pipeline.stages.problems import LEVELS, TRAINING, file
 from edgemind.distill.pipeline.stages.student import start_folder
@@ -17,6 +18,9 @@ from edgemind.distill.recipe.schema import Recipe, Variant
 
 if TYPE_CHECKING:
     from edgemind.distill.training.job import TrainResult
+
+JOB = "job.json"
+"""What is trained, for the many processes of ``torchrun``: theirs and this stage's work on the same folder is one."""
 
 
 def stages(run: Run) -> list[Stage]:
@@ -70,31 +74,29 @@ def _inputs(run: Run, variant: Variant) -> Mapping[str, Any]:
 
 
 def _work(run: Run, folder: Path, view: View, variant: Variant) -> Done:
-    from edgemind.distill.problems.sources import open_sources, read_problems
-    from edgemind.distill.targets.example_set import ExampleSet
-    from edgemind.distill.training.job import TrainJob
+    from edgemind.distill.training.job import JobFile, read_job
     from edgemind.distill.training.trainer import train
 
     recipe = adjusted(run.recipe, variant)
     teacher = Teacher.of(run) if _asks_teacher(recipe) else None
-    result = train(
-        TrainJob(
-            model=start_folder(run),
-            examples=ExampleSet(examples_folder(run, examples_of(recipe))),
-            recipe=recipe.training,
-            loss=recipe.loss,
-            curriculum=recipe.curriculum,
-            directory=folder,
-            seed=recipe.seed,
-            policy=recipe.policy,
-            teacher=teacher.scorer if teacher else None,
-            online=recipe.targets.online and teacher is not None,
-            sources=open_sources(recipe.problems, recipe.seed),
-            problems=read_problems(file(run, TRAINING)),
-            held_out=read_problems(file(run, LEVELS)),
-        ),
-        view,
+    job = JobFile(
+        model=start_folder(run),
+        examples=examples_folder(run, examples_of(recipe)),
+        recipe=recipe.training,
+        loss=recipe.loss,
+        curriculum=recipe.curriculum,
+        directory=folder,
+        seed=recipe.seed,
+        policy=recipe.policy,
+        teacher=teacher.scorer if teacher else None,
+        online=recipe.targets.online and teacher is not None,
+        sources=recipe.problems,
+        sources_seed=recipe.seed,
+        problems=file(run, TRAINING),
+        held_out=file(run, LEVELS),
     )
+    write_whole(folder / JOB, job.model_dump_json(indent=1))
+    result = train(read_job(folder / JOB), view)
     files = [path for path in result.model.rglob("*") if path.is_file()]
     return Done(sorted(files), _figures(run, result))
 
