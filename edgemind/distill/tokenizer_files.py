@@ -25,7 +25,7 @@ from edgemind.models.store.files import Folder, explained
 
 SAVE = "`AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)` of transformers writes tokenizer.json."
 
-THOUGHTS = "{#- Thoughts stand between <think> and </think>. -#}"
+THOUGHTS = "{# Thoughts stand between <think> and </think>. #}"
 """A comment that writes nothing, and by which a template is known as one of a model that thinks."""
 
 SAME_CUT = {"llama3": "llama-bpe", "llama-v3": "llama-bpe", "falcon3": "llama-bpe", "deepseek-r1-qwen": "qwen2"}
@@ -130,9 +130,9 @@ def teach_thoughts(folder: Path) -> bool:
     config = files.json("tokenizer_config.json") or {}
     with explained("write the chat template", folder), Folder.at(folder) as place:
         if (folder / "chat_template.jinja").is_file():
-            place.write("chat_template.jinja", (template + THOUGHTS).encode())
+            place.write("chat_template.jinja", (THOUGHTS + template).encode())
         else:
-            changed = {**config, "chat_template": template + THOUGHTS}
+            changed = {**config, "chat_template": THOUGHTS + template}
             place.write("tokenizer_config.json", json.dumps(changed, indent=2, ensure_ascii=False).encode())
     return True
 
