@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from edgemind.distill.targets.alignment import aligned_span_loss
 from edgemind.distill.training.divergences import FLOOR, Divergence, Kind
-from edgemind.distill.training.losses import FusedLoss, Mix, Online, Stored, Teacher, fused
+from edgemind.distill.training.losses import FusedLoss, Mix, Online, Stored, Teacher, fused, label_logp, span_factors
 
 torch.set_num_threads(1)
 
@@ -228,3 +229,22 @@ def test_a_divergence_is_nothing_between_equals_and_something_else(kind: Kind) -
     assert value.sum(-1).abs().max() < 1e-12
     assert (slope - one.exp() * slope.sum(-1, keepdim=True)).abs().max() < 1e-12
     assert (Divergence(kind).terms(one, other)[0].sum(-1) > 0).all()
+
+
+def test_likelihoods_of_spans_have_the_gradients_of_their_loss() -> None:
+    """A teacher with other tokens: its spans cover one, two or three of the student's tokens, or have no target."""
+    hidden, weight, labels = inputs(dtype=torch.float32)
+    ends, teacher = torch.tensor([1, 3, 6, 8], dtype=torch.int32), torch.tensor([-0.5, -3.0, math.nan, -1.0])
+    logp = F.log_softmax(hidden @ weight.T, -1).gather(1, labels[:, None])[:, 0]
+    spans = aligned_span_loss(logp, ends, teacher) * 3
+    expected = 0.6 * spans - 0.4 * logp.sum()
+    wanted = torch.autograd.grad(expected, (hidden, weight))
+    found = label_logp(hidden, weight, labels, 4)
+    torch.testing.assert_close(found, logp.detach(), rtol=1e-5, atol=1e-5)
+    factors, divergence = span_factors(found, ends, teacher, 0.6)
+    torch.testing.assert_close(divergence.float(), spans.detach(), rtol=1e-4, atol=1e-5)
+    states, head = torch.empty_like(hidden), torch.zeros_like(weight)
+    mix = Mix(Divergence("forward_kl"), 0.6)
+    fused(hidden, weight, labels, factors, mix, grad_hidden=states, grad_weight=head, chunk=4)
+    torch.testing.assert_close(states, wanted[0], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(head, wanted[1], rtol=1e-3, atol=1e-4)

@@ -20,7 +20,7 @@ from torch import Tensor
 from edgemind.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgemind.distill.targets.shards import Example
+    from edgemind.distill.targets.shards import Example, Spans
     from edgemind.distill.targets.top import TopK
 
 Pool = tuple[str, int]
@@ -37,6 +37,9 @@ class Header(Protocol):
 
     @property
     def temperature(self) -> float: ...
+
+    @property
+    def spans(self) -> bool: ...
 
 
 class Examples(Protocol):
@@ -55,6 +58,8 @@ class Examples(Protocol):
     def example(self, index: int) -> Example: ...
 
     def tops(self, indices: Sequence[int]) -> TopK: ...
+
+    def all_spans(self, indices: Sequence[int]) -> Spans: ...
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Batch:
         where: ``[n]``, places in the flattened ``tokens`` whose next token is learned; ``labels [n]`` are those.
         ids, logp, tail: the teacher's, ``[n, k]``, ``[n, k]`` and ``[n]``; ``None`` without targets.
         read: tokens of the examples, without padding.
+        ends, span_logp: ``[s]`` each, of a teacher with other tokens: its likelihood of what is learned up to an end.
     """
 
     tokens: Tensor
@@ -87,10 +93,12 @@ class Batch:
     logp: Tensor | None
     tail: Tensor | None
     read: int
+    ends: Tensor | None = None
+    span_logp: Tensor | None = None
 
     def untaught(self) -> Batch:
         """The same without the teacher's part."""
-        return replace(self, ids=None, logp=None, tail=None)
+        return replace(self, ids=None, logp=None, tail=None, ends=None, span_logp=None)
 
     @property
     def learned(self) -> int:
@@ -192,6 +200,8 @@ class Planner:
         most = self.context or int(self.examples.lengths.max(initial=0))
         fits = (self.examples.lengths <= most) & (self.examples.lengths >= 2)
         fits &= self.examples.lengths > self.examples.starts
+        if self.examples.header.spans:
+            fits &= self.examples.starts >= 1
         self.pools: dict[Pool, list[int]] = {}
         for index in np.flatnonzero(fits).tolist():
             key = (self.examples.families[index], int(self.examples.levels[index]))

@@ -9,7 +9,9 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 from edgemind.distill.training.batches import Batch, Examples, Piece, Plan, collate
 
@@ -42,7 +44,11 @@ class Portioning:
             return collate([Piece(ids, len(ids))], None, self.pad, self.row_tokens)
         found = [examples.example(index) for index in mine]
         top = examples.tops(mine) if self.targets and examples.header.k else None
-        return collate([Piece(one.ids, one.start) for one in found], top, self.pad, self.row_tokens)
+        batch = collate([Piece(one.ids, one.start) for one in found], top, self.pad, self.row_tokens)
+        if not (self.targets and examples.header.spans):
+            return batch
+        spans = examples.all_spans(mine)
+        return replace(batch, ends=torch.from_numpy(spans.ends), span_logp=torch.from_numpy(spans.logp))
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,14 @@ class Online:
     rows: int
 
 
-Teacher = Stored | Online | None
+@dataclass(frozen=True)
+class Factors:
+    """No teacher, but a cross-entropy whose gradient is ``rows [n]`` times itself in each row; see ``span_factors``."""
+
+    rows: Tensor
+
+
+Teacher = Stored | Online | Factors | None
 
 
 @dataclass(frozen=True)
@@ -132,11 +139,49 @@ def fused(
             _product(teacher.hidden.detach()[part].to(dtype), other, theirs[:, : len(other)])
             sums += _online(logits, theirs, labels[part], mix, scale, wanted)
         else:
-            sums += _plain(logits, labels[part], scale, wanted)
+            factor = teacher.rows[part].to(real) if isinstance(teacher, Factors) else None
+            sums += _plain(logits, labels[part], scale, wanted, factor)
         if wanted:
             _spread(logits, states, head, part, grad_hidden, grad_weight)
-    weighed = mix.weight if teacher is not None else 0.0
+    weighed = mix.weight if isinstance(teacher, Stored | Online) else 0.0
     return Sums(sums[0], sums[1], (1 - weighed) * sums[0] + weighed * sums[1])
+
+
+@torch.no_grad()
+def label_logp(
+    hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int | None = None, dtype: torch.dtype | None = None
+) -> Tensor:
+    """``[n]`` log-probabilities of the labels."""
+    dtype = dtype or weight.dtype
+    vocab, head = weight.shape[0], weight.detach().to(dtype)
+    rows = min(chunk_rows(vocab, chunk), max(len(hidden), 1))
+    buffer = torch.empty((rows, vocab), dtype=torch.float32, device=hidden.device)
+    found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+    for start in range(0, len(hidden), rows):
+        states = hidden.detach()[start : start + rows].to(dtype)
+        logits = _product(states, head, buffer[: len(states)])
+        at = logits.gather(1, labels[start : start + rows, None])[:, 0]
+        found[start : start + rows] = at - _log_sum(logits, 1.0)
+    return found
+
+
+def span_factors(logp: Tensor, ends: Tensor, teacher: Tensor, weight: float) -> tuple[Factors, Tensor]:
+    """What the likelihoods of spans, by a teacher with other tokens, make of each row's cross-entropy.
+
+    The loss is ``weight`` times the divergence of the spans, summed over those that have a target, and the rest
+    cross-entropy. Its gradient goes through the labels' log-probabilities alone, so it is that of a cross-entropy times
+    a factor for each row.
+
+    Returns:
+        The factors, and the divergence's sum.
+    """
+    from edgemind.distill.targets.alignment import aligned_span_loss
+
+    logp = logp.clone().requires_grad_()
+    count = int((~torch.isnan(teacher)).sum())
+    divergence = aligned_span_loss(logp, ends, teacher) * count
+    slope = torch.autograd.grad(divergence, logp)[0]
+    return Factors((1 - weight) - weight * slope), divergence.detach().double()
 
 
 def _product(states: Tensor, head: Tensor, out: Tensor) -> Tensor:
@@ -172,7 +217,7 @@ def _spread(
             grad_weight[start : start + BLOCK] += low[:, start : start + BLOCK].T @ states
 
 
-def _plain(logits: Tensor, labels: Tensor, scale: float, wanted: bool) -> Tensor:
+def _plain(logits: Tensor, labels: Tensor, scale: float, wanted: bool, factor: Tensor | None = None) -> Tensor:
     """Cross-entropy ``(sum, 0)``; ``logits`` become their gradient."""
     at = logits.gather(1, labels[:, None])[:, 0]
     largest = logits.amax(1)
@@ -180,8 +225,9 @@ def _plain(logits: Tensor, labels: Tensor, scale: float, wanted: bool) -> Tensor
     total = logits.sum(1)
     loss = (total.log() + largest - at).sum(dtype=torch.float64)
     if wanted:
-        logits.mul_((scale / total)[:, None])
-        logits.scatter_add_(1, labels[:, None], torch.full_like(at, -scale)[:, None])
+        each = torch.full_like(at, scale) if factor is None else factor * scale
+        logits.mul_((each / total)[:, None])
+        logits.scatter_add_(1, labels[:, None], -each[:, None])
     return torch.stack((loss, torch.zeros_like(loss)))
 
 

@@ -155,11 +155,15 @@ class Learner:
             states = self._states(batch.tokens, batch.mask(), batch.positions, batch.where)
         head = self.network.head
         states_grad = torch.empty_like(states)
+        teacher, spans = teacher_of(batch, online), None
+        if batch.ends is not None and batch.span_logp is not None:
+            logp = losses.label_logp(states, head, batch.labels, self.chunk, self._product)
+            teacher, spans = losses.span_factors(logp, batch.ends, batch.span_logp, mix.weight)
         sums = losses.fused(
             states,
             head,
             batch.labels,
-            teacher_of(batch, online),
+            teacher,
             mix,
             scale=scale,
             chunk=self.chunk,
@@ -168,7 +172,10 @@ class Learner:
             grad_weight=gradient_of(head) if head.requires_grad else None,
         )
         torch.autograd.backward(states, states_grad)
-        return sums
+        if spans is None:
+            return sums
+        plain = sums.cross_entropy
+        return Sums(plain, spans, (1 - mix.weight) * plain + mix.weight * spans)
 
 
 def teacher_of(batch: Batch, online: OnlineTeacher | None) -> Teacher:

@@ -291,7 +291,7 @@ class Run:
         taught = job.loss.weight > 0
         online = job.online and taught and job.teacher is not None
         self._online = OnlineTeacher.of(job.teacher, job.model, kind, self.where) if online and job.teacher else None
-        self._taught = taught and (header.k > 0 or online)
+        self._taught = taught and (header.k > 0 or header.spans or online)
         if job.policy is not None:
             self.policy = Policy(
                 job.policy, job.problems, self.format, job.teacher, job.model, job.seed,
