@@ -342,4 +342,7 @@ def test_a_teacher_with_another_tokenizer_is_refused_or_aligned(
         assert spans.ends[-1] == one.learned
         assert len(spans.ends) > one.learned / 2
         assert float(np.nansum(spans.logp)) == pytest.approx(float(chosen.sum()), rel=0.3)
+    together = found.all_spans([1, 0])
+    assert together.ends[-1] == found.example(0).learned + found.example(1).learned
+    assert np.array_equal(together.logp[: len(found.spans(1).logp)], found.spans(1).logp, equal_nan=True)
     assert np.isnan(found.spans(4).logp).all()  # it is too long for this teacher

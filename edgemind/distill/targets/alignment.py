@@ -16,15 +16,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemind.distill.targets.shards import Spans
 from edgemind.distill.targets.top import Floats, Ints
-from edgemind.distill.targets.vocabulary import Vocabulary, compare
-from edgemind.errors import UsageError
+from edgemind.distill.targets.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import torch
@@ -42,25 +41,6 @@ END = b"\xff\x00"
 """Stands for the token that ends a turn, however it is called; no text has these bytes."""
 PIECES = re.compile(rb"\s*<[^<>\s]{1,40}>|\s*[^\s<]+|\s*<|\s+")
 """Words with the space before them, and marks such as ``<think>``."""
-
-
-def way_to_match(
-    student: Vocabulary, teacher: Vocabulary, across: Literal["refuse", "aligned"]
-) -> Literal["top", "spans"]:
-    """How this teacher's opinion can be used: its distributions, or its likelihoods of spans.
-
-    Raises:
-        UsageError: the vocabularies differ and ``across`` says to refuse; with the first difference.
-    """
-    match = compare(student, teacher)
-    if match.usable:
-        return "top"
-    if across == "aligned":
-        return "spans"
-    raise UsageError(
-        f"The teacher's tokens are not the student's, so its distributions cannot be matched: {match.why}.",
-        'Set across = "aligned" in [targets] to match the likelihoods of spans, or tokenizer = "teacher" in [student].',
-    )
 
 
 def align(student: Sequence[bytes], teacher: Sequence[bytes]) -> tuple[Ints, Ints]:
