@@ -46,6 +46,7 @@ class Scripted:
     """A teacher that is right three times of four, and knows what it has been asked."""
 
     notice = ""
+    part = PART
 
     def __init__(self, fail_after: int | None = None, name: str = "scripted") -> None:
         self.asked: list[str] = []

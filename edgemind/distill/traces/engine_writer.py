@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemind.distill.problems.base import Problem
-from edgemind.distill.traces.trace import Written, samples_of, seed_of
+from edgemind.distill.traces.trace import PART, Written, samples_of, seed_of
 from edgemind.engine.client import Engine, Generation, error_from
 from edgemind.engine.events import (
     Answer,
@@ -48,6 +48,7 @@ class EngineWriter:
     """
 
     notice = ""
+    part = PART
 
     def __init__(self, path: Path, sequences: int = 16, parts: Sequence[Path] = ()) -> None:
         self.path = path

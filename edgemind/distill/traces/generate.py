@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from edgemind.distill.problems.base import Problem
 from edgemind.distill.traces.accept import choose, written_solution
 from edgemind.distill.traces.report import Tallies, Tally, TraceReport, added, rows_of, tallies_of, write_report
-from edgemind.distill.traces.trace import HEAD, PARTS, Trace, Writer, Written, lines_of, read_traces, samples_of
+from edgemind.distill.traces.trace import HEAD, PART, PARTS, Trace, Writer, Written, lines_of, read_traces, samples_of
 from edgemind.errors import BadInput
 from edgemind.models.store.files import TEMPORARY, Folder, explained
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from edgemind.distill.recipe.schema import TracesRecipe
 
 __all__ = ["PART", "REPORT", "Moment", "Progress", "Trace", "TraceReport", "Writer", "Written", "make_traces"]
-
-PART = 256
-"""Problems a file."""
 
 REPORT = "report.json"
 TIMES = "seconds.json"
@@ -85,7 +82,8 @@ def make_traces(
     with explained("write the traces", directory):
         directory.mkdir(parents=True, exist_ok=True)
     making.chosen = _asked(distinct, recipe.only if writer else 0, seed)
-    parts = [distinct[start : start + PART] for start in range(0, len(distinct), PART)]
+    size = writer.part if writer else PART
+    parts = [distinct[start : start + size] for start in range(0, len(distinct), size)]
     making.sweep(len(parts))
     for number, part in enumerate(parts):
         making.part(number, part)

@@ -28,7 +28,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from edgemind.distill.problems.base import Problem
-from edgemind.distill.traces.trace import Written, samples_of, seed_of
+from edgemind.distill.traces.trace import PART, Written, samples_of, seed_of
 from edgemind.engine.reasoning import FORMATS, ReasoningParser
 from edgemind.errors import AccessDenied, NetworkProblem, UsageError
 from edgemind.terminal import clean
@@ -110,6 +110,7 @@ class ServerWriter:
         self._local = _is_loopback(self._at.hostname or "")
         self.model, self.name = model, model
         self.requests = max(1, requests)
+        self.part = max(PART, 8 * self.requests)
         self._key_variable = key_variable
         if not self._local and not allow_network:
             raise UsageError(

@@ -27,6 +27,9 @@ PARTS = "part-*.jsonl"
 HEAD = '{"part":'
 """How the first line of a part begins; it is no trace."""
 
+PART = 256
+"""Problems that a writer without wishes is given at once."""
+
 MOST_LINE = 8 << 20
 """Characters; a longer line is no trace."""
 
@@ -72,6 +75,11 @@ class Writer(Protocol):
     @property
     def notice(self) -> str:
         """What the user has to be told before it writes; empty when nothing leaves this machine."""
+        ...
+
+    @property
+    def part(self) -> int:
+        """Problems that it wants to be given at once; they become one file, and a kill loses no more than these."""
         ...
 
     def write(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgemind.distill.problems.base import Problem
-from edgemind.distill.traces.trace import Written, samples_of, seed_of
+from edgemind.distill.traces.trace import PART, Written, samples_of, seed_of
 from edgemind.errors import OutOfMemory
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class TransformersWriter:
         self.folder = folder
         self.name = folder.name
         self.batch = batch
+        self.part = max(PART, 8 * batch)
+        """Many, since the last of a part are written by few rows at once."""
         self._opened: tuple[Any, ChatFormat] | None = None
 
     def write(
