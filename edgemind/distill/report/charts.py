@@ -1,8 +1,8 @@
 """Drawings as inline SVG: lines over tokens, dots with intervals, a reliability diagram.
 
-Colours are the classes ``s0``, ``s1``, ... of the page's style sheet, so that light, dark and paper have their own; each
-line has a dash of its own too. Every drawing has a title and a description for whoever cannot see it, and the page puts
-a table beside it. Not for: the page (``html``), which numbers (``facts``).
+Colours are the classes ``s0``, ``s1``, ... of the page's style sheet, so that light, dark and paper have their own;
+each line has a dash of its own too. Every drawing has a title and a description for whoever cannot see it, and the page
+puts a table beside it. Not for: the page (``html``), which numbers (``facts``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH = 720
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 26, 40
 STYLES = 8
 """Colours that the style sheet has."""
 
@@ -98,7 +98,7 @@ def lines(
             f'<text class="tick" x="{across(tick):.1f}" y="{bottom + 18}" text-anchor="middle">{short(tick)}</text>'
         )
     parts.append(f'<text class="label" x="{WIDTH - RIGHT}" y="{height - 4}" text-anchor="end">{escape(x_label)}</text>')
-    parts.append(f'<text class="label" x="{LEFT + 6}" y="{TOP + 6}">{escape(y_label)}</text>')
+    parts.append(f'<text class="label" x="{LEFT - 44}" y="13">{escape(y_label)}</text>')
     parts += _drawn_marks(marks, across, bottom)
     for line in drawn:
         style = line.style % STYLES
@@ -136,6 +136,9 @@ def dots(number: int, title: str, rows: Sequence[tuple[str, Sequence[Dot]]]) -> 
     )
     parts = [_opening(number, title, spoken, height)]
     bottom = TOP + row_height * len(rows)
+    for index in range(0, len(rows), 2):
+        top = TOP + row_height * index
+        parts.append(f'<rect class="stripe" x="0" y="{top}" width="{WIDTH}" height="{row_height}"/>')
     step = 0.05 if low >= 0.7 else 0.1 if low >= 0.3 else 0.2
     for index in range(round((1 - low) / step) + 1):
         tick = low + index * step
@@ -144,8 +147,6 @@ def dots(number: int, title: str, rows: Sequence[tuple[str, Sequence[Dot]]]) -> 
         parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{100 * tick:.0f} %</text>')
     for index, (name, found) in enumerate(rows):
         top = TOP + row_height * index
-        if index % 2 == 0:
-            parts.append(f'<rect class="stripe" x="0" y="{top}" width="{WIDTH}" height="{row_height}"/>')
         parts.append(
             f'<text class="name" x="{left - gap}" y="{top + row_height / 2 + 4:.1f}" text-anchor="end">'
             f"{escape(name)}</text>"
@@ -255,11 +256,10 @@ def _cleaned(line: Line, logarithmic: bool) -> Line:
 
 def _drawn_marks(marks: Sequence[Mark], across: Callable[[float], float], bottom: float) -> list[str]:
     parts = []
-    for index, mark in enumerate(marks):
+    for mark in marks:
         x = across(mark.at)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>')
-        y = bottom - 6 - 13 * (index % 2)
-        parts.append(f'<text class="note" x="{x + 4:.1f}" y="{y}">{escape(mark.text)}</text>')
+        parts.append(f'<text class="note" x="{x:.1f}" y="{TOP - 6}" text-anchor="middle">{escape(mark.text)}</text>')
     return parts
 
 

@@ -38,8 +38,8 @@ def training(facts: Facts, number: int) -> str:
         losses,
         divergence,
         accuracy,
-        "<h3>Held-out accuracy by level</h3>" if first else "",
-        *first,
+        first[0] if first else "",
+        folded("The others by level", f'<div class="pair">{"".join(first[1:])}</div>') if first[1:] else "",
         _trainings(facts),
     )
 
@@ -156,8 +156,8 @@ def _levels(number: int, subject: str, curve: Curve) -> str:
         drawn.append(
             charts.Line(f"level {level}", points, 1 + place, [low for low, _ in bounds], [high for _, high in bounds])
         )
-    marks = [charts.Mark(float(tokens), f"on to level {level}") for tokens, level in curve.moves]
-    title = f"By level: {title_of(subject)}"
+    marks = [charts.Mark(float(tokens), f"to level {level}") for tokens, level in curve.moves]
+    title = f"Held-out accuracy by level: {title_of(subject)}"
     chart = charts.lines(number, title, drawn, y_label="right", percent=True, marks=marks, height=260)
     shown = charts.legend([(line.name, line.style) for line in drawn])
     return figure(title, chart and shown + chart, folded("As a table", _points_table(drawn, percent=True)))

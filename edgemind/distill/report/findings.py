@@ -15,7 +15,7 @@ from edgemind.distill.report.samples import Sample, samples
 from edgemind.distill.report.tables import Cell, Raw, card, figure, folded, points, safe, section, share, table
 
 if TYPE_CHECKING:
-    from edgemind.distill.evaluation.result import Evaluated, Evaluation, Outcome, Share
+    from edgemind.distill.evaluation.result import Evaluation, Outcome, Share
 
 ORDER = ("teacher", "full", "shipped", "no-teacher", "no-targets", "no-traces", "no-curriculum")
 """In which subjects stand, each with its own colour everywhere."""
@@ -98,15 +98,15 @@ def differences(facts: Facts) -> str:
         found = compare(full, facts.evaluations[subject])
         rows.append(
             [
-                f"student minus {title_of(subject)}",
+                title_of(subject),
                 points(found.mean),
                 _between(found),
-                f"{found.only_first:,} : {found.only_second:,}",
+                f"{found.only_first:,}, {found.only_second:,}",
                 f"{found.chance:.2g}",
                 "yes" if found.is_sure else "no",
             ]
         )
-    head = ("", "points", "95 %", "solved by one alone", "McNemar p", "beyond chance")
+    head = ("distilled student against", "points", "95 %", "only it, only the other", "McNemar p", "beyond chance")
     return section(
         "What the parts are worth",
         "The distilled student against the others, problem by problem: mean difference over families, with the "
@@ -118,15 +118,12 @@ def differences(facts: Facts) -> str:
 def certainty(facts: Facts, number: int) -> str:
     """Calibration, declining, agreement with the teacher."""
     results = {subject: facts.evaluations[subject].result for subject in ordered(facts.evaluations)}
-    shown = next((name for name in ("shipped", "full") if name in results and results[name].calibration), None)
-    drawing = ""
-    if shown is not None:
-        found = results[shown].calibration
-        assert found is not None
-        bins = [(one.confidence, one.right / one.count, one.count) for one in found.bins]
-        drawing = charts.reliability(number, f"Confidence against accuracy: {title_of(shown)}", bins)
-    below = folded("As a table", _bins_table(results[shown]) if shown else "")
-    picture = figure(f"Confidence against accuracy: {title_of(shown or '')}", drawing, below)
+    measured = [name for name, result in results.items() if result.calibration]
+    student = next((name for name in ("shipped", "full") if name in measured), None)
+    other = next((name for name in ("no-teacher", "teacher") if name in measured), None)
+    pictures = "".join(
+        _reliability(results[name], name, number + place) for place, name in enumerate((student, other)) if name
+    )
     rows: list[list[Cell]] = []
     for subject, result in results.items():
         rows.append(
@@ -148,12 +145,8 @@ def certainty(facts: Facts, number: int) -> str:
         "was never taught to answer; invented things do not exist. Agreement is over what the teacher wrote to "
         "held-out problems, thought and answer."
     )
-    return section(
-        "Does it know what it does not know?",
-        about,
-        table(head, _used(rows)),
-        f'<div class="pair">{picture}</div>' if picture else "",
-    )
+    pair = f'<div class="pair">{pictures}</div>' if pictures else ""
+    return section("Does it know what it does not know?", about, table(head, _used(rows)), pair)
 
 
 def side_by_side(facts: Facts) -> str:
@@ -164,6 +157,14 @@ def side_by_side(facts: Facts) -> str:
         "The same held-out problems, written to by each; chosen to show where they differ, not drawn at random.",
         *map(_sample, found),
     )
+
+
+def _reliability(result: Evaluation, subject: str, number: int) -> str:
+    found = result.calibration
+    assert found is not None
+    title = f"Confidence against accuracy: {title_of(subject)}"
+    bins = [(one.confidence, one.right / one.count, one.count) for one in found.bins]
+    return figure(title, charts.reliability(number, title, bins), folded("As a table", _bins_table(result)))
 
 
 def _sample(sample: Sample) -> str:
@@ -180,10 +181,11 @@ def _column(subject: str, outcome: Outcome) -> str:
         '<span class="verdict up">✓ right</span>' if outcome.right else '<span class="verdict down">✗ wrong</span>'
     )
     thought = f'<pre class="thought">{safe(outcome.thought)}</pre>' if outcome.thought else ""
+    kind = "answer code" if "```" in outcome.answer else "answer"
     cut = "" if outcome.ended else " <small>(cut)</small>"
     return (
         f'<div><p class="who"><span>{safe(title_of(subject))}</span>{verdict}</p>{thought}'
-        f'<pre class="answer">{safe(outcome.answer)}{cut}</pre></div>'
+        f'<pre class="{kind}">{safe(outcome.answer)}{cut}</pre></div>'
     )
 
 
@@ -252,8 +254,3 @@ def _between(found: Difference) -> str:
 
 def _times(small: int, large: int) -> str:
     return f", with 1/{large / small:.1f} of its parameters" if small and large > small else ""
-
-
-def first_of(evaluations: Mapping[str, Evaluated], *names: str) -> Evaluated | None:
-    """The first that is there."""
-    return next((evaluations[name] for name in names if name in evaluations), None)
