@@ -121,10 +121,10 @@ def dots(number: int, title: str, rows: Sequence[tuple[str, Sequence[Dot]]]) -> 
     rows = [(name, found) for name, found in rows if found]
     if not rows:
         return ""
-    left, gap = 150, 15
+    left, gap, top_edge = 150, 15, 6
     most = max(len(found) for _, found in rows)
     row_height = max(26, 11 * most + 10)
-    height = TOP + row_height * len(rows) + BOTTOM - 8
+    height = top_edge + row_height * len(rows) + BOTTOM - 8
     lowest = min(dot.low for _, found in rows for dot in found)
     low = max(0.0, math.floor(lowest * 10) / 10) if lowest < 0.95 else 0.9
 
@@ -135,18 +135,18 @@ def dots(number: int, title: str, rows: Sequence[tuple[str, Sequence[Dot]]]) -> 
         f"{name}: " + ", ".join(f"{dot.name} {100 * dot.value:.1f} percent" for dot in found) for name, found in rows
     )
     parts = [_opening(number, title, spoken, height)]
-    bottom = TOP + row_height * len(rows)
+    bottom = top_edge + row_height * len(rows)
     for index in range(0, len(rows), 2):
-        top = TOP + row_height * index
+        top = top_edge + row_height * index
         parts.append(f'<rect class="stripe" x="0" y="{top}" width="{WIDTH}" height="{row_height}"/>')
     step = 0.05 if low >= 0.7 else 0.1 if low >= 0.3 else 0.2
     for index in range(round((1 - low) / step) + 1):
         tick = low + index * step
         x = across(tick)
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>')
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top_edge}" y2="{bottom}"/>')
         parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{100 * tick:.0f} %</text>')
     for index, (name, found) in enumerate(rows):
-        top = TOP + row_height * index
+        top = top_edge + row_height * index
         parts.append(
             f'<text class="name" x="{left - gap}" y="{top + row_height / 2 + 4:.1f}" text-anchor="end">'
             f"{escape(name)}</text>"

@@ -87,12 +87,14 @@ justify-content:space-between;gap:8px}
 pre{margin:0 0 8px;white-space:pre-wrap;overflow-wrap:anywhere;
 font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;unicode-bidi:isolate}
 .thought{color:var(--soft);border-left:3px solid var(--rule);padding-left:10px;max-height:22em;overflow:auto}
-.answer{font-size:.92rem;font-family:inherit;margin-bottom:2px}.code{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12.5px}
+.answer{font-size:.92rem;font-family:inherit;margin-bottom:2px}
+.code{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12.5px}
 .recipe{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;margin-top:8px}
 dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:5px 22px;font-size:.9rem;margin:10px 0}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 footer{color:var(--soft);font-size:.84rem;padding-top:44px;padding-bottom:56px}
-@media (max-width:760px){.pair{grid-template-columns:1fr}.columns{grid-template-columns:1fr}
+@media screen and (max-width:760px){figure{overflow-x:auto}.chart{min-width:540px}.pair .chart{min-width:0}
+.pair{grid-template-columns:1fr}.columns{grid-template-columns:1fr}
 .columns>div{border-left:0;border-top:1px solid var(--rule)}.columns>div:first-child{border-top:0}
 main,header,footer{padding-left:16px;padding-right:16px}}
 """
