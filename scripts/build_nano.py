@@ -1,99 +1,102 @@
 #!/usr/bin/env python3
-"""Build the built-in model in one go: data, tokenizer, training, export, evaluation, model card.
+"""Build the built-in model: carry out recipes/nano.toml, put the file in its place, and write its card.
 
-    python scripts/build_nano.py --out edgemind/data/edgemind-nano.gguf --run-dir runs/nano
+    python scripts/build_nano.py                 # hours on two cores; stopped at any moment, the same command goes on
+    python scripts/build_nano.py --ablations     # also the same student without soft targets, curriculum, traces
 
-Stopped at any moment, the same command goes on from the last checkpoint. ``--export-only`` writes the GGUF file of the
-last checkpoint and does nothing else, also while a training runs.
+The teacher grows from the first edgemind-nano, which was trained from nothing in 83 minutes; that file is taken from
+this repository's history.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import hashlib
+import shutil
 import subprocess
-from datetime import datetime, timezone
+import sys
 from pathlib import Path
 
-import torch
-
-from edgemind.distill.card import CardFacts, table, write_card
-from edgemind.distill.evaluate import Outcome, declined, engine_generator, evaluate
-from edgemind.distill.export import About, write_gguf
-from edgemind.distill.nano import STEPS, TRAINING_FAMILIES, nano_recipe
-from edgemind.distill.problems import ALL_FAMILIES
-from edgemind.distill.problems.language.unseen import FACT_QUESTIONS_UNSEEN
-from edgemind.distill.train import Run
-
-DESCRIPTION = "A small reasoning model for arithmetic, counting, units, time, word problems and small Python functions"
-
-
-def git_commit() -> str:
-    """The commit that the code is at, or ``unknown`` outside a checkout."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+ROOT = Path(__file__).resolve().parent.parent
+RECIPE = ROOT / "recipes" / "nano.toml"
+RUN = ROOT / "runs" / "nano"
+"""Where the recipe expects the seed."""
+OUT = ROOT / "edgemind" / "data" / "edgemind-nano.gguf"
+SEED_COMMIT = "f95347f08d7d78b523ef8ba865180d28cab670e4"
+SEED_SHA256 = "50d7bced8c6b977fe4dd4641f9297dc375d94b26ffb52114d62c35b84f2418c2"
+INTRODUCTION = (
+    "The model that comes with EdgeMind: a Qwen3-shaped decoder, distilled from a teacher that was trained on "
+    "procedurally generated problems with written-out steps. It contains no third-party text. It reasons inside "
+    "`<think>` and then answers in one sentence; what it does not cover it declines.",
+    "It is not a general assistant: it knows no facts, and phrasings far from its training may fail. Check what "
+    "matters.",
+)
 
 
-def export(run: Run, out: Path) -> None:
-    """Write the model of the run's last checkpoint."""
-    provenance: dict[str, str | int] = {
-        "seed": run.recipe.seed,
-        "steps": run.step,
-        "train_tokens": run.tokens,
-        "commit": git_commit(),
-        "data": "procedurally generated, no third-party text",
-    }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_gguf(out, run.model, run.tokenizer, About("edgemind-nano", DESCRIPTION, provenance))
-    print(f"{out}: {out.stat().st_size / 1e6:.2f} MB after step {run.step}")
+def fetch_seed(target: Path) -> None:
+    """The earlier model out of the history, with its hash checked."""
+    if not target.exists():
+        shown = f"{SEED_COMMIT}:edgemind/data/edgemind-nano.gguf"
+        made = subprocess.run(["git", "-C", ROOT, "show", shown], capture_output=True, check=False)
+        if made.returncode:
+            raise SystemExit(
+                f"The history of this clone does not reach back to {SEED_COMMIT[:12]}: git fetch --unshallow"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(made.stdout)
+    if hashlib.sha256(target.read_bytes()).hexdigest() != SEED_SHA256:
+        raise SystemExit(f"{target} is not the file that the teacher grew from; remove it and run this again.")
 
 
-def measure(model: Path, count: int, seed: int) -> tuple[dict[str, list[Outcome]], list[Outcome]]:
-    """What the engine makes of held-out problems and unseen factual questions with this file."""
-    generate = engine_generator(model)
-    return evaluate(generate, ALL_FAMILIES, count, seed), declined(generate, FACT_QUESTIONS_UNSEEN)
+def write_card(out: Path) -> None:
+    """The card, from the records of the run."""
+    from edgemind.distill import model_card
+    from edgemind.distill.evaluation.result import read_evaluated
+    from edgemind.distill.pipeline.stage import Run
+    from edgemind.distill.pipeline.stages import stages_of
+    from edgemind.distill.pipeline.stages.evaluate import folder_of
+    from edgemind.distill.pipeline.variants import VARIANTS
+    from edgemind.distill.recipe.reading import read_recipe
+
+    recipe = read_recipe(RECIPE)
+    run = Run(recipe, RUN, VARIANTS, "", RECIPE)
+    records = {stage.name: record for stage in stages_of(run) if (record := run.records.read(stage.name))}
+    trainings = {"teacher": records["teacher"].figures}
+    trainings |= {name.removeprefix("train "): r.figures for name, r in records.items() if name.startswith("train ")}
+    subjects = [name.removeprefix("evaluate ") for name in records if name.startswith("evaluate ")]
+    assert recipe.student.shape
+    facts = model_card.CardFacts(
+        name=recipe.model_name,
+        introduction=INTRODUCTION,
+        trainings={
+            subject: model_card.Training(figures["steps"], figures["tokens"], figures["seconds"])
+            for subject, figures in trainings.items()
+        },
+        machine=records["train full"].machine,
+        seconds=sum(record.seconds for record in records.values()),
+        seed=recipe.seed,
+        context=recipe.student.shape.context,
+        built=records["export"].started[:10],
+        making="`recipes/nano.toml` says how, and `python scripts/build_nano.py` repeats it.",
+    )
+    model_card.write_card(out, facts, {name: read_evaluated(folder_of(run, name), name) for name in subjects})
 
 
 def main() -> None:
-    """Parse the options and build."""
+    """Build."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("edgemind/data/edgemind-nano.gguf"))
-    parser.add_argument("--run-dir", type=Path, default=Path("runs/nano"))
-    parser.add_argument("--steps", type=int, default=STEPS, help="fewer for a trial")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--eval-count", type=int, default=200, help="held-out problems per family in the model card")
-    parser.add_argument("--export-only", action="store_true", help="write the last checkpoint as GGUF and stop")
-    parser.add_argument("--evaluate", action="store_true", help="measure the file at --out and stop")
-    parser.add_argument("--show-wrong", type=int, default=0, help="with --evaluate: print so many misses a family")
+    parser.add_argument("--ablations", action="store_true")
+    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    if options.evaluate:
-        outcomes, unseen = measure(options.out, options.eval_count, options.seed + 1)
-        print(table(ALL_FAMILIES, outcomes, unseen), end="")
-        for name, made in {**outcomes, "unseen facts": unseen}.items():
-            for miss in [outcome for outcome in made if not outcome.right][: options.show_wrong]:
-                print(f"\n{name}: {miss.problem.prompt}\n{miss.thought}\n-> {miss.answer}   ({miss.problem.result})")
-        return
-    torch.set_num_threads(options.threads)
-    run = Run(options.run_dir, nano_recipe(options.steps, options.seed), TRAINING_FAMILIES)
-    if options.export_only:
-        export(run, options.out)
-        return
-    run.train()
-    export(run, options.out)
-    outcomes, unseen = measure(options.out, options.eval_count, options.seed + 1)
-    facts = CardFacts(
-        parameters=sum(p.numel() for p in run.model.parameters()),
-        steps=run.step,
-        tokens=run.tokens,
-        seconds=run.seconds,
-        machine=f"{os.cpu_count()} CPU cores, {platform.machine()}",
-        seed=run.recipe.seed,
-        context=run.recipe.shape.context,
-        built=datetime.now(timezone.utc).date().isoformat(),
-    )
-    write_card(options.out.with_suffix(".md"), facts, ALL_FAMILIES, outcomes, unseen)
+    fetch_seed(RUN / "seed.gguf")
+    command = [Path(sys.executable).with_name("edgemind"), "distill", RECIPE, "--run-dir", RUN]
+    done = subprocess.run([*command, *(["--ablations"] if options.ablations else [])], check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    partial = options.out.with_suffix(".partial")
+    shutil.copyfile(RUN / "export" / "edgemind-nano.gguf", partial)
+    partial.replace(options.out)
+    write_card(options.out.with_suffix(".md"))
 
 
 if __name__ == "__main__":
