@@ -13,7 +13,7 @@ from typing import Literal
 
 Check = Literal["exact", "number", "contains", "choice", "none"]
 
-LONGEST = 100_000
+LONGEST = 20_000
 """Characters of an answer that are looked at; its end, where the result is."""
 BOXES, BOX = 8, 2000
 """So many boxes are looked at, and so many characters of each."""
@@ -31,7 +31,7 @@ _NUMBER = re.compile(
 )
 _LETTER_MARKED = re.compile(r"\(\s*([A-E])\s*\)|(?<![\w'])([A-E])(?=\s*(?:[).:]|$))|\*\*\s*([A-E])\b", re.MULTILINE)
 _LETTER_SAID = re.compile(
-    r"\b(?:answer|option|choice|correct)\b(?:\s+(?:is|option|choice|answer|letter))*\s*[:=]?\s*[\"'(*\[]*([A-E])(?![\w'])",
+    r"\b(?:answer|option|choice|correct)\b(?:\s+(?:is|option|choice|answer|letter)){0,3}\s*[:=]?\s*[\"'(*\[]*([A-E])(?![\w'])",
     re.IGNORECASE,
 )
 

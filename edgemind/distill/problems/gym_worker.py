@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import sys
 from collections import OrderedDict
+from itertools import pairwise
 from typing import Any
 
 LEVELS = 5
@@ -21,6 +23,8 @@ SPACE = 10**6
 """Questions of one level."""
 BLOCKS = {"acre": (1000, 16), "word_ladder": (500, 16)}
 """Datasets that work their questions out in advance: so many at a time, from so many seeds."""
+PROBES = 3
+"""Questions that are tried before a level counts as empty."""
 KEPT = 64
 """Datasets in memory, by name, level and seed."""
 REFUSED = {
@@ -50,6 +54,7 @@ class Gym:
 
         self._factory = factory
         self._made: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
+        self._known: dict[str, list[dict[str, Any]]] = {}
         for name in EVALUATING:
             module = sys.modules.get(f"reasoning_gym.{name}")
             if module is not None:
@@ -68,14 +73,26 @@ class Gym:
         block, blocks = BLOCKS.get(name, (SPACE, 1))
         return {"levels": len(levels), "space": block * blocks}
 
-    def _levels(self, name: str) -> list[Any]:
-        """Makers of settings, from easy to hard, of the levels that its own curriculum gets right."""
-        if not self._factory.has_curriculum(name):
-            return [{}]
-        attributes = self._factory.create_curriculum(name).attributes.values()
-        most = min(max((len(one.levels) for one in attributes), default=1), EASIEST.get(name, LEVELS))
-        found = [settings for level in range(most) if (settings := self._settings(name, level)) is not None]
-        return [one for index, one in enumerate(found) if one not in found[:index]]
+    def _levels(self, name: str) -> list[dict[str, Any]]:
+        """Settings from easy to hard, of the levels that its own curriculum gets right and that have questions."""
+        if name not in self._known:
+            found: list[dict[str, Any]] = [{}]
+            if self._factory.has_curriculum(name):
+                attributes = self._factory.create_curriculum(name).attributes.values()
+                most = min(max((len(one.levels) for one in attributes), default=1), EASIEST.get(name, LEVELS))
+                every = [settings for level in range(most) if (settings := self._settings(name, level)) is not None]
+                found = [one for index, one in enumerate(every) if one not in every[:index]]
+            self._known[name] = [settings for settings in found if self._has_questions(name, settings)]
+        return self._known[name]
+
+    def _has_questions(self, name: str, settings: dict[str, Any]) -> bool:
+        maker, config = self._factory.DATASETS[name]
+        size, _ = BLOCKS.get(name, (SPACE, 1))
+        for index in range(PROBES):
+            with contextlib.suppress(Exception):
+                maker(config(**settings, seed=1, size=size))[index]
+                return True
+        return False
 
     def _settings(self, name: str, level: int) -> dict[str, Any] | None:
         from reasoning_gym.coaching.base_curriculum import (  # type: ignore[import-untyped, unused-ignore]
@@ -153,8 +170,15 @@ def is_expression(text: str, letters: str) -> bool:
         return False
     if any(not re.fullmatch(f"[{letters}]", word) for word in words if len(word) == 1):
         return False
-    powers = re.findall(r"(?:\*\*|\^)\s*(\S*)", text)
-    return len(powers) <= 12 and all(re.match(r"\(?-?\d{1,2}(?!\d)", power) for power in powers)
+    base, *powers = re.split(r"\*\*|\^", text)
+    if any(not re.match(r"\s*\(?-?\d{1,2}(?!\d)", power) for power in powers):
+        return False
+    if any(re.fullmatch(r"[\s(\-\d)]*", power) for power in powers[:-1]):  # a power of a power
+        return False
+    of_sums = (
+        int(re.findall(r"\d+", p)[0]) for before, p in pairwise([base, *powers]) if before.rstrip().endswith(")")
+    )
+    return math.prod(of_sums) <= 200
 
 
 def _refuse(*_: object) -> None:
