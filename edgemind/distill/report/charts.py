@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from edgemind.distill.report.tables import safe
 
 WIDTH = 720
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 26, 40
@@ -97,8 +98,8 @@ def lines(
         parts.append(
             f'<text class="tick" x="{across(tick):.1f}" y="{bottom + 18}" text-anchor="middle">{short(tick)}</text>'
         )
-    parts.append(f'<text class="label" x="{WIDTH - RIGHT}" y="{height - 4}" text-anchor="end">{escape(x_label)}</text>')
-    parts.append(f'<text class="label" x="{LEFT - 44}" y="13">{escape(y_label)}</text>')
+    parts.append(f'<text class="label" x="{WIDTH - RIGHT}" y="{height - 4}" text-anchor="end">{safe(x_label)}</text>')
+    parts.append(f'<text class="label" x="{LEFT - 44}" y="13">{safe(y_label)}</text>')
     parts += _drawn_marks(marks, across, bottom)
     for line in drawn:
         style = line.style % STYLES
@@ -149,7 +150,7 @@ def dots(number: int, title: str, rows: Sequence[tuple[str, Sequence[Dot]]]) -> 
         top = top_edge + row_height * index
         parts.append(
             f'<text class="name" x="{left - gap}" y="{top + row_height / 2 + 4:.1f}" text-anchor="end">'
-            f"{escape(name)}</text>"
+            f"{safe(name)}</text>"
         )
         for place, dot in enumerate(found):
             y = top + row_height / 2 + 11 * (place - (len(found) - 1) / 2)
@@ -202,7 +203,7 @@ def legend(names: Sequence[tuple[str, int]]) -> str:
     """Which colour is which."""
     items = "".join(
         f'<li><svg class="key" viewBox="0 0 28 10" aria-hidden="true">'
-        f'<line class="line s{style % STYLES}" x1="1" x2="27" y1="5" y2="5"/></svg>{escape(name)}</li>'
+        f'<line class="line s{style % STYLES}" x1="1" x2="27" y1="5" y2="5"/></svg>{safe(name)}</li>'
         for name, style in names
     )
     return f'<ul class="legend">{items}</ul>' if items else ""
@@ -259,7 +260,7 @@ def _drawn_marks(marks: Sequence[Mark], across: Callable[[float], float], bottom
     for mark in marks:
         x = across(mark.at)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>')
-        parts.append(f'<text class="note" x="{x:.1f}" y="{TOP - 6}" text-anchor="middle">{escape(mark.text)}</text>')
+        parts.append(f'<text class="note" x="{x:.1f}" y="{TOP - 6}" text-anchor="middle">{safe(mark.text)}</text>')
     return parts
 
 
@@ -274,6 +275,6 @@ def _opening(number: int, title: str, spoken: str, height: float, width: float =
     return (
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" '
         f'aria-labelledby="chart{number}-title chart{number}-desc">'
-        f'<title id="chart{number}-title">{escape(title)}</title>'
-        f'<desc id="chart{number}-desc">{escape(spoken)}</desc>'
+        f'<title id="chart{number}-title">{safe(title)}</title>'
+        f'<desc id="chart{number}-desc">{safe(spoken)}</desc>'
     )
