@@ -76,6 +76,7 @@ class Contexts:
         self.slots = [Slot(seq) for seq in range(plan.n_seq)]
         self.abort = llama.AbortFlag()
         self.governor = ThreadGovernor(plan.threads)
+        self.batch_governor = ThreadGovernor(plan.threads)
         self.ceiling = plan.total_limit
         """Falls below the plan when an allocation fails."""
         self._context: llama.Context | None = None

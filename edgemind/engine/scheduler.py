@@ -85,14 +85,16 @@ class Scheduler:
             self._advance(share)
 
     def _decode(self) -> llama.DecodeResult:
-        """Run the batch; the time of single tokens tells how many threads pay."""
-        context, governor = self.contexts.context, self.contexts.governor
-        if self._batch.n_tokens > 1 or not self.contexts.may_change_threads:
+        """Run the batch; its time a token tells how many threads pay, for single tokens and for several apart."""
+        context, count = self.contexts.context, self._batch.n_tokens
+        if not self.contexts.may_change_threads:
             return context.decode(self._batch)
-        context.set_threads(governor.threads, governor.most)
+        alone, together = self.contexts.governor, self.contexts.batch_governor
+        context.set_threads(alone.threads, together.threads)
         began, used = time.perf_counter(), time.process_time()
         result = context.decode(self._batch)
-        governor.note(time.perf_counter() - began, time.process_time() - used)
+        took, worked = time.perf_counter() - began, time.process_time() - used
+        (alone if count == 1 else together).note(took / count, worked / count)
         return result
 
     def fail_all(self, problem: EdgemindError) -> None:

@@ -27,7 +27,7 @@ GAIN = 0.85
 
 
 class ThreadGovernor:
-    """Watches the time of single-token decodes and says with how many threads to do the next.
+    """Watches the time of decodes and says with how many threads to do the next: single tokens, or batches a token.
 
     Args:
         most: threads to begin with, and never to exceed.
@@ -45,7 +45,7 @@ class ThreadGovernor:
         self._turn = -1
 
     def note(self, seconds: float, processor_seconds: float) -> None:
-        """The decode with ``threads`` threads took so long, and had so much processor time, of all threads together."""
+        """A token with ``threads`` threads took so long, and had so much processor time, of all threads together."""
         if self.most == 1:
             return
         if self.threads != self._settled:
