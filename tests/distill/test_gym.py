@@ -105,7 +105,7 @@ def test_checks_that_take_any_answer_are_put_right() -> None:
 
 
 def test_an_answer_is_never_run() -> None:
-    source = GymSource("n_queens", 1)
+    source = GymSource("spiral_matrix", 1)
     problem = source.draw(random.Random(1), 1, "train")
     assert not source.check(problem, "exit()")
     assert source.check(problem, problem.answer)

@@ -60,13 +60,14 @@ class GymSource:
         self.name = GYM + dataset
         self.description = f"{dataset.replace('_', ' ')}, of reasoning-gym"
         self._dataset, self._seed = dataset, seed
-        found = _worker.ask({"do": "open", "name": dataset}) or {"refused": "it takes too long"}
+        found = _worker.ask({"do": "open", "name": dataset}, START_SECONDS) or {"refused": "it takes too long"}
         if "known" in found:
             known = [GYM + name for name in found["known"]]
             raise unknown_name(self.name, known, "problems.families names", "reasoning-gym has no such dataset")
         if "refused" in found:
             raise UsageError(f"{self.name} cannot be used: {found['refused']}.", "Name another dataset.")
-        self.levels: int = found["levels"]
+        self._places: list[int] = found["places"]
+        self.levels = len(self._places)
         self._space: int = found["space"]
         self._range = levels_within(self.levels, within)
 
@@ -81,9 +82,10 @@ class GymSource:
             NoProblem: none came up, or making one takes too long.
         """
         seed = (self._seed * 1_000_003 + level * 7919) % 2**31
+        place = self._places[level - 1]
         for _ in range(TRIES):
             index = rng.randrange(self._space)
-            made = _worker.ask({"do": "draw", "name": self._dataset, "level": level, "seed": seed, "index": index})
+            made = _worker.ask({"do": "draw", "name": self._dataset, "place": place, "seed": seed, "index": index})
             if made is None:
                 raise NoProblem(f"{self.name} made no problem of level {level} in {SECONDS:.0f} seconds.")
             if "question" not in made:
@@ -101,8 +103,9 @@ class GymSource:
             Damaged: the problem is not one that the installed reasoning-gym makes.
         """
         try:
-            where = {key: int(json.loads(problem.result)[key]) for key in ("level", "seed", "index")}
-        except (ValueError, KeyError, TypeError) as error:
+            level, seed, index = (int(json.loads(problem.result)[key]) for key in ("level", "seed", "index"))
+            where = {"place": self._places[level - 1], "seed": seed, "index": index}
+        except (ValueError, KeyError, TypeError, IndexError) as error:
             raise Damaged(f"A problem of {self.name} does not say which one it is.", REMAKE) from error
         answer = answer[-LONGEST:]
         tagged = _ANSWER.findall(answer)
@@ -134,10 +137,10 @@ class _Worker:
         self._owner = 0
         self._buffer = b""
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """The reply, or ``None`` when it takes longer than ``SECONDS`` or the child ends over it."""
+    def ask(self, request: dict[str, Any], seconds: float | None = None) -> dict[str, Any] | None:
+        """The reply, or ``None`` when it takes longer than ``seconds`` (``SECONDS``) or the child ends over it."""
         with self._lock:
-            limit = SECONDS
+            limit = SECONDS if seconds is None else seconds
             if self._process is None or self._process.poll() is not None or self._owner != os.getpid():
                 self._start()
                 limit = START_SECONDS

@@ -23,15 +23,18 @@ SPACE = 10**6
 """Questions of one level."""
 BLOCKS = {"acre": (1000, 16), "word_ladder": (500, 16)}
 """Datasets that work their questions out in advance: so many at a time, from so many seeds."""
-PROBES = 3
-"""Questions that are tried before a level counts as empty."""
+PROBES = 6
+"""Questions that are tried; a level where these do not give two different ones is left out."""
 KEPT = 64
 """Datasets in memory, by name, level and seed."""
 REFUSED = {
     "codeio": "it runs code that it comes with, and its questions are others at every start",
     "composite": "it is put together from others; name those",
 }
-EASIEST = {"bf": 2, "countdown": 1, "jugs": 1, "number_sequence": 1, "polynomial_multiplication": 2, "sokoban": 1}
+EASIEST = {
+    "bf": 2, "countdown": 1, "jugs": 1, "number_sequence": 1, "polynomial_multiplication": 2, "sokoban": 1,
+    "puzzle24": 1,
+}  # fmt: skip
 """Levels of datasets whose harder ones take minutes a question, or find none."""
 EVALUATING = (
     "algorithmic.string_insertion", "algorithmic.spiral_matrix", "algorithmic.binary_matrix", "games.n_queens",
@@ -61,20 +64,20 @@ class Gym:
                 module.eval = _refuse  # type: ignore[attr-defined]
 
     def open(self, name: str) -> dict[str, Any]:
-        """How many levels and questions a dataset has, or why it cannot be had."""
+        """Which levels of a dataset have questions, and how many questions it has, or why it cannot be had."""
         known = sorted(set(self._factory.DATASETS) - set(REFUSED))
         if name in REFUSED:
             return {"refused": REFUSED[name]}
         if name not in self._factory.DATASETS:
             return {"known": known}
-        levels = self._levels(name)
-        if not levels:
-            return {"refused": "its own settings contradict each other at every level"}
+        places = [place for place, settings in enumerate(self._levels(name)) if self._has_questions(name, settings)]
+        if not places:
+            return {"refused": "it makes no questions with the settings of its own curriculum"}
         block, blocks = BLOCKS.get(name, (SPACE, 1))
-        return {"levels": len(levels), "space": block * blocks}
+        return {"places": places, "space": block * blocks}
 
     def _levels(self, name: str) -> list[dict[str, Any]]:
-        """Settings from easy to hard, of the levels that its own curriculum gets right and that have questions."""
+        """Settings from easy to hard, of the levels that its own curriculum gets right."""
         if name not in self._known:
             found: list[dict[str, Any]] = [{}]
             if self._factory.has_curriculum(name):
@@ -82,16 +85,20 @@ class Gym:
                 most = min(max((len(one.levels) for one in attributes), default=1), EASIEST.get(name, LEVELS))
                 every = [settings for level in range(most) if (settings := self._settings(name, level)) is not None]
                 found = [one for index, one in enumerate(every) if one not in every[:index]]
-            self._known[name] = [settings for settings in found if self._has_questions(name, settings)]
+            self._known[name] = found
         return self._known[name]
 
     def _has_questions(self, name: str, settings: dict[str, Any]) -> bool:
         maker, config = self._factory.DATASETS[name]
         size, _ = BLOCKS.get(name, (SPACE, 1))
-        for index in range(PROBES):
-            with contextlib.suppress(Exception):
-                maker(config(**settings, seed=1, size=size))[index]
-                return True
+        found: set[str] = set()
+        with contextlib.suppress(Exception):
+            dataset = maker(config(**settings, seed=1, size=size))
+            for index in range(PROBES):
+                with contextlib.suppress(Exception):
+                    found.add(str(dataset[index]["question"]))
+                if len(found) > 1:
+                    return True
         return False
 
     def _settings(self, name: str, level: int) -> dict[str, Any] | None:
@@ -110,35 +117,35 @@ class Gym:
                 return {key: value for key, value in vars(config).items() if key not in ("seed", "size")}
         return None
 
-    def _dataset(self, name: str, level: int, seed: int, size: int) -> Any:
-        key = (name, level, seed)
+    def _dataset(self, name: str, place: int, seed: int, size: int) -> Any:
+        key = (name, place, seed)
         if key not in self._made:
             dataset, config = self._factory.DATASETS[name]
-            self._made[key] = dataset(config(**self._levels(name)[level - 1], seed=seed, size=size))
+            self._made[key] = dataset(config(**self._levels(name)[place], seed=seed, size=size))
             while len(self._made) > KEPT:
                 self._made.popitem(last=False)
         self._made.move_to_end(key)
         return self._made[key]
 
-    def entry(self, name: str, level: int, seed: int, index: int) -> tuple[Any, dict[str, Any]]:
+    def entry(self, name: str, place: int, seed: int, index: int) -> tuple[Any, dict[str, Any]]:
         """A dataset and one of its entries."""
         block, _ = BLOCKS.get(name, (SPACE, 1))
-        dataset = self._dataset(name, level, seed + index // block, block)
+        dataset = self._dataset(name, place, seed + index // block, block)
         return dataset, dataset[index % block]
 
-    def draw(self, name: str, level: int, seed: int, index: int) -> dict[str, Any]:
+    def draw(self, name: str, place: int, seed: int, index: int) -> dict[str, Any]:
         """A question with its answer, or that there is none by this number."""
         try:
-            _, entry = self.entry(name, level, seed, index)
+            _, entry = self.entry(name, place, seed, index)
         except Exception as error:
             return {"none": f"{type(error).__name__}: {error}"[:300]}
         answer = entry["answer"]
         return {"question": str(entry["question"]), "answer": "" if answer is None else str(answer)}
 
-    def score(self, name: str, level: int, seed: int, index: int, answers: list[str]) -> dict[str, Any]:
+    def score(self, name: str, place: int, seed: int, index: int, answers: list[str]) -> dict[str, Any]:
         """Whether one of ``answers`` has full marks, and the question that was scored."""
         try:
-            dataset, entry = self.entry(name, level, seed, index)
+            dataset, entry = self.entry(name, place, seed, index)
         except Exception:
             return {"right": False, "question": ""}
         right = any(full_marks(name, dataset, entry, answer) for answer in answers)
