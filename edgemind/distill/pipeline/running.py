@@ -196,6 +196,8 @@ def _worked(run: Run, step: Step, view: View) -> Record:
             run.records.begin(stage.name, begun.model_copy(update={"spent": round(spent, 3)}))
         raise
     run.records.end(record)
+    with contextlib.suppress(OSError):
+        folder.rmdir()  # Only if nothing is in it.
     return record
 
 
