@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     import torch
 
 BATCH = 128
-REFILL = 0.25
-"""Waiting prompts are let in when this share of the places is free; each time all keys and values are copied once."""
+REFILL = 1 / 16
+"""Waiting prompts are let in when this share of the places is free, so that not each is prefilled alone."""
+
+SHRINK = 0.5
+"""When nobody waits, places are given up once fewer than this share of them are taken."""
 
 LIKELY = 256
 """Tokens among which a draw with top-p is looked for first; rows that need more are sorted whole."""
@@ -105,27 +108,25 @@ def generating(
             yield row.index, []
     waiting = sorted((row for row in rows if row.limit > 0), key=lambda row: len(row.prompt))
     with _evaluating(model):
-        live: list[_Row] = []
         decoder = _Decoder(model)
-        while live or waiting:
+        while decoder.live or waiting:
+            free = batch - len(decoder.live)
             entering: list[_Row] = []
-            if waiting and len(live) <= batch * (1 - REFILL):
-                entering = [waiting.pop() for _ in range(min(batch - len(live), len(waiting)))]
+            if waiting and (free >= batch * REFILL or not decoder.live):
+                entering = [waiting.pop() for _ in range(min(free, len(waiting)))]
             with torch.no_grad():
-                logits = decoder.step(live, entering)
-                live = [*live, *entering]
+                live, logits = decoder.step(entering, shrinks=not waiting)
                 chosen = _choose(logits, live, temperature, top_p)
             for row, token in zip(live, chosen, strict=True):
                 row.made.append(token)
             ended = [row for row in live if row.made[-1] in ends or len(row.made) >= row.limit]
-            if ended:
-                live = [row for row in live if not (row.made[-1] in ends or len(row.made) >= row.limit)]
-                for row in ended:
-                    yield row.index, row.made
+            decoder.leave(ended)
+            for row in ended:
+                yield row.index, row.made
 
 
 class _Decoder:
-    """The cache of the rows that are being written, kept in step with them."""
+    """The places of a batch, with the cache of the rows in them."""
 
     def __init__(self, model: Any) -> None:
         from edgemind.distill.generation_cache import Cells
@@ -133,28 +134,61 @@ class _Decoder:
         self._model = model
         self._device = model.get_input_embeddings().weight.device
         self._cells = Cells()
-        self._rows: list[_Row] = []
+        self._places: list[_Row | None] = []
         kinds = getattr(model.config, "layer_types", None) or ()
         windowed = any("full" not in kind for kind in kinds) or bool(getattr(model.config, "sliding_window", None))
         self._own_mask = not windowed and getattr(model.config, "_attn_implementation", "") == "sdpa"
 
-    def step(self, live: list[_Row], entering: list[_Row]) -> torch.Tensor:
-        """Logits ``[live rows then entering ones, vocabulary]`` of each one's next token."""
+    @property
+    def live(self) -> list[_Row]:
+        """The rows that are being written."""
+        return [row for row in self._places if row is not None]
+
+    def leave(self, rows: list[_Row]) -> None:
+        """These have ended; their places are free."""
+        gone = {row.index for row in rows}
+        self._places = [None if row is not None and row.index in gone else row for row in self._places]
+
+    def step(self, entering: list[_Row], shrinks: bool) -> tuple[list[_Row], torch.Tensor]:
+        """Everyone in a place, then who enters, and the logits ``[rows, vocabulary]`` of each one's next token."""
         import torch
 
-        if not live:
-            self._rows = list(entering)
-            self._cells, logits = self._prefill(entering)
-            return logits
-        other, first = self._prefill(entering) if entering else (None, None)
-        self._forget_ended(live)
-        logits = self._next(live)
-        if other is None or first is None:
-            return logits
-        everyone = torch.arange(len(live), device=self._device)
-        self._cells = self._cells.joined(everyone, 0, other)
-        self._rows = [*live, *entering]
-        return torch.cat([logits, first])
+        live = self.live
+        found = []
+        if live:
+            if self._cells.is_full or (shrinks and len(live) < SHRINK * len(self._places)):
+                self._tidy(live if shrinks else self._places)
+            live = self.live
+            found.append(self._next())
+        if entering:
+            cells, first = self._prefill(entering)
+            found.append(first)
+            self._let_in(entering, cells)
+        return [*live, *entering], torch.cat(found)
+
+    def _tidy(self, rows: Sequence[_Row | None]) -> None:
+        """Only the places of these rows, and only the cells that the longest of them needs, with room behind."""
+        import torch
+
+        at = {row.index: place for place, row in enumerate(self._places) if row is not None}
+        keep = torch.tensor([0 if row is None else at[row.index] for row in rows], device=self._device)
+        self._cells.move(keep, max(len(row.prompt) + len(row.made) - 1 for row in self.live))
+        self._places = list(rows)
+
+    def _let_in(self, entering: list[_Row], cells: Any) -> None:
+        import torch
+
+        if not self.live:
+            self._cells, self._places = cells, list(entering)
+            return
+        free = [place for place, row in enumerate(self._places) if row is None]
+        missing = len(entering) - len(free)
+        if missing > 0:
+            free += range(len(self._places), len(self._places) + missing)
+            self._tidy([*self._places, *[None] * missing])
+        for place, row in zip(free, entering, strict=False):
+            self._places[place] = row
+        self._cells.put(cells, torch.tensor(free[: len(entering)], device=self._device))
 
     def _prefill(self, rows: list[_Row]) -> tuple[Any, torch.Tensor]:
         import torch
@@ -171,15 +205,17 @@ class _Decoder:
         cells = Cells()
         return cells, self._forward(cells, tokens, mask.to(self._device), positions)
 
-    def _next(self, live: list[_Row]) -> torch.Tensor:
+    def _next(self) -> torch.Tensor:
         import torch
 
         length = self._cells.length + 1
-        sizes = torch.tensor([len(row.prompt) + len(row.made) for row in live])
+        sizes = torch.tensor([1 if row is None else len(row.prompt) + len(row.made) for row in self._places])
         mask = torch.arange(length) >= (length - sizes)[:, None]
-        tokens = torch.tensor([row.made[-1:] for row in live])
+        tokens = torch.tensor([[0 if row is None else row.made[-1]] for row in self._places])
         shaped = mask[:, None, None, :] if self._own_mask else mask.long()
-        return self._forward(self._cells, tokens, shaped.to(self._device), (sizes - 1)[:, None])
+        logits = self._forward(self._cells, tokens, shaped.to(self._device), (sizes - 1)[:, None])
+        taken = [place for place, row in enumerate(self._places) if row is not None]
+        return logits if len(taken) == len(self._places) else logits[torch.tensor(taken, device=self._device)]
 
     def _forward(self, cells: Any, tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         made: torch.Tensor = self._model(
@@ -191,18 +227,6 @@ class _Decoder:
             logits_to_keep=1,
         ).logits[:, -1]
         return made.float()
-
-    def _forget_ended(self, live: list[_Row]) -> None:
-        """Leave the ended rows out of the cache, and the cells that none of the others needs."""
-        import torch
-
-        if len(live) == len(self._rows):
-            return
-        places = {row.index: place for place, row in enumerate(self._rows)}
-        keep = torch.tensor([places[row.index] for row in live], device=self._device)
-        longest = max(len(row.prompt) + len(row.made) - 1 for row in live)
-        self._cells = self._cells.joined(keep, self._cells.length - longest, None)
-        self._rows = list(live)
 
 
 def _choose(logits: torch.Tensor, rows: list[_Row], temperature: float, top_p: float) -> list[int]:

@@ -56,7 +56,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
 
 class Cells(Cache):
-    """The cache of one batch of rows, each of which ends in the last filled cell."""
+    """The cache of a batch of places, whose rows all end in the last filled cell."""
 
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=_Layer)
@@ -67,36 +67,38 @@ class Cells(Cache):
         """Filled cells."""
         return int(self.layers[0].length) if self.layers else 0
 
-    def joined(self, keep: torch.Tensor, drop: int, other: Cells | None) -> Cells:
-        """A new cache: the rows ``keep`` without their first ``drop`` cells, behind them those of ``other``."""
-        made = Cells()
-        for number, layer in enumerate(self.layers):
-            one = _Layer()
-            extra = other.layers[number] if other is not None else None
-            one.keys = _aligned(layer, "keys", keep, drop, extra)
-            one.values = _aligned(layer, "values", keep, drop, extra)
-            one.length = max(layer.length - drop, extra.length if extra is not None else 0)
-            one.is_initialized = True
-            made.layers.append(one)
-        return made
+    @property
+    def is_full(self) -> bool:
+        """Whether the next token makes the cache grow, which copies all of it."""
+        return bool(self.layers) and self.length >= int(self.layers[0].keys.shape[2])
+
+    def put(self, other: Cells, places: torch.Tensor) -> None:
+        """The rows of ``other`` into these places, over whatever was there."""
+        if other.length > self.length:
+            self.move(torch.arange(len(self.layers[0].keys), device=places.device), other.length)
+        for mine, new in zip(self.layers, other.layers, strict=True):
+            start = mine.length - new.length
+            mine.keys[places, :, start : mine.length] = new.keys[:, :, : new.length]
+            mine.values[places, :, start : mine.length] = new.values[:, :, : new.length]
+
+    def move(self, keep: torch.Tensor, length: int) -> None:
+        """Keep only these places, in this order: of each the last ``length`` cells, or empty ones before its own."""
+        for layer in self.layers:
+            layer.keys = _moved(layer.keys[:, :, : layer.length], keep, length)
+            layer.values = _moved(layer.values[:, :, : layer.length], keep, length)
+            layer.length = length
 
 
-def _aligned(layer: Any, name: str, keep: torch.Tensor, drop: int, extra: Any) -> torch.Tensor:
-    old: torch.Tensor = getattr(layer, name)[:, :, drop : layer.length]
-    length, count = old.shape[2], len(keep)
-    if extra is not None:
-        new = getattr(extra, name)[:, :, : extra.length]
-        length = max(length, new.shape[2])
-        count += len(new)
-    made = old.new_zeros((count, old.shape[1], length + ROOM, old.shape[3]))
-    made[: len(keep), :, length - old.shape[2] : length] = old[keep]
-    if extra is not None:
-        made[len(keep) :, :, length - new.shape[2] : length] = new
+def _moved(cells: torch.Tensor, keep: torch.Tensor, length: int) -> torch.Tensor:
+    own = min(length, cells.shape[2])
+    made = cells.new_empty((len(keep), cells.shape[1], length + ROOM, cells.shape[3]))
+    made[:, :, : length - own] = 0  # masked, but not a number would spread
+    made[:, :, length - own : length] = cells[:, :, cells.shape[2] - own :].index_select(0, keep)
     return made
 
 
 def _roomy(cells: torch.Tensor, room: int) -> torch.Tensor:
-    """The same cells with ``room`` more behind them. Zeros, since a masked cell must still be a number."""
-    made = cells.new_zeros((*cells.shape[:2], cells.shape[2] + room, cells.shape[3]))
+    """The same cells with room for more behind them."""
+    made = cells.new_empty((*cells.shape[:2], cells.shape[2] + room, cells.shape[3]))
     made[:, :, : cells.shape[2]] = cells
     return made

@@ -22,7 +22,8 @@ def wilson(right: int, count: int, z: float = Z) -> tuple[float, float]:
     share, square = right / count, z * z
     centre = (share + square / (2 * count)) / (1 + square / count)
     half = z * math.sqrt(share * (1 - share) / count + square / (4 * count * count)) / (1 + square / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = 0.0 if right == 0 else max(0.0, centre - half)
+    return low, 1.0 if right == count else min(1.0, centre + half)
 
 
 def average(shares: Iterable[tuple[int, int]], z: float = Z) -> tuple[float, float, float]:

@@ -6,7 +6,6 @@ one model alone (``accuracy``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,8 +70,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
     count = only_first + only_second
     if not count:
         return 1.0
-    fewer = min(only_first, only_second)
-    tail = sum(math.comb(count, number) for number in range(fewer + 1))
+    ways = tail = 1
+    for number in range(min(only_first, only_second)):
+        ways = ways * (count - number) // (number + 1)
+        tail += ways
     return float(min(1.0, 2 * tail / 2**count))
 
 

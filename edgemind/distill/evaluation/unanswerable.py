@@ -43,7 +43,7 @@ _DECLINES = re.compile(
     r"(?:know|have (?:any )?(?:information|knowledge|data|record|access)|find|recall|recogni[sz]e|understand|verify|"
     r"confirm|answer|exist|help|tell|provide|write|do)"
     r"|cannot|can't"
-    r"|(?:am|is|was|are)(?: not|n't) (?:aware|familiar|sure|certain|able|known|a real|real)"
+    r"|(?:am|is|was|are|i'm|it's|we're)(?: not|n't) (?:aware|familiar|sure|certain|able|known|a real|real)"
     r"|unable to|unfamiliar with|unaware of|not sure"
     r"|no (?:such|record|information|known|knowledge|idea|evidence|mention)"
     r"|fictional|fictitious|made[- ]up|imaginary"
