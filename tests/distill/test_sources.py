@@ -182,3 +182,11 @@ def test_an_id_is_of_what_is_asked() -> None:
     assert len(problem.id) == 16
     other = Problem(**{**{k: v for k, v in vars(problem).items() if k != "id"}, "thinking": False})
     assert other.id != problem.id
+
+
+@pytest.mark.parametrize("end", ["9" * 5_000, "1" * 100_000, "," * 100_000, "a" * 100_000, "7 " * 30_000, "²", "\0"])
+def test_whatever_a_looping_teacher_writes_is_checked_soon(end: str) -> None:
+    for name, source in open_sources(ALL, 1).items():
+        problem = source.draw(random.Random(1), 1, "train")
+        assert source.check(problem, end) in (False, True), name
+        assert source.check(problem, problem.answer), name

@@ -215,6 +215,8 @@ class Division:
 
     def check(self, problem: Problem, answer: str) -> bool:
         """Quotient and remainder after the last equals sign, or the only numbers; remainder 0 may be said."""
-        said = [int(n) for n in re.findall(r"\d+", answer.rsplit("=", 1)[-1])]
-        wanted = [int(n) for n in re.findall(r"\d+", problem.result)]
-        return said in (wanted, [*wanted, 0]) if len(wanted) == 1 else said == wanted
+        said, wanted = (
+            [number.lstrip("0") or "0" for number in re.findall(r"\d+", text)]
+            for text in (answer.rsplit("=", 1)[-1], problem.result)
+        )
+        return said in (wanted, [*wanted, "0"]) if len(wanted) == 1 else said == wanted
