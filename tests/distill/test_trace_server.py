@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,49 @@ def test_thoughts_wherever_they_stand(reply: tuple[int, bytes], thought: str, an
         assert written(url) == [Written(thought, answer, 7, True)]
 
 
+@pytest.mark.parametrize("usage", [None, [], 7, {}, {"completion_tokens": None}, {"completion_tokens": "many"},
+                                   {"completion_tokens": -5}, {"completion_tokens": 1e300}])  # fmt: skip
+def test_a_server_that_does_not_count_well_still_teaches(usage: Any) -> None:
+    reply = {**json.loads(completion("It is 4.")[1]), "usage": usage}
+    with serving(lambda number, body: (200, json.dumps(reply).encode())) as (url, _):
+        (text,) = written(url)
+    assert text == Written("", "It is 4.", 3, True)
+
+
+def test_a_problem_that_does_not_fit_is_cut_and_the_others_are_written() -> None:
+    said = {"object": "error", "message": "This model's maximum context length is 512 tokens.", "code": 400}
+
+    def answer(number: int, body: dict[str, Any]) -> Any:
+        long = len(body["messages"][0]["content"]) > 1000
+        return (400, json.dumps(said).encode()) if long else completion("4")
+
+    with serving(answer) as (url, _):
+        found = dict(ServerWriter(url, "m").write([replace(SUM, prompt="x" * 9999), SUM], 1, SAMPLING, 1))
+        assert [found[0][0].ended, found[1][0].answer] == [False, "4"]
+        with pytest.raises(NetworkProblem, match="maximum context length is 512"):
+            written(url, replace(SUM, prompt="x" * 9999))
+
+
+def test_an_end_does_not_wait_for_answers_that_are_under_way() -> None:
+    done, waited, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def answer(number: int, body: dict[str, Any]) -> Any:
+        if body["messages"][0]["content"] == "slow":
+            waited.set()
+            done.wait(20)
+            answered.set()
+            return completion("4")
+        waited.wait(20)
+        return 404, b"{}"
+
+    with serving(answer) as (url, _):
+        writer = ServerWriter(url, "m", requests=2)
+        with pytest.raises(NetworkProblem, match="404"):
+            list(writer.write([SUM, replace(SUM, prompt="slow")], 1, SAMPLING, 1))
+        assert not answered.is_set()
+        done.set()
+
+
 def test_a_text_that_was_cut_is_known() -> None:
     with serving(lambda number, body: completion("<think>\non and on", finish="length")) as (url, _):
         assert written(url) == [Written("on and on", "", 7, False)]
@@ -229,8 +272,9 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
 
 def test_the_network_is_off_unless_it_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEACHER_KEY", KEY)
-    with pytest.raises(UsageError, match="not on this machine"):
+    with pytest.raises(UsageError, match="not on this machine") as caught:
         ServerWriter("https://teacher.example/v1", "m")
+    assert "--allow-network" in caught.value.hint
     allowed = ServerWriter("https://teacher.example/v1", "m", "TEACHER_KEY", allow_network=True)
     assert "THE NETWORK IS USED" in allowed.notice
     assert KEY not in str(vars(allowed))

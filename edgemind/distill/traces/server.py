@@ -1,7 +1,7 @@
 """A teacher behind an address that speaks OpenAI's chat completions, such as a cluster's vLLM.
 
 The only part of distillation that sends anything anywhere. Nothing uses it unless a recipe names an address; one that
-is not on this machine needs ``allow_network = true`` as well, and ``ServerWriter.notice`` is to be shown before.
+is not on this machine needs ``--allow-network`` as well, and ``ServerWriter.notice`` is to be shown before.
 Redirects are refused, certificates are checked, no proxy is used, and every answer is bounded in bytes and time.
 Not for: which texts are kept (``accept``).
 """
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from edgemind.distill.problems.base import Problem
 from edgemind.distill.traces.trace import PART, Written, samples_of, seed_of
@@ -46,6 +46,8 @@ UNREACHED = 2
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before the second try, doubled each time; and the most that a server's ``Retry-After`` is listened to."""
 TRY_AGAIN = frozenset((408, 425, 429, *range(500, 600)))
+TOO_LONG = frozenset((400, 413, 422))
+"""With these a server says, among other things, that a problem does not fit the model's context."""
 _PIECE = 1 << 16
 
 
@@ -61,7 +63,14 @@ class _Choice(BaseModel):
 
 
 class _Usage(BaseModel):
+    """How much was written; a server that does not say it well is no worse a teacher."""
+
     completion_tokens: int = 0
+
+    @field_validator("completion_tokens", mode="before")
+    @classmethod
+    def _or_unknown(cls, value: object) -> int:
+        return value if type(value) is int and 0 <= value < MOST_BYTES else 0
 
 
 class _Reply(BaseModel):
@@ -69,6 +78,11 @@ class _Reply(BaseModel):
 
     choices: list[_Choice]
     usage: _Usage | None = None
+
+    @field_validator("usage", mode="before")
+    @classmethod
+    def _or_nothing(cls, value: object) -> object:
+        return value if isinstance(value, dict) else None
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,10 @@ class _Busy(Exception):
     def __init__(self, why: str, wait: float | None = None) -> None:
         super().__init__(why)
         self.why, self.wait = why, wait
+
+
+class _TooLong(Exception):
+    """A problem that does not fit the model's context, in the server's words."""
 
 
 class ServerWriter:
@@ -115,7 +133,7 @@ class ServerWriter:
         if not self._local and not allow_network:
             raise UsageError(
                 f"The teacher's server {clean(self.place)} is not on this machine; every problem would be sent there.",
-                "If that is meant, write allow_network = true into [teacher].",
+                "If that is meant, run the same command with --allow-network.",
             )
         if key_variable:
             self._key()
@@ -126,6 +144,9 @@ class ServerWriter:
                 )
         self._stop = threading.Event()
         self._reached = False
+        self._open: set[http.client.HTTPConnection] = set()
+        """Connections that somebody waits for; touched under the lock."""
+        self._lock = threading.Lock()
 
     @property
     def place(self) -> str:
@@ -145,14 +166,18 @@ class ServerWriter:
     ) -> Iterator[tuple[int, list[Written]]]:
         """See ``Writer``. The same seed goes with the same text, which is as far as it repeats itself.
 
+        A problem that does not fit the model's context counts as cut.
+
         Raises:
-            NetworkProblem: the server cannot be reached, or refuses, or answers nonsense, after several tries.
+            NetworkProblem: the server cannot be reached, or refuses, or answers nonsense, after several tries; or
+                nothing fits its context.
             AccessDenied: it does not take the key.
         """
         samples = samples_of(samples, sampling)
         wanted = ((index, sample) for index in range(len(problems)) for sample in range(samples))
         waiting: deque[tuple[int, concurrent.futures.Future[Written]]] = deque()
         texts: list[Written] = []
+        long, fits = "", False
         self._stop.clear()
         with concurrent.futures.ThreadPoolExecutor(self.requests, "teacher") as pool:
             try:
@@ -162,20 +187,33 @@ class ServerWriter:
                         body = self._body(problems[index], sampling, seed_of(seed, problems[index], sample))
                         waiting.append((index, pool.submit(self._ask, body)))
                     if not waiting:
+                        if long and not fits:
+                            raise NetworkProblem(
+                                f"Nothing fits the context of the teacher's server {clean(self.place)}{long}.",
+                                "Lower traces.max_tokens, or start the server with a longer context.",
+                            )
                         return
                     index, future = waiting.popleft()
-                    texts.append(future.result())
+                    try:
+                        texts.append(future.result())
+                        fits = True
+                    except _TooLong as problem:
+                        long = str(problem)
+                        texts.append(Written("", "", 0, False))
                     if len(texts) == samples:
                         yield index, texts
                         texts = []
             finally:
-                self._stop.set()
                 for _, future in waiting:
                     future.cancel()
+                self.close()
 
     def close(self) -> None:
-        """Nothing is held between two calls."""
-        self._stop.set()
+        """Nothing is held between two calls; answers that are still waited for are waited for no longer."""
+        with self._lock:
+            self._stop.set()
+            for connection in self._open:
+                _shut(connection)
 
     def _body(self, problem: Problem, sampling: TraceSampling, seed: int) -> bytes:
         turns = [{"role": "system", "content": problem.system}] if problem.system is not None else []
@@ -231,6 +269,10 @@ class ServerWriter:
             self._check_peer(connection)
             if connection.sock:
                 connection.sock.settimeout(ANSWER_SECONDS)
+            with self._lock:
+                self._open.add(connection)
+                if self._stop.is_set():
+                    _shut(connection)
             watch.start()
             connection.request("POST", self._at.path.rstrip("/") + "/chat/completions", body, headers)
             response = connection.getresponse()
@@ -257,6 +299,8 @@ class ServerWriter:
             raise _Busy(clean(str(problem) or type(problem).__name__)[:200]) from problem
         finally:
             watch.cancel()
+            with self._lock:
+                self._open.discard(connection)
             connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -290,6 +334,8 @@ class ServerWriter:
                 f"The teacher's server {clean(self.place)} sends us elsewhere ({answer.status}); that is not followed.",
                 "Write the final address into [teacher].",
             )
+        if answer.status in TOO_LONG and "context" in _said(answer.body).lower():
+            raise _TooLong(_said(answer.body))
         if answer.status != 200:
             raise NetworkProblem(
                 f"The teacher's server {clean(self.place)} refuses ({answer.status}){_said(answer.body)}.",
