@@ -184,7 +184,8 @@ def test_an_id_is_of_what_is_asked() -> None:
     assert other.id != problem.id
 
 
-@pytest.mark.parametrize("end", ["9" * 5_000, "1" * 100_000, "," * 100_000, "a" * 100_000, "7 " * 30_000, "²", "\0"])
+@pytest.mark.parametrize("end", ["9" * 5_000, "1" * 100_000, "," * 100_000, "a" * 100_000, "7 " * 30_000, "²", "\0",
+                                 f"```python\ndef f():\n    return {'-' * 9_000}1\n```"])  # fmt: skip
 def test_whatever_a_looping_teacher_writes_is_checked_soon(end: str) -> None:
     for name, source in open_sources(ALL, 1).items():
         problem = source.draw(random.Random(1), 1, "train")

@@ -71,7 +71,7 @@ def harmless(code: str) -> bool:
     """Whether ``code`` parses and keeps to plain functions."""
     try:
         tree = ast.parse(code)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: brackets or signs without end
         return False
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):

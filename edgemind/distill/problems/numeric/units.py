@@ -59,7 +59,8 @@ def spelled(rng: random.Random, text: str) -> str:
 
 def amounts(text: str) -> list[tuple[str, str]]:
     """Every number with a unit after it, as the number and the unit's short form."""
-    found = re.findall(r"(?<![\d,])([\d,]+)\s*([a-z]+)", text.lower().replace("metre", "meter").replace("litre", "liter"))
+    plain = text.lower().replace("metre", "meter").replace("litre", "liter")
+    found = re.findall(r"(?<![\d,])([\d,]+)\s*([a-z]+)", plain)
     known = {form: u.short for u in UNITS.values() for form in (u.short, u.one, u.many)}
     return [(count.replace(",", ""), known[unit]) for count, unit in found if unit in known]
 
