@@ -15,6 +15,9 @@ from edgemind.engine.reasoning_formats import FORMATS, closed_empty, continuatio
 from edgemind.engine.templates import TemplateError, load_template
 from edgemind.errors import BadInput
 
+THOUGHTS = "{# Thoughts stand between <think> and </think>. #}"
+"""A comment that writes nothing, and by which a template is known as one of a model that thinks."""
+
 _PROBE, _REPLY = "probe question", "probe reply"
 
 Protect = Callable[[str], str]
@@ -29,8 +32,9 @@ class ChatText:
     """One model's way to write a conversation.
 
     Thoughts stand between the marks of the template. A template that knows none gets ``<think>`` and ``</think>`` as
-    plain text, and a problem without a thought nothing; then the exported model's template must say so too
-    (``tokenizer_files.teach_thoughts``), or its thoughts are shown as part of the answer.
+    plain text, and a problem without a thought nothing, which a teacher that never thinks would not write either. The
+    exported model's template must say so (``tokenizer_files.teach_thoughts``), or its thoughts are shown as part of
+    the answer; ``start_student`` sees to that.
 
     Args:
         template: Jinja; ``None``, or one that does not work, is replaced by one that fits the vocabulary.
@@ -45,6 +49,7 @@ class ChatText:
         self._template = load_template(template, architecture, has_token, bos, eos)
         self._found = detect(template, has_token, architecture)
         self._marks = FORMATS[self._found.format if self._found.evidence != "none" else "think"]
+        self._taught = THOUGHTS in (template or "")
         self._switched_on: bool | None = None
         probe = Problem(family="", key="", prompt=_PROBE, thought="", answer="", result="")
         if self._found.switch and closed_empty(self._render(self._turns(probe, _as_it_is), None), self._marks):
@@ -90,7 +95,8 @@ class ChatText:
             return answer
         inside = opens_inside(before, self._marks)
         if not thought:
-            return (suppression(before, self._marks) if inside or self.knows_thoughts else "") + answer
+            marked = inside or (self.knows_thoughts and not self._taught)
+            return (suppression(before, self._marks) if marked else "") + answer
         if answer:
             return continuation(before, self._marks, thought, answer)
         return ("" if inside else self._marks.force_open) + thought + self._marks.force_close

@@ -56,8 +56,11 @@ def start_student(recipe: StudentRecipe, seed: int, into: Path, tokenizer: Path)
         seed: decides a fresh shape's weights and a grown one's noise.
         tokenizer: a tokenizer's folder, or a GGUF file to take it from; a checkpoint brings its own.
 
+    A chat template that knows no thoughts is taught that there are some (``tokenizer_files.teach_thoughts``).
+
     Raises:
         ModelUnusable: the checkpoint or small network cannot be read, or cannot grow.
+        BadInput: the tokenizer is none.
         NoRoom, StoreProblem: the disk.
     """
     from edgemind.distill.training.checkpoints import publish_folder
@@ -69,11 +72,13 @@ def start_student(recipe: StudentRecipe, seed: int, into: Path, tokenizer: Path)
 
         def fill(folder: Path) -> None:
             _copy_checkpoint(source, folder)
+            _teach_thoughts(folder)
 
     else:
 
         def fill(folder: Path) -> None:
             _copy_tokenizer(tokenizer, folder)
+            _teach_thoughts(folder)
             ends, pad, size = _tokens_of(folder)
             if recipe.shape is not None:
                 model = fresh(recipe.shape, size, ends, pad, seed)
@@ -299,6 +304,15 @@ def _copy_tokenizer(tokenizer: Path, folder: Path) -> None:
         raise ModelUnusable(f"{shown(tokenizer)} has no tokenizer.json.", "Name a folder that has one.")
     for path in found:
         shutil.copyfile(path, folder / path.name)
+
+
+def _teach_thoughts(folder: Path) -> None:
+    """Let a template that knows no thoughts say that there are some, so that the engine keeps them out of answers."""
+    from edgemind.distill.chat_format import ChatFormat
+    from edgemind.distill.tokenizer_files import teach_thoughts
+
+    if not ChatFormat.of_folder(folder).text.knows_thoughts:
+        teach_thoughts(folder)
 
 
 def _tokens_of(folder: Path) -> tuple[tuple[int, ...], int, int]:

@@ -17,6 +17,7 @@ from edgemind.convert.checkpoint import Checkpoint
 from edgemind.convert.tokenizer.pretokenizers import KNOWN
 from edgemind.convert.tokenizer.special import chat_template, special_ids
 from edgemind.convert.tokenizer.vocabulary import NO_MERGE, Kind
+from edgemind.distill.chat_text import THOUGHTS
 from edgemind.distill.tokenizer import CONTROL, END, PAD, TEMPLATE
 from edgemind.errors import BadInput, ModelNotFound
 from edgemind.models.gguf import read_header
@@ -24,9 +25,6 @@ from edgemind.models.opening import shown
 from edgemind.models.store.files import Folder, explained
 
 SAVE = "`AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)` of transformers writes tokenizer.json."
-
-THOUGHTS = "{# Thoughts stand between <think> and </think>. #}"
-"""A comment that writes nothing, and by which a template is known as one of a model that thinks."""
 
 SAME_CUT = {"llama3": "llama-bpe", "llama-v3": "llama-bpe", "falcon3": "llama-bpe", "deepseek-r1-qwen": "qwen2"}
 """Other names that llama.cpp has for a way to cut text (``llama-vocab.cpp``, 0c1e57098)."""
@@ -116,23 +114,28 @@ def teach_thoughts(folder: Path) -> bool:
     """Let the template of a tokenizer folder say that its model thinks between ``<think>`` and ``</think>``.
 
     For a student whose template knows no thoughts but that is to learn them: what reads the template, the engine above
-    all, then takes them out of the answer. What the template writes stays the same.
+    all, then takes them out of the answer. What the template writes stays the same; a folder without one gets the one
+    that the engine would take for its vocabulary.
 
     Returns:
         Whether anything had to be changed.
     """
+    from edgemind.engine.reasoning_formats import from_template
+    from edgemind.engine.template_fallbacks import fallback_template
+
     files = TokenizerFolder(folder)
     template = files.template()
-    from edgemind.engine.reasoning_formats import from_template
-
-    if template is None or from_template(template, files.architecture) is not None:
+    if not template or not template.strip():
+        template = fallback_template(files.architecture, _ids(files.contents()).__contains__)[1]
+    elif from_template(template, files.architecture) is not None:
         return False
-    config = files.json("tokenizer_config.json") or {}
+    # Jinja takes away the line break behind a comment.
+    taught = THOUGHTS + ("\n" if template.startswith("\n") else "") + template
     with explained("write the chat template", folder), Folder.at(folder) as place:
         if (folder / "chat_template.jinja").is_file():
-            place.write("chat_template.jinja", (THOUGHTS + template).encode())
+            place.write("chat_template.jinja", taught.encode())
         else:
-            changed = {**config, "chat_template": THOUGHTS + template}
+            changed = {**(files.json("tokenizer_config.json") or {}), "chat_template": taught}
             place.write("tokenizer_config.json", json.dumps(changed, indent=2, ensure_ascii=False).encode())
     return True
 

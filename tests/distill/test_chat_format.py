@@ -188,9 +188,24 @@ def test_templates_that_know_no_thoughts_get_them_as_text(tmp_path: Path) -> Non
     assert teach_thoughts(folder)
     taught = ChatFormat.of_folder(folder)
     assert texts(taught, SUM, "2 + 2 = 4", "It is 4.") == (prompt, completion)
+    assert texts(taught, SUM, "", "It is 4.") == (prompt, "It is 4.<|im_end|>"), "as a teacher that never thinks"
     assert (
         from_template(json.loads((folder / "tokenizer_config.json").read_text())["chat_template"], "qwen2") == "think"
     )
+    assert not teach_thoughts(folder)
+
+
+@pytest.mark.parametrize("template", [None, "", QWEN25, "\n" + LLAMA3])
+def test_every_template_can_be_taught_and_writes_what_it_wrote(template: str | None, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "q", template, ("<|endoftext|>", START, END), eos_token=END)
+    form = ChatFormat.of_folder(folder)
+    prompt, completion = texts(form, SUM, "2 + 2 = 4", "It is 4.")
+    assert not form.text.knows_thoughts
+    assert teach_thoughts(folder)
+    taught = ChatFormat.of_folder(folder)
+    assert taught.text.knows_thoughts
+    assert not taught.text.note
+    assert texts(taught, SUM, "2 + 2 = 4", "It is 4.") == (prompt, completion)
     assert not teach_thoughts(folder)
 
 

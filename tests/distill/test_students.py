@@ -49,6 +49,18 @@ def test_a_checkpoint_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (copy / "model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("template", [None, "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"])
+def test_a_template_without_thoughts_is_taught_that_there_are_some(tmp_path: Path, template: str | None) -> None:
+    source = start(tmp_path / "source")
+    config = json.loads((source / "tokenizer_config.json").read_text())
+    (source / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": template}))
+    assert not ChatFormat.of_folder(source).text.knows_thoughts
+    for name, recipe in (("copy", StudentRecipe(checkpoint=source)), ("fresh", StudentRecipe(shape=SHAPE))):
+        folder = start_student(recipe, 1, tmp_path / name, source)
+        assert ChatFormat.of_folder(folder).text.knows_thoughts
+        assert (template or "<|im_end|>") in json.loads((folder / "tokenizer_config.json").read_text())["chat_template"]
+
+
 @pytest.mark.parametrize("from_folder", [False, True])
 def test_a_grown_network_says_what_the_small_one_says(tmp_path: Path, from_folder: bool) -> None:
     source = NANO
