@@ -92,7 +92,7 @@ class Scorer:
                     raise ModelUnusable("This model computes numbers that are not finite.", "Make or fetch it again.")
                 cut = np.ascontiguousarray(rows[:, : command.size])
                 best = top_rows(cut, command.k, command.temperature) if command.k else ()
-                found.append((*best, chosen_rows(rows, tokens)))
+                found.append((*best, chosen_rows(rows, tokens, command.size)))
         columns = [base64.b64encode(np.concatenate(column).tobytes()).decode() for column in zip(*found, strict=True)]
         ids, logp, tail, chosen = columns if command.k else ("", "", "", *columns) if columns else ("",) * 4
         return Topped(ids=ids, logp=logp, tail=tail, chosen=chosen)

@@ -38,7 +38,7 @@ class TopRows:
     tail: NDArray[np.float32]
     """``[n]``: logarithm of the probability of all others together; ``-inf`` for none."""
     chosen: NDArray[np.float32]
-    """``[n]``: logarithm of the probability of the text's own token, at temperature 1."""
+    """``[n]``: logarithm of the probability of the text's own token, at temperature 1, cut off like the others."""
 
 
 def tokenize(

@@ -39,10 +39,15 @@ def top_rows(
     return ids, logp, tail
 
 
-def chosen_rows(rows: NDArray[np.float32], tokens: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Logarithm of the probability of one token of each row: ``row[token] - log(sum(exp(row)))``."""
-    top = rows.max(axis=1, keepdims=True)
-    total = np.log(np.exp(rows - top).sum(axis=1))
+def chosen_rows(rows: NDArray[np.float32], tokens: NDArray[np.int32], size: int) -> NDArray[np.float32]:
+    """Logarithm of the probability of one token of each row: ``row[token] - log(sum(exp(row)))``.
+
+    Args:
+        size: the sum is over the first so many columns; those behind them pad the vocabulary.
+    """
+    cut = rows[:, :size]
+    top = cut.max(axis=1, keepdims=True)
+    total = np.log(np.exp(cut - top).sum(axis=1))
     found: NDArray[np.float32] = (rows[np.arange(len(rows)), tokens] - top[:, 0] - total).astype(np.float32)
     return found
 

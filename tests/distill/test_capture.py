@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from captured_problems import problems, traces
+from safetensors.torch import load_file, save_file
 from transformers import (
     Gemma3ForCausalLM,
     Gemma3TextConfig,
@@ -38,7 +39,7 @@ from edgemind.distill.targets.shards import Shard
 from edgemind.distill.targets.teachers import EngineScorer, TransformersScorer, open_scorer
 from edgemind.distill.targets.top import TopK
 from edgemind.distill.tokenizer_files import tokenizer_of_gguf
-from edgemind.errors import EdgemindError, NoRoom, UsageError
+from edgemind.errors import EdgemindError, ModelUnusable, NoRoom, UsageError
 from edgemind.models import builtin
 
 torch.set_num_threads(1)
@@ -115,10 +116,10 @@ def test_padded_rows_are_cut_off_before_the_softmax(
         check(top, plain(scorer._model, text, temperature, REAL))
 
 
-def test_what_the_text_itself_says(scorer: TransformersScorer) -> None:
+def test_what_the_text_itself_says_without_the_padded_rows(scorer: TransformersScorer) -> None:
     batch = texts()
     for text, chosen in zip(batch, scorer.chosen(batch), strict=True):
-        every = plain(scorer._model, text, 1.0, 2176)
+        every = plain(scorer._model, text, 1.0, REAL)
         assert np.allclose(chosen, every[np.arange(len(every)), text.ids[text.start :]], atol=1e-4)
 
 
@@ -139,8 +140,20 @@ def test_the_engine_says_the_same_of_the_same_weights(
         wanted = plain(scorer._model, text, 1.0, REAL)
         assert np.array_equal(top.logp, once_more.logp)
         check(top, wanted, 0.05)  # keys and values are float16 there
-        every = plain(scorer._model, text, 1.0, 2176)
-        assert np.allclose(own, every[np.arange(len(every)), text.ids[text.start :]], atol=0.05)
+        assert np.allclose(own, wanted[np.arange(len(wanted)), text.ids[text.start :]], atol=0.05)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_teacher_that_computes_no_numbers_is_refused(tmp_path: Path, number: float) -> None:
+    folder = checkpoint(tmp_path / "broken")
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][:] = number
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    broken = TransformersScorer(folder)
+    with pytest.raises(ModelUnusable, match="not finite"):
+        broken.top(texts(2), 4, 1.0)
+    with pytest.raises(ModelUnusable, match="not finite"):
+        broken.chosen(texts(2))
 
 
 @pytest.mark.parametrize(

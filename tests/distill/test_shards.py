@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import struct
 import zlib
@@ -15,7 +17,7 @@ from edgemind.distill.targets import layout, shards
 from edgemind.distill.targets.example_set import ExampleSet
 from edgemind.distill.targets.shards import Example, Shard, ShardHeader, ShardWriter, Spans
 from edgemind.distill.targets.top import TopK
-from edgemind.errors import Damaged, EdgemindError, UsageError
+from edgemind.errors import Damaged, EdgemindError, NoRoom, UsageError
 
 
 def header(k: int = 8, size: int = 2048, **more: object) -> ShardHeader:
@@ -144,6 +146,21 @@ def test_nothing_is_left_of_a_shard_that_was_not_finished(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_at_the_end_gets_its_room_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    writer = ShardWriter(tmp_path / "a.shard", header(0))
+    writer.add(Example("p", "f", 1, np.arange(4, dtype=np.int32), 1))
+    monkeypatch.setattr(writer, "_put", full)
+    with pytest.raises(NoRoom), writer:
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(writer._unfinished._fd)
 
 
 def test_targets_that_are_not_those_of_the_example_are_refused(tmp_path: Path) -> None:

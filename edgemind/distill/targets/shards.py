@@ -113,34 +113,13 @@ class ShardWriter:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left and give the file its name."""
-        self._flush()
-        names = json.dumps({"families": list(self._families), "problems": self._problems}).encode()
-        table = b"".join(
-            (
-                layout.COUNTS.pack(len(self._blocks), len(self._examples), len(names)),
-                np.array(self._blocks, layout.BLOCKS).tobytes(),
-                np.array(self._examples, layout.EXAMPLES).tobytes(),
-                names,
-            )
-        )
-        offset = self._at
-        with self._writing():
-            self._put(table)
-            prologue = layout.PROLOGUE.pack(
-                layout.MAGIC,
-                layout.VERSION,
-                len(self._head),
-                offset,
-                self._at,
-                zlib.crc32(self._head),
-                zlib.crc32(table),
-            )
-            self._file.seek(0)
-            self._file.write(prologue + layout.CHECKSUM.pack(zlib.crc32(prologue)))
-            self._file.close()
-        self._unfinished.publish(replace=True)
-        self._unfinished.__exit__(None, None, None)
+        """Write what is left and give the file its name; nothing stays when that fails."""
+        try:
+            self._flush()
+            self._seal()
+            self._unfinished.publish(replace=True)
+        finally:
+            self._leave()
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -150,10 +129,14 @@ class ShardWriter:
     ) -> None:
         if kind is None:
             self.close()
-            return
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Give up the file and its room on the disk, unless it has its name already."""
         with contextlib.suppress(OSError):
             self._file.close()
-        self._unfinished.__exit__(kind, problem, trace)
+        self._unfinished.__exit__(None, None, None)
 
     def _check(self, example: Example, top: TopK | None, spans: Spans | None) -> None:
         if not 0 <= example.start <= len(example.ids):
@@ -188,6 +171,33 @@ class ShardWriter:
         self._blocks.append((len(data), len(self._group), zlib.crc32(data)))
         self._group = []
         self._group_bytes = 0
+
+    def _seal(self) -> None:
+        """Write the table, and the beginning of the file that says where it is."""
+        names = json.dumps({"families": list(self._families), "problems": self._problems}).encode()
+        table = b"".join(
+            (
+                layout.COUNTS.pack(len(self._blocks), len(self._examples), len(names)),
+                np.array(self._blocks, layout.BLOCKS).tobytes(),
+                np.array(self._examples, layout.EXAMPLES).tobytes(),
+                names,
+            )
+        )
+        offset = self._at
+        with self._writing():
+            self._put(table)
+            prologue = layout.PROLOGUE.pack(
+                layout.MAGIC,
+                layout.VERSION,
+                len(self._head),
+                offset,
+                self._at,
+                zlib.crc32(self._head),
+                zlib.crc32(table),
+            )
+            self._file.seek(0)
+            self._file.write(prologue + layout.CHECKSUM.pack(zlib.crc32(prologue)))
+            self._file.close()
 
     def _put(self, data: bytes) -> None:
         self._file.write(data)

@@ -20,7 +20,7 @@ from edgemind.engine import scoring
 from edgemind.engine.client import Engine
 from edgemind.engine.events import LoadOptions
 from edgemind.engine.topk import top_rows
-from edgemind.errors import OutOfMemory, UsageError
+from edgemind.errors import ModelUnusable, OutOfMemory, UsageError
 from edgemind.models.store.files import explained
 from edgemind.models.store.hashing import hash_file
 
@@ -75,7 +75,10 @@ class Scorer(Protocol):
         ...
 
     def chosen(self, batch: Sequence[Text]) -> list[Floats]:
-        """For each text ``[learned tokens]``: the logarithm of the probability of ``ids[start + j]`` itself."""
+        """For each text ``[learned tokens]``: the logarithm of the probability of ``ids[start + j]`` itself.
+
+        Rows that pad the embedding have no share in it.
+        """
         ...
 
     def close(self) -> None:
@@ -230,7 +233,7 @@ class TransformersScorer:
         out = [np.empty(len(text.ids) - text.start, np.float32) for text in batch]
         for number, row, logits, tokens in self._logits(batch):
             wanted = torch.from_numpy(tokens).long()[:, None].to(logits.device)
-            found = logits.gather(1, wanted)[:, 0] - logits.logsumexp(dim=1)
+            found = logits.gather(1, wanted)[:, 0] - logits[:, : self.vocabulary.size].logsumexp(dim=1)
             out[number][row : row + len(tokens)] = found.cpu().numpy()
         return out
 
@@ -265,7 +268,13 @@ class TransformersScorer:
                         for row in range(0, len(own), at_once):
                             end = min(row + at_once, len(own))
                             rows = states[place, text.start - 1 + row : text.start - 1 + end]
-                            yield number, row, self._head(rows), own[row:end]
+                            logits = self._head(rows)
+                            if not bool(logits.amax(dim=1).isfinite().all()):
+                                raise ModelUnusable(
+                                    f"The teacher {self.name} computes numbers that are not finite.",
+                                    "Make or fetch it again, or name the teacher as a GGUF file.",
+                                )
+                            yield number, row, logits, own[row:end]
             except (RuntimeError, MemoryError) as problem:
                 too_much = _as_out_of_memory(problem, self.name)
                 if len(group) == 1:
