@@ -183,7 +183,11 @@ def test_without_a_teacher_the_written_solutions_are_taken(tmp_path: Path) -> No
     traces, report = made(tmp_path, asked, None, per_problem=2)
     assert traces == [written_solution(problem) for problem in asked]
     assert report.total == Tally(problems=5, written=5)  # type: ignore[attr-defined]
-    lost = make_traces(asked, {"addition": Additions(written=False)}, None, TracesRecipe(), tmp_path / "n", 3, print)
+    sources = {"addition": Additions(written=False)}
+    answers = [replace(problem, thought="") for problem in asked]
+    assert make_traces(answers, sources, None, TracesRecipe(), tmp_path / "a", 3, print).total == report.total  # type: ignore[attr-defined]
+    silent = [replace(problem, answer="") for problem in answers]
+    lost = make_traces(silent, sources, None, TracesRecipe(), tmp_path / "n", 3, print)
     assert lost.total == Tally(problems=5, lost=5)
     assert read_traces(tmp_path / "n") == []
 

@@ -67,7 +67,7 @@ def make_traces(
     """Make the traces of all problems in ``directory``; what is there already is not made again.
 
     A problem that occurs several times gets its traces once. Where nothing of the teacher's is kept, the solution that
-    the problem comes with is, if its source has one.
+    the problem comes with is, if its source has one with its thought; without a teacher its answer is enough.
 
     Args:
         sources: by family; a problem of none is not checked.
@@ -199,11 +199,15 @@ class _Making:
         return choose(problem, texts, check, self._recipe.keep, self._recipe.max_tokens)
 
     def _settled(self, problem: Problem, traces: list[Trace], tally: Tally) -> tuple[list[Trace], Tally]:
-        """The traces of the teacher, else the written solution, else nothing."""
+        """The traces of the teacher, else the written solution, else nothing.
+
+        An answer without its thought is a solution only where nobody writes thoughts: beside a teacher's traces it
+        would teach to guess.
+        """
         if traces:
             return traces, tally
         source = self._sources.get(problem.family)
-        if problem.answer and (source is None or source.written):
+        if problem.answer and (source is None or source.written or self._writer is None):
             return [written_solution(problem)], tally + Tally(written=1)
         return [], tally + Tally(lost=1)
 

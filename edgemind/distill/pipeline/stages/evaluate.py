@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgemind.distill.pipeline.models import Teacher
 from edgemind.distill.pipeline.stage import Done, Run, Stage, Telling, View
-from edgemind.distill.pipeline.stages.problems import HELD_OUT, file
+from edgemind.distill.pipeline.stages.problems import HELD_OUT, checks_of, file
 from edgemind.distill.pipeline.stages.train import model_of
 from edgemind.errors import UsageError
 
@@ -65,7 +65,8 @@ def _made_by(subject: str) -> str:
 
 def _inputs(run: Run, subject: str) -> Mapping[str, Any]:
     found: dict[str, Any] = {
-        "[evaluation]": run.recipe.evaluation.model_dump(mode="json", exclude={"variants", "held_out"})
+        "[evaluation]": run.recipe.evaluation.model_dump(mode="json", exclude={"variants", "held_out"}),
+        **checks_of(run),
     }
     if subject == SHIPPED:
         found["export.quantization"] = run.recipe.export.quantization

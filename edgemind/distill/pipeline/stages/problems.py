@@ -30,6 +30,12 @@ def inputs_of(recipe: ProblemsRecipe, run: Run) -> dict[str, Any]:
     return values
 
 
+def checks_of(run: Run) -> dict[str, Any]:
+    """How the answers of datasets are compared, as an input of whatever checks some: the three files do not say it."""
+    checks = {dataset.name: dataset.check for dataset in run.recipe.problems.dataset}
+    return {"problems.dataset.check": checks} if checks else {}
+
+
 def _inputs(run: Run) -> Mapping[str, Any]:
     return {
         "[problems]": inputs_of(run.recipe.problems, run),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgemind.distill.pipeline.models import Teacher
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
-from edgemind.distill.pipeline.stages.problems import TRAINING, file
+from edgemind.distill.pipeline.stages.problems import TRAINING, checks_of, file
 from edgemind.distill.pipeline.variants import adjusted
 from edgemind.errors import BadInput
 
@@ -48,6 +48,7 @@ def _inputs(run: Run, origin: str) -> Mapping[str, Any]:
         "[traces]": run.recipe.traces.model_dump(mode="json"),
         "teacher.server": [server.server, server.served_model],
         "seed": run.recipe.seed,
+        **checks_of(run),
     }
 
 
@@ -67,6 +68,11 @@ def _work(run: Run, folder: Path, view: View, origin: str) -> Done:
         )
     files = sorted(folder.rglob("*.jsonl"))
     figures = _figures(report)
+    if origin == "written" and not figures["written"]:
+        raise BadInput(
+            f"None of {len(problems):,} problems comes with a solution of its own, so nothing is left to learn from.",
+            "Leave out the variants no-teacher and no-traces, or name the column answer of the dataset.",
+        )
     if not figures["kept"] and not figures["written"]:
         raise BadInput(
             f"The teacher {report.writer} solved none of {len(problems):,} problems, so nothing is left to learn.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgemind.distill.pipeline.models import Teacher
 from edgemind.distill.pipeline.records import write_whole
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
-from edgemind.distill.pipeline.stages.problems import LEVELS, TRAINING, file
+from edgemind.distill.pipeline.stages.problems import LEVELS, TRAINING, checks_of, file
 from edgemind.distill.pipeline.stages.student import start_folder
 from edgemind.distill.pipeline.stages.targets import folder_of as examples_folder
 from edgemind.distill.pipeline.variants import adjusted, examples_of
@@ -70,6 +70,7 @@ def _inputs(run: Run, variant: Variant) -> Mapping[str, Any]:
         "targets.online": recipe.targets.online,
         "targets.temperature": recipe.targets.temperature,
         "seed": recipe.seed,
+        **checks_of(run),
     }
 
 
