@@ -157,7 +157,7 @@ def test_a_change_that_makes_the_same_goes_no_further(tmp_path: Path) -> None:
 
 def test_until_from_and_only(tmp_path: Path) -> None:
     run = run_in(tmp_path)
-    with pytest.raises(UsageError, match="'targets' reads what 'problems' makes") as caught:
+    with pytest.raises(UsageError, match="'targets' reads what 'traces teacher' makes") as caught:
         did(run, Wanted(only="targets"))
     assert "--until targets" in caught.value.hint
     assert did(run, Wanted(until="traces")) == NAMES[:2]
