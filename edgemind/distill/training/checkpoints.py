@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from edgemind.distill.training.ema import Average
     from edgemind.distill.training.optimizers import Optimizers
 
-NAME = "checkpoint.pt"
+NAME, EARLIER, OLD, BROKEN = "checkpoint.pt", "checkpoint.earlier.pt", "checkpoint.old.pt", "checkpoint.damaged.pt"
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint, leaving either the old one or the whole new one.
+    """Write a checkpoint. At any moment the newest whole one is ``path``, or beside it ``EARLIER``.
 
     Raises:
         NoRoom, StoreProblem: the disk.
@@ -36,6 +36,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     try:
         with explained("write a checkpoint", path.parent):
+            if path.exists():
+                path.with_name(EARLIER).unlink(missing_ok=True)
             try:
                 with partial.open("wb") as file:
                     torch.save(state, file)
@@ -43,6 +45,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
                     os.fsync(file.fileno())
             except RuntimeError as problem:
                 raise _cause(problem, partial) from problem
+            if path.exists():
+                os.replace(path, path.with_name(EARLIER))
             os.replace(partial, path)
             sync_folder(path.parent)
     finally:
@@ -51,17 +55,26 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The checkpoint, on the CPU; ``None`` if there is none.
+    """The checkpoint, on the CPU; ``None`` if there is none. Every byte is checked: torch itself looks at no checksum.
 
     Raises:
         Damaged: it cannot be read.
     """
     if not path.exists():
         return None
+    whole = False
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as problem:
+        with zipfile.ZipFile(path) as parts:
+            whole = parts.testzip() is None
+        state: object = torch.load(path, map_location="cpu", weights_only=True) if whole else None
+    except MemoryError:
+        raise
+    except Exception as problem:  # a damaged pickle may raise anything
+        if "memory" in str(problem) and whole:
+            raise
         raise Damaged(f"The checkpoint {shown(path)} cannot be read.", f"Begin anew: rm {shown(path)}") from problem
+    if not isinstance(state, dict):
+        raise Damaged(f"The checkpoint {shown(path)} is damaged.", f"Begin anew: rm {shown(path)}")
     return state
 
 
@@ -92,20 +105,18 @@ class FileKeeper:
     def load(self, identity: str) -> tuple[dict[str, Any] | None, str]:
         """Bring back weights, optimizers and average.
 
-        Returns:
-            The facts, or ``None`` when there is no checkpoint of this training; and the name that one of another
-            training was given, to lie there unused.
+        A damaged checkpoint, or one of another training, gets another name and lies there unused.
 
-        Raises:
-            Damaged: it cannot be read.
+        Returns:
+            The facts, or ``None`` when there is no checkpoint of this training; and what is to be said about it.
         """
-        state = load(self._path)
+        state, note = self._read()
         if state is None:
-            return None, ""
+            return None, note
         if state.get("identity") != identity:
-            aside = self._path.with_name("checkpoint.old.pt")
-            os.replace(self._path, aside)
-            return None, aside.name
+            os.replace(self._path if self._path.exists() else self._path.with_name(EARLIER), self._path.with_name(OLD))
+            self.remove()
+            return None, another(OLD)
         with torch.no_grad():
             for name, value in state.pop("model").items():
                 self._weights[name].copy_(value)
@@ -113,11 +124,34 @@ class FileKeeper:
         average = state.pop("average")
         if self._average is not None:
             self._average.restore(average)
-        return state, ""
+        return state, note
 
     def remove(self) -> None:
         """Nothing is to be gone on from any more."""
-        self._path.unlink(missing_ok=True)
+        for path in (self._path, self._path.with_name(EARLIER), self._path.with_suffix(".partial")):
+            path.unlink(missing_ok=True)
+
+    def _read(self) -> tuple[dict[str, Any] | None, str]:
+        """The newest checkpoint that is whole, and a note if that is not the newest."""
+        note = ""
+        for path in (self._path, self._path.with_name(EARLIER)):
+            try:
+                state = load(path)
+            except Damaged:
+                os.replace(path, path.with_name(BROKEN))
+                note = f"The checkpoint was damaged; it is {BROKEN} now, and this training begins anew."
+                continue
+            if state is not None:
+                if note:
+                    note = f"The newest checkpoint was damaged; it is {BROKEN} now, and this training goes on from "
+                    note += f"the one before, of step {state.get('step')}."
+                return state, note
+        return None, note
+
+
+def another(name: str) -> str:
+    """What is said of a checkpoint that is not this training's."""
+    return f"A checkpoint of another training was there; it is {name} now, and this one begins anew."
 
 
 def publish_folder(target: Path, fill: Callable[[Path], None]) -> None:
@@ -127,17 +161,25 @@ def publish_folder(target: Path, fill: Callable[[Path], None]) -> None:
         NoRoom, StoreProblem: the disk.
     """
     partial = target.with_name(f".{target.name}.partial")
-    with explained(f"write {shown(target.name)}", target.parent):
+    try:
+        with explained(f"write {shown(target.name)}", target.parent):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            try:
+                fill(partial)
+            except Exception as problem:
+                if type(problem).__name__ != "SafetensorError":
+                    raise
+                raise _cause(problem, partial / "model.safetensors") from problem
+            for path in sorted(partial.rglob("*")):
+                if path.is_file():
+                    with path.open("rb") as file:
+                        os.fsync(file.fileno())
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(partial, target)
+            sync_folder(target.parent)
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        fill(partial)
-        for path in sorted(partial.rglob("*")):
-            if path.is_file():
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(partial, target)
-        sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -150,8 +192,8 @@ def sync_folder(folder: Path) -> None:
             os.close(fd)
 
 
-def _cause(problem: RuntimeError, partial: Path) -> Exception:
-    """torch says a full disk as a RuntimeError of its own writer; ask the disk itself."""
+def _cause(problem: Exception, partial: Path) -> Exception:
+    """torch and safetensors say a full disk as errors of their own; ask the disk itself."""
     try:
         with partial.open("ab") as file:
             file.write(bytes(1 << 16))

@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from edgemind.distill.training.checkpoints import sync_folder
+from edgemind.distill.training.checkpoints import another, sync_folder
 from edgemind.distill.training.job import Silent, StepFigures, read_job
 from edgemind.models.store.files import explained
 
@@ -141,8 +141,9 @@ class SharedKeeper:
         if facts.get("identity") != identity:
             aside = found[-1].with_suffix(".old")
             if self._processes.first:
+                shutil.rmtree(aside, ignore_errors=True)
                 os.replace(found[-1], aside)
-            return None, aside.name
+            return None, another(aside.name)
         values = self._tensors()
         load(values, checkpoint_id=found[-1])
         set_state_dict(

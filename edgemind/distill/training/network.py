@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from edgemind.distill.students import open_model
 from edgemind.distill.targets.vocabulary import compare, of_model
@@ -21,7 +22,7 @@ from edgemind.distill.training.precision import casting
 from edgemind.errors import ModelUnusable, UsageError
 from edgemind.models.opening import shown
 
-States = Callable[[Tensor, Tensor | None, Tensor | None, Tensor], Tensor]
+States = Callable[..., Tensor]
 
 
 class Network(nn.Module):
@@ -43,7 +44,9 @@ class Network(nn.Module):
         self.scale = logit_scale(base.config)
         kinds = getattr(base.config, "layer_types", None) or ()
         self._no_mask: Any = {"full_attention": None} if kinds and set(kinds) == {"full_attention"} else None
-        self.windowed = any(kind != "full_attention" for kind in kinds)
+        narrow = getattr(base.config, "use_sliding_window", True) and set(kinds or ("sliding",)) != {"full_attention"}
+        self.window = int(getattr(base.config, "sliding_window", None) or 0) if narrow else 0
+        """How many tokens some layers see back; 0: all of them."""
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -55,10 +58,30 @@ class Network(nn.Module):
         """``[vocab, width]``."""
         return cast("Tensor", self._parts[1].weight)
 
-    def forward(self, tokens: Tensor, mask: Tensor | None, positions: Tensor | None, where: Tensor) -> Tensor:
-        """States at the places ``where`` of the flattened ``tokens [rows, width]``."""
+    @property
+    def table(self) -> nn.Embedding | None:
+        """The input embedding, if it is trained, plain and the head's own weight in one piece."""
+        found = self._parts[0].get_input_embeddings()
+        plain = type(found) is nn.Embedding and found.max_norm is None and not found.scale_grad_by_freq
+        tied = plain and found.weight is self._parts[1].weight and found.weight.requires_grad
+        return found if tied and type(found.weight) is nn.Parameter else None
+
+    def forward(
+        self,
+        tokens: Tensor | None,
+        mask: Tensor | None,
+        positions: Tensor | None,
+        where: Tensor,
+        embedded: Tensor | None = None,
+    ) -> Tensor:
+        """States at the places ``where`` of the flattened ``tokens [rows, width]``.
+
+        Args:
+            embedded: ``[rows, width, of the network]`` in place of the tokens.
+        """
+        given = {"input_ids": tokens} if embedded is None else {"inputs_embeds": embedded}
         states = self._parts[0](
-            input_ids=tokens,
+            **given,
             attention_mask=self._no_mask if mask is None else mask,
             position_ids=positions,
             use_cache=False,
@@ -151,9 +174,12 @@ class Learner:
 
     def backward(self, batch: Batch, mix: Mix, scale: float, online: OnlineTeacher | None = None) -> Sums:
         """Add ``scale`` times the gradient of the summed loss of a batch to the parameters'."""
+        head, table, embedded = self.network.head, self.network.table, None
+        tokens: Tensor | None = batch.tokens
+        if table is not None:
+            embedded, tokens = functional.embedding(batch.tokens, head.detach()).requires_grad_(), None
         with casting(self.kind, self.where):
-            states = self._states(batch.tokens, batch.mask(), batch.positions, batch.where)
-        head = self.network.head
+            states = self._states(tokens, batch.mask(), batch.positions, batch.where, embedded)
         states_grad = torch.empty_like(states)
         teacher, spans = teacher_of(batch, online), None
         if batch.ends is not None and batch.span_logp is not None:
@@ -172,6 +198,8 @@ class Learner:
             grad_weight=gradient_of(head) if head.requires_grad else None,
         )
         torch.autograd.backward(states, states_grad)
+        if table is not None and embedded is not None:
+            add_rows(gradient_of(head), batch.tokens, embedded.grad, table.padding_idx)
         if spans is None:
             return sums
         plain = sums.cross_entropy
@@ -185,6 +213,25 @@ def teacher_of(batch: Batch, online: OnlineTeacher | None) -> Teacher:
     if batch.ids is None or batch.logp is None or batch.tail is None:
         return None
     return Stored(batch.ids, batch.logp, batch.tail)
+
+
+def add_rows(gradient: Tensor, tokens: Tensor, rows: Tensor | None, padding: int | None) -> None:
+    """Add an embedding's gradient to its table's in place, where autograd would first make a second whole table.
+
+    Args:
+        gradient: ``[vocab, width]``.
+        tokens: of any shape; ``rows`` has it too, with the width after it.
+        padding: the token whose row autograd leaves out as well.
+    """
+    if rows is None:
+        return
+    flat, places = rows.reshape(-1, rows.shape[-1]).to(gradient.dtype), tokens.reshape(-1)
+    if padding is not None:
+        flat = flat.masked_fill((places == padding)[:, None], 0.0)
+    if gradient.is_cuda:
+        gradient.index_put_((places,), flat, accumulate=True)  # index_add_ is not deterministic there
+    else:
+        gradient.index_add_(0, places, flat)
 
 
 def gradient_of(weight: Tensor) -> Tensor:

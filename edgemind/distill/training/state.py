@@ -32,6 +32,8 @@ from edgemind.distill.training.losses import Mix
 from edgemind.distill.training.network import Learner, Network, OnlineTeacher
 from edgemind.distill.training.optimizers import Optimizers
 from edgemind.distill.training.policy import Policy, Written
+from edgemind.errors import UsageError
+from edgemind.models.opening import shown
 from edgemind.models.store.files import explained
 
 RESULT = "result.json"
@@ -301,6 +303,12 @@ class Run:
         self.curriculum = Curriculum.of(job.curriculum, job.sources) if job.sources else None
         self.check_every = job.curriculum.every or max(1, self.steps // CHECKS)
         pack = context if recipe.packing == "pack" else None
+        window = network.window
+        if pack and window and window < min(pack, int(job.examples.lengths.max(initial=0))):
+            raise UsageError(
+                f"This model's layers see {window:,} tokens back, and examples laid end to end would see farther.",
+                'Set training.packing = "lengths".',
+            )
         self._feeder = Feeder(
             job.examples,
             Portioning(
@@ -313,9 +321,9 @@ class Run:
             self.note(self._log.note)
 
     def _resume(self) -> None:
-        state, aside = self._keeper.load(self.identity)
-        if aside:
-            self.note(f"A checkpoint of another training was there; it is {aside} now, and this one begins anew.")
+        state, note = self._keeper.load(self.identity)
+        if note:
+            self.note(note)
         if state is None:
             return
         for name in ("step", "tokens", "learned", "seconds"):
@@ -358,8 +366,24 @@ class Run:
 
 
 def with_lora(model: Any, recipe: Any) -> Any:
-    """The model with trainable factors beside its matrices, and everything else fixed."""
+    """The model with trainable factors beside its matrices, and everything else fixed.
+
+    Raises:
+        UsageError: the recipe names what has no factors here, or what the model does not have.
+    """
     from peft import LoraConfig, get_peft_model
+
+    tables = (model.get_input_embeddings(), model.get_output_embeddings())
+    names = {name: module for name, module in model.named_modules() if name}
+    for target in recipe.targets:
+        found = [module for name, module in names.items() if name == target or name.endswith(f".{target}")]
+        inner = sorted({name.rpartition(".")[2] for name, module in names.items() if _is_matrix(module, tables)})
+        if not found or any(module in tables for module in found):
+            why = "its embeddings and head stay as they are" if found else "this model has no such matrix"
+            raise UsageError(
+                f"LoRA cannot train {shown(target)}: {why}.",
+                f"training.lora.targets may be: {', '.join(map(shown, inner))}.",
+            )
 
     config = LoraConfig(
         r=recipe.rank,
@@ -371,10 +395,14 @@ def with_lora(model: Any, recipe: Any) -> Any:
     return get_peft_model(model, config)
 
 
+def _is_matrix(module: Any, tables: Any) -> bool:
+    return isinstance(module, torch.nn.Linear) and all(module is not table for table in tables)
+
+
 def identity(job: TrainJob) -> str:
     """A hash of what decides the result: recipe, loss, curriculum, policy, seed, start and examples."""
     header, lengths = job.examples.header, job.examples.lengths
-    weights = sorted((path.name, path.stat().st_size) for path in job.model.glob("*.safetensors"))
+    weights = [(path.name, *_traits(path)) for path in sorted(job.model.glob("*.safetensors"))]
     what = {
         "recipe": job.recipe.model_dump(mode="json", exclude={"checkpoint_every", "tensorboard"}),
         "loss": job.loss.model_dump(mode="json", exclude={"chunk"}),
@@ -383,9 +411,22 @@ def identity(job: TrainJob) -> str:
         "seed": job.seed,
         "online": job.online,
         "start": [(job.model / "config.json").read_text(encoding="utf-8"), weights],
-        "examples": [header.k, header.temperature, len(lengths), int(lengths.sum())],
+        "examples": [
+            [header.k, header.temperature, header.spans, getattr(header, "teacher_digest", "")],
+            hashlib.sha256(lengths.tobytes() + job.examples.starts.tobytes()).hexdigest(),
+        ],
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def _traits(path: Path) -> tuple[int, str]:
+    """A file's size and a hash of its ends: weights that differ do so there as well."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        ends = file.read(1 << 20)
+        file.seek(max(0, size - (1 << 20)))
+        ends += file.read()
+    return size, hashlib.sha256(ends).hexdigest()
 
 
 def write_result(result: TrainResult, directory: Path, job: str) -> None:
@@ -399,14 +440,19 @@ def write_result(result: TrainResult, directory: Path, job: str) -> None:
 
 
 def read_result(directory: Path, job: str) -> TrainResult | None:
-    """What came out, if this job was finished."""
+    """What came out, if this job was finished and its model is still there."""
     path = directory / RESULT
     if not path.exists():
         return None
-    values = json.loads(path.read_text(encoding="utf-8"))
-    if values.pop("identity") != job:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("identity") != job:
+            return None
+        values["levels"] = {int(level): (pair[0], pair[1]) for level, pair in values["levels"].items()}
+        values.update(model=directory / values["model"], notes=tuple(values["notes"]))
+        values["adapter"] = directory / values["adapter"] if values["adapter"] else None
+        found = TrainResult(**values)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    values["levels"] = {int(level): (pair[0], pair[1]) for level, pair in values["levels"].items()}
-    values.update(model=directory / values["model"], notes=tuple(values["notes"]))
-    values["adapter"] = directory / values["adapter"] if values["adapter"] else None
-    return TrainResult(**values)
+    whole = (found.model / "config.json").exists() and (found.adapter is None or found.adapter.exists())
+    return found if whole else None
