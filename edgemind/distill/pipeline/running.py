@@ -51,10 +51,13 @@ def planned(run: Run, stages: Sequence[Stage], wanted: Wanted = Wanted()) -> lis
 
     Raises:
         UsageError: ``only`` is missing something that it reads.
-        EdgemindError: an input cannot be read.
+        EdgemindError: an input cannot be read, or something is in the way of a stage.
     """
     steps: dict[str, Step] = {}
     chosen = _chosen(stages, wanted)
+    for stage in chosen:
+        if wanted.only in (None, stage.kind):
+            stage.ready(run)
     read = {name for stage in chosen if stage.kind == wanted.only for name in stage.needs}
     for stage in chosen:
         if wanted.only and stage.kind != wanted.only:
@@ -84,9 +87,6 @@ def carry_out(
     with explained("make the run directory", run.directory.parent):
         (run.directory / "stages").mkdir(parents=True, exist_ok=True)
     with _alone(run.directory):
-        for stage in _chosen(stages, wanted):
-            if wanted.only in (None, stage.kind):
-                stage.ready(run)
         view.planned(planned(run, stages, wanted))
         records: dict[str, Record] = {}
         for stage in _chosen(stages, wanted):
@@ -231,6 +231,7 @@ def _knobs(stage: Stage) -> str:
     """Which keys of the recipe decide how much memory a stage takes."""
     knobs = {
         "teacher": "Make teacher.training.batch_tokens smaller, or the teacher's shape.",
+        "student": "Make student.shape smaller.",
         "traces": "Make traces.sequences or traces.max_tokens smaller.",
         "targets": "Make targets.k or targets.shard_examples smaller.",
         "train": "Make training.batch_tokens smaller (training.accumulate makes up for it), or loss.chunk.",

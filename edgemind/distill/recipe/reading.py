@@ -34,7 +34,7 @@ def read_recipe(file: Path) -> Recipe:
     try:
         return Recipe.model_validate(table, context={"folder": file.absolute().parent})
     except ValidationError as problem:
-        raise BadConfig(_complaint(file, lines, problem), f"Mend that line in {file}.") from problem
+        raise BadConfig(_complaint(file, lines, problem), f"Mend that in {file}.") from problem
 
 
 def find_recipe(text: str) -> Path:
@@ -79,7 +79,8 @@ def _complaint(file: Path, lines: Lines, problem: ValidationError) -> str:
     where = "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
     said = _said(first, keys)
     end = "" if f"{said}{more}".endswith("?") else "."
-    return f"{file}, line {lines.find(keys)}: {f'{where}: ' if where else ''}{said}{more}{end}"
+    place = f"{file}, line {lines.find(keys)}: {where}" if keys else str(file)
+    return f"{place}: {said}{more}{end}"
 
 
 def _written(loc: Keys) -> Keys:
@@ -97,6 +98,10 @@ def _said(error: Any, keys: Keys) -> str:
         return str(wrong).removeprefix("Value error, ")
     if kind in ("model_type", "model_attributes_type"):
         return "it should be a table"
+    if kind == "string_pattern_mismatch":
+        variable = "A-Z" in error["ctx"]["pattern"]
+        letters = "small letters, digits, '.', '_' and '-', with a letter or digit first"
+        return f"it should be {'the name of an environment variable' if variable else letters}"
     if kind in ("too_long", "too_short"):
         return f"it should have {error['ctx'].get('max_length', error['ctx'].get('min_length'))} elements"
     wrong = str(wrong).replace("valid tuple", "list").replace("valid dictionary", "table").replace("valid ", "")

@@ -9,12 +9,35 @@ from typing import Any
 
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
 from edgemind.distill.recipe.schema import ProblemsRecipe
+from edgemind.errors import BadInput, UsageError
 
 TRAINING, LEVELS, HELD_OUT = "training.jsonl", "levels.jsonl", "held-out.jsonl"
 
 
 def stages(run: Run) -> list[Stage]:
-    return [Stage("problems", "problems", {}, _inputs, _work)]
+    return [Stage("problems", "problems", {}, _inputs, _work, ready=_ready)]
+
+
+def _ready(run: Run) -> None:
+    """The names of our own families, and the datasets by their first row: what can be seen at once."""
+    from edgemind.distill.problems.sources import GYM, open_sources
+    from edgemind.distill.problems.tables import needed, read_jsonl
+
+    recipe = run.recipe.problems
+    own = tuple(name for name in recipe.families if not name.startswith(GYM))
+    open_sources(recipe.model_copy(update={"families": own, "dataset": (), "weights": {}}), run.recipe.seed)
+    for dataset in recipe.dataset:
+        if dataset.kind == "jsonl":
+            columns = [name for name in (dataset.prompt, dataset.answer, dataset.thought, dataset.level) if name]
+            first = next(read_jsonl(dataset.path), None)
+            if first is None:
+                raise UsageError(f"The dataset {dataset.name} has no rows.", "Leave it out, or give it rows.")
+            needed(Path(first[0]), columns, list(first[1]))
+        elif not dataset.path.is_dir():
+            raise BadInput(
+                f"The dataset {dataset.name} should be a folder, and {dataset.path} is none.",
+                'Mend its path; for JSON lines say kind = "jsonl".',
+            )
 
 
 def file(run: Run, name: str) -> Path:

@@ -10,12 +10,17 @@ from edgemind.distill.pipeline.matching import matched, needs_match
 from edgemind.distill.pipeline.models import Teacher, named
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
 from edgemind.distill.pipeline.stages.problems import TRAINING, file
-from edgemind.distill.recipe.schema import StudentRecipe
+from edgemind.distill.recipe.schema import ShapeRecipe, StudentRecipe
+from edgemind.errors import OutOfMemory
+from edgemind.models import hardware
 
 if TYPE_CHECKING:
     from edgemind.distill.problems.base import Problem
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+LEAST_VOCABULARY = 300
+TRAINED_BYTES = 12
+"""Of memory to a parameter that is trained: weight, gradient and one moment in float32."""
 
 
 def stages(run: Run) -> list[Stage]:
@@ -24,7 +29,44 @@ def stages(run: Run) -> list[Stage]:
         needs["teacher"] = ()
     if run.recipe.student.tokenizer == "train":
         needs["problems"] = (TRAINING,)
-    return [Stage("student", "student", needs, _inputs, _work)]
+    return [Stage("student", "student", needs, _inputs, _work, ready=_ready)]
+
+
+def _ready(run: Run) -> None:
+    check_start(run.recipe.student, "student.shape")
+
+
+def check_start(recipe: StudentRecipe, where: str) -> None:
+    """That the models it names are there, and that a shape could be trained on this machine at all.
+
+    Args:
+        where: of the shape in the recipe.
+
+    Raises:
+        ModelNotFound, ModelUnusable: a model that it names is missing or none.
+        OutOfMemory: the shape is larger than the machine, even with the smallest vocabulary.
+    """
+    others = None if recipe.tokenizer in ("teacher", "train") else recipe.tokenizer
+    grow = recipe.grow.from_ if recipe.grow is not None else None
+    for text in (recipe.checkpoint and str(recipe.checkpoint), grow, others):
+        if text:
+            named(text)
+    if recipe.shape is not None:
+        count = _least_parameters(recipe.shape)
+        memory = hardware.machine().total_ram
+        if memory and count * TRAINED_BYTES > memory:
+            raise OutOfMemory(
+                f"A network of {where} has more than {count / 1e9:,.1f} billion parameters, and training that takes "
+                f"{count * TRAINED_BYTES / 1e9:,.0f} GB of memory; this machine has {memory / 1e9:,.0f} GB.",
+                f"Make {where} smaller.",
+            )
+
+
+def _least_parameters(shape: ShapeRecipe) -> int:
+    """Of a shape with the smallest vocabulary that a tokenizer may have."""
+    head, ffn = shape.head_dim or shape.width // shape.heads, shape.ffn or 3 * shape.width
+    attention = shape.width * head * 2 * (shape.heads + (shape.kv_heads or shape.heads))
+    return shape.layers * (attention + 3 * shape.width * ffn) + LEAST_VOCABULARY * shape.width
 
 
 def _has_teachers_tokenizer(run: Run) -> bool:

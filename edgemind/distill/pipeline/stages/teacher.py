@@ -11,7 +11,7 @@ from edgemind.distill.pipeline.models import Named, Teacher, named
 from edgemind.distill.pipeline.records import write_whole
 from edgemind.distill.pipeline.stage import Done, Run, Stage, Telling, View
 from edgemind.distill.pipeline.stages.problems import inputs_of
-from edgemind.distill.pipeline.stages.student import start, start_inputs
+from edgemind.distill.pipeline.stages.student import check_start, start, start_inputs
 from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe
 
 SEED = 1_000_003
@@ -19,7 +19,16 @@ SEED = 1_000_003
 
 
 def stages(run: Run) -> list[Stage]:
-    return [Stage("teacher", "teacher", {}, _inputs, _work)]
+    return [Stage("teacher", "teacher", {}, _inputs, _work, ready=_ready)]
+
+
+def _ready(run: Run) -> None:
+    recipe = run.recipe.teacher
+    for text in (recipe.model, recipe.score_with):
+        if text is not None:
+            named(text)
+    if recipe.start is not None:
+        check_start(recipe.start, "teacher.start.shape")
 
 
 def _inputs(run: Run) -> Mapping[str, Any]:
