@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections import OrderedDict
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -26,9 +27,10 @@ BLOCKS = {"acre": (1000, 16), "word_ladder": (500, 16)}
 PROBES = 6
 """Questions that are tried; a level where these do not give two different ones is left out."""
 KEPT = 64
-"""Datasets in memory, by name, level and seed."""
+"""Datasets in memory, and entries: an answer is often scored soon after its question was made, or several to one."""
 REFUSED = {
     "codeio": "it runs code that it comes with, and its questions are others at every start",
+    "knight_swap": "it searches for minutes for boards that have a puzzle, and mostly finds none",
     "composite": "it is put together from others; name those",
 }
 EASIEST = {
@@ -57,6 +59,7 @@ class Gym:
 
         self._factory = factory
         self._made: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, int, int, int], dict[str, Any]] = OrderedDict()
         self._known: dict[str, list[dict[str, Any]]] = {}
         for name in EVALUATING:
             module = sys.modules.get(f"reasoning_gym.{name}")
@@ -131,7 +134,12 @@ class Gym:
         """A dataset and one of its entries."""
         block, _ = BLOCKS.get(name, (SPACE, 1))
         dataset = self._dataset(name, place, seed + index // block, block)
-        return dataset, dataset[index % block]
+        key = (name, place, seed, index)
+        if key not in self._entries:
+            self._entries[key] = dataset[index % block]
+            while len(self._entries) > KEPT:
+                self._entries.popitem(last=False)
+        return dataset, deepcopy(self._entries[key])
 
     def draw(self, name: str, place: int, seed: int, index: int) -> dict[str, Any]:
         """A question with its answer, or that there is none by this number."""
