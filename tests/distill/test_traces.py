@@ -284,6 +284,20 @@ def test_the_engine_writes(tmp_path: Path) -> None:
         writer.close()
 
 
+def test_a_part_does_not_depend_on_what_was_written_before_it() -> None:
+    asked, drawn = problems(2), TraceSampling(temperature=1.0, max_tokens=8)
+    writer, workers = EngineWriter(builtin.path(), sequences=2), set()
+    try:
+        for part in (asked[:1], asked[1:]):
+            list(writer.write(part, 2, drawn, 1))
+            assert writer._engine is not None
+            workers.add(writer._engine.pid)
+    finally:
+        writer.close()
+        writer.close()
+    assert len(workers) == 2, "a worker that has read other prompts rounds otherwise"
+
+
 def test_torch_writes_and_repeats_itself(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)

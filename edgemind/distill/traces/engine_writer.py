@@ -36,10 +36,12 @@ AHEAD = 4
 
 
 class EngineWriter:
-    """Writes with a GGUF file. The worker starts with the first text and ends with ``close``.
+    """Writes with a GGUF file. A worker starts with each call of ``write``, and the last one ends with ``close``.
 
-    What is drawn depends on the seed, the problem and the sample; llama.cpp rounds differently when other texts are
-    written beside it, which now and then turns a token (``docs/benchmarks.md``).
+    It starts anew because a worker keeps the beginnings of what it has read, and what lies there already is not
+    computed, and rounded, again in the same groups: a run that was killed would go on with other texts than one that
+    was not. What is drawn depends on the seed, the problem and the sample; llama.cpp rounds differently when other
+    texts are written beside it, which now and then turns a token (``docs/benchmarks.md``).
 
     Args:
         path: the file; of a model in several files the first.
@@ -54,9 +56,8 @@ class EngineWriter:
         self.path = path
         self.name = path.stem
         self.sequences = max(1, min(sequences, MOST_SEQUENCES))
-        self._engine = Engine(
-            LoadOptions(path=str(path), parts=tuple(map(str, parts)), sequences=self.sequences),
-        )
+        self._options = LoadOptions(path=str(path), parts=tuple(map(str, parts)), sequences=self.sequences)
+        self._engine: Engine | None = None
 
     def write(
         self, problems: Sequence[Problem], samples: int, sampling: TraceSampling, seed: int
@@ -67,7 +68,9 @@ class EngineWriter:
             EdgemindError: the model cannot be opened, or its worker died.
         """
         samples = samples_of(samples, sampling)
-        self._engine.wait_loaded()
+        self.close()
+        engine = self._engine = Engine(self._options)
+        engine.wait_loaded()
         wanted = ((index, sample) for index in range(len(problems)) for sample in range(samples))
         waiting: deque[tuple[int, Generation]] = deque()
         texts: list[Written] = []
@@ -76,7 +79,7 @@ class EngineWriter:
                 while len(waiting) < AHEAD * self.sequences and (one := next(wanted, None)):
                     index, sample = one
                     asked = request(problems[index], sampling, seed_of(seed, problems[index], sample))
-                    waiting.append((index, self._engine.generate(asked)))
+                    waiting.append((index, engine.generate(asked)))
                 if not waiting:
                     return
                 index, generation = waiting.popleft()
@@ -90,7 +93,9 @@ class EngineWriter:
 
     def close(self) -> None:
         """End the worker."""
-        self._engine.close()
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = None
 
 
 def request(problem: Problem, sampling: TraceSampling, seed: int) -> GenerateRequest:
