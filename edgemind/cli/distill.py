@@ -16,6 +16,7 @@ import typer
 
 from edgemind.cli import console
 from edgemind.errors import UsageError
+from edgemind.terminal import clean
 
 if TYPE_CHECKING:
     from edgemind.cli.distill_view import Lines, Live
@@ -104,8 +105,14 @@ def distill(
     if recipe is None:
         raise UsageError("Which recipe?", "edgemind distill quickstart, or see them all: edgemind distill --list")
     from edgemind.distill.pipeline.running import Wanted
+    from edgemind.distill.pipeline.stage import KINDS
 
     wanted = Wanted(until=_kind(until, "--until"), again=_kind(again, "--from"))
+    if wanted.until and wanted.again and KINDS.index(wanted.again) > KINDS.index(wanted.until):
+        raise UsageError(
+            f"--from {wanted.again} comes after --until {wanted.until}, so nothing would be made again.",
+            f"The order is {', '.join(KINDS)}.",
+        )
     run = _run(recipe, run_dir, variant, ablations, allow_network)
     return _dry(run, wanted, json_output) if dry_run else _carry_out(run, wanted, json_output)
 
@@ -158,6 +165,9 @@ def _run(text: str, run_dir: str | None, variants: list[str] | None, ablations: 
             "If that is meant, add --allow-network.",
         )
     directory = Path(run_dir).expanduser() if run_dir else Path.cwd() / "runs" / recipe.name
+    where = next((place for place in (directory, *directory.parents) if place.exists()), directory)
+    if not where.is_dir():
+        raise UsageError(f"{clean(str(where))} is a file, and a run needs a folder.", "Give one: --run-dir DIR")
     command = shlex.join(["edgemind", *sys.argv[1:]])[:2000]
     return with_variants(Run(recipe, directory.absolute(), chosen, command, file, allow_network))
 

@@ -35,6 +35,8 @@ class Lines:
         self._check = check
         self._as_json = as_json
         self._next = 0.0
+        self._told: tuple[int, int, str] = (-1, 0, "")
+        """The latest progress that was written."""
 
     def __enter__(self) -> Lines:
         return self
@@ -50,6 +52,7 @@ class Lines:
 
     def began(self, step: Step) -> None:
         self._next = time.monotonic() + PERIOD
+        self._told = (-1, 0, "")
         self._write("began", f"{step.stage.name} ({step.why})", stage=step.stage.name, why=step.why)
 
     def skipped(self, step: Step) -> None:
@@ -62,7 +65,9 @@ class Lines:
 
     def progress(self, done: int, total: int, said: str = "") -> None:
         self._check()
-        if self._due(last=0 < total == done):
+        at = (done, total, said)
+        if self._due(last=0 < total == done != self._told[0]) and at != self._told:
+            self._told = at
             counted = f"{done:,} of {total:,} " if total else ""
             self._write("progress", f"  {counted}{said}", done=done, total=total, said=said)
 

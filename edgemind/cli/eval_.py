@@ -13,6 +13,7 @@ import typer
 
 from edgemind.cli import completion, console, options
 from edgemind.errors import UsageError
+from edgemind.terminal import clean
 
 if TYPE_CHECKING:
     from edgemind.cli.stages import Stages
@@ -123,13 +124,20 @@ def _questions(
     from edgemind.distill.evaluation.questions import of_families, of_file
 
     if file:
-        return of_file(Path(file).expanduser(), cast("Check", check), count, seed)
+        path = Path(file).expanduser()
+        if not path.is_file():
+            found = "is a folder" if path.is_dir() else "is not there"
+            raise UsageError(f"--problems: {clean(file)} {found}.", "Name a file of JSON lines.")
+        return of_file(path, cast("Check", check), count, seed)
     names = [name.strip() for name in (families or "all").split(",") if name.strip()]
     if not names or len(set(names)) < len(names):
         raise UsageError("--families names each family once, with commas between.", "--families addition,clock")
     if "all" in names:
         names = ["all"]
-    return of_families(names, count or 50, seed, levels)
+    try:
+        return of_families(names, count or 50, seed, levels)
+    except UsageError as problem:
+        raise UsageError(str(problem).replace("problems.families names", "--families names"), problem.hint) from problem
 
 
 def _resolved(name: str) -> tuple[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import time
@@ -97,6 +98,7 @@ def test_a_dry_run_says_what_would_happen_and_does_nothing(edgemind: Command, re
         (("--until", "trainig"), 2, "there is no stage 'trainig'; did you mean 'train'?", "problems, student"),
         (("--from", "x"), 2, "--from: there is no stage 'x'.", "problems, student"),
         (("--variant", "no-teachers"), 2, "There is no variant 'no-teachers'; did you mean 'no-teacher'?", "no-traces"),
+        (("--from", "train", "--until", "problems"), 2, "--from train comes after --until problems", "The order is"),
         (("--allow-network",), 2, "has no server", "Leave out --allow-network"),
     ],
 )
@@ -128,6 +130,13 @@ def test_a_teacher_that_is_not_there_is_told_before_anything_runs(edgemind: Comm
     ran = edgemind(*arguments(changed(recipe, '"edgemind-nano"', '"nowhere/model.gguf"')))
     assert ran.code == 3
     assert "nowhere/model.gguf" in ran.err
+
+
+def test_a_run_directory_that_is_a_file(edgemind: Command, recipe: Path) -> None:
+    for place in (recipe, recipe / "below"):
+        ran = edgemind("distill", str(recipe), "--run-dir", str(place), "--dry-run")
+        assert ran.code == 2
+        assert "is a file, and a run needs a folder" in ran.err
 
 
 def test_a_server_elsewhere_has_to_be_allowed(edgemind: Command, recipe: Path) -> None:
@@ -162,7 +171,7 @@ def test_a_stage_alone_needs_what_it_reads(edgemind: Command, recipe: Path) -> N
     ran = edgemind("distill-stage", "traces", str(recipe), *place)
     assert ran.code == 2
     assert "The stage 'traces' reads what" in ran.err
-    assert "--until traces" in ran.err
+    assert f"edgemind distill {shlex.join([str(recipe), *place])} --until traces" in ran.err
     assert edgemind("distill-stage", "problems", str(recipe), *place).code == 0
     assert edgemind("distill-stage", "problems", str(recipe), *place, "--again").err.count("asked for") == 1
 

@@ -95,6 +95,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines.on_step(FIGURES)
     lines.on_levels({1: (3, 4)}, 3, 1)
     lines.progress(5, 5, "problems")
+    lines.progress(5, 5, "problems")
     lines.note("a note")
     lines.ended(step("train full", "train"), record("train full", loss=1.0, tokens=9000, levels={"1": [3, 4]}))
     assert capsys.readouterr().err.splitlines() == [

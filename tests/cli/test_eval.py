@@ -85,6 +85,20 @@ def test_what_can_be_wrong(edgemind: Command, arguments: tuple[str, ...], code: 
     assert "Traceback" not in ran.err
 
 
+def test_a_family_that_nothing_has_is_told_in_the_words_of_the_command(edgemind: Command) -> None:
+    ran = edgemind("eval", "edgemind-nano", "--families", "adition")
+    assert ran.code == 2
+    assert "--families names 'adition'" in ran.err
+    assert "the nearest is 'addition'" in ran.err
+
+
+def test_a_file_of_problems_that_is_not_there(edgemind: Command, tmp_path: Path) -> None:
+    ran = edgemind("eval", "edgemind-nano", "--problems", str(tmp_path / "nowhere.jsonl"))
+    assert ran.code == 2
+    assert "nowhere.jsonl is not there" in ran.err
+    assert "is a folder" in edgemind("eval", "edgemind-nano", "--problems", str(tmp_path)).err
+
+
 def test_a_bad_line_is_named(edgemind: Command, tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
     file.write_text('{"prompt": "x", "answer": 1}\n{"prompt": "x"}\n')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def run_of(folder: Path, old: str = "", new: str = "", student: str = SHAPE, pro
     return Run(read_recipe(file), folder / "run")
 
 
+def image_part() -> bytes:
+    """The header of a GGUF file that says only that it is the image part of a model."""
+    key, value = b"general.architecture", b"clip"
+    text = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, len(value)) + value
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text
+
+
 def refused(run: Run) -> str:
     """What a dry run says, which is what the run says, which has begun nothing."""
     with pytest.raises(EdgemindError) as dry:
@@ -51,6 +59,11 @@ def test_nothing_is_in_the_way(tmp_path: Path) -> None:
 
 def test_a_teacher_that_is_not_installed(tmp_path: Path) -> None:
     assert "did you mean edgemind-nano" in refused(run_of(tmp_path, "edgemind-nano", "edgemind-nanoo"))
+
+
+def test_a_teacher_that_is_no_language_model(tmp_path: Path) -> None:
+    (tmp_path / "image.gguf").write_bytes(image_part())
+    assert "not a language model" in refused(run_of(tmp_path, "edgemind-nano", "./image.gguf"))
 
 
 def test_a_family_that_nothing_has(tmp_path: Path) -> None:

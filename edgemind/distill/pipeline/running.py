@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -84,7 +85,7 @@ def carry_out(
         UsageError: another process runs in this directory.
         EdgemindError: a stage's one sentence; what is done stays done, and the same call goes on from there.
     """
-    with explained("make the run directory", run.directory.parent):
+    with explained("make the run directory", run.directory):
         (run.directory / "stages").mkdir(parents=True, exist_ok=True)
     with _alone(run.directory):
         view.planned(planned(run, stages, wanted))
@@ -115,8 +116,15 @@ def _check_there(run: Run, stage: Stage, only: Kind) -> None:
     if record is None or record.missing(run.directory):
         raise UsageError(
             f"The stage {only!r} reads what {stage.name!r} makes, and that is not there yet.",
-            f"edgemind distill RECIPE --until {only} does everything up to it.",
+            f"Everything up to it: {shlex.join(_again(run))} --until {only}",
         )
+
+
+def _again(run: Run) -> list[str]:
+    """The command that carries out this recipe in this directory."""
+    words = ["edgemind", "distill", str(run.file or "RECIPE")]
+    usual = run.directory == Path.cwd() / "runs" / run.recipe.name
+    return words if usual else [*words, "--run-dir", str(run.directory)]
 
 
 def _step(run: Run, stage: Stage, wanted: Wanted, *, waits: bool) -> Step:

@@ -13,6 +13,8 @@ from edgemind.distill.pipeline.stage import Done, Run, Stage, Telling, View
 from edgemind.distill.pipeline.stages.problems import inputs_of
 from edgemind.distill.pipeline.stages.student import check_start, start, start_inputs
 from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe
+from edgemind.models.gguf import read_header
+from edgemind.models.summary import check_model
 
 SEED = 1_000_003
 """Added to the recipe's seed: a teacher that is trained here sees other problems than its student."""
@@ -26,7 +28,9 @@ def _ready(run: Run) -> None:
     recipe = run.recipe.teacher
     for text in (recipe.model, recipe.score_with):
         if text is not None:
-            named(text)
+            model = named(text)
+            if not model.is_folder:
+                check_model(read_header(model.path))
     if recipe.start is not None:
         check_start(recipe.start, "teacher.start.shape")
 
