@@ -21,7 +21,7 @@ from edgemind.distill.traces.engine_writer import EngineWriter
 from edgemind.distill.traces.generate import PART, Moment, make_traces
 from edgemind.distill.traces.report import Tally, read_report
 from edgemind.distill.traces.trace import Trace, Written, read_traces, seed_of, write_traces
-from edgemind.errors import BadInput, EdgemindError, ModelNotFound
+from edgemind.errors import BadInput, EdgemindError, ModelNotFound, OutOfMemory
 from edgemind.models import builtin
 
 ADDITION = next(family for family in ALL_FAMILIES if family.name == "addition")
@@ -298,11 +298,14 @@ def test_a_part_does_not_depend_on_what_was_written_before_it() -> None:
     assert len(workers) == 2, "a worker that has read other prompts rounds otherwise"
 
 
-def test_torch_writes_and_repeats_itself(tmp_path: Path) -> None:
+def test_torch_writes_repeats_itself_and_makes_do_with_less_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
+    from edgemind.distill import generation
     from edgemind.distill.tokenizer import train_tokenizer
     from edgemind.distill.tokenizer_files import save_nano_tokenizer
     from edgemind.distill.traces.transformers_writer import TransformersWriter
@@ -323,3 +326,20 @@ def test_torch_writes_and_repeats_itself(tmp_path: Path) -> None:
     assert dict(writer.write(asked, 3, sampling, 1)) == first
     assert dict(writer.write(asked, 3, sampling, 2)) != first
     assert all(text.ended or text.tokens == 12 for texts in first.values() for text in texts)
+
+    def crowded(model: object, prompts: Sequence[object], *, batch: int, **options: object) -> Iterator[object]:
+        for number, row in enumerate(plainly(model, prompts, batch=batch, **options)):
+            if batch > most and number >= 7:
+                raise torch.OutOfMemoryError
+            yield row
+
+    plainly, most = generation.generating, 1
+    monkeypatch.setattr(generation, "generating", crowded)
+    narrow = TransformersWriter(tmp_path, batch=4)
+    found = list(narrow.write(asked, 3, sampling, 1))
+    assert dict(found) == first
+    assert len(found) == 5, "what was written before the memory ran out is not written again"
+    assert narrow.batch == 1
+    most = 0
+    with pytest.raises(OutOfMemory, match="one text"):
+        list(narrow.write(asked, 3, sampling, 1))

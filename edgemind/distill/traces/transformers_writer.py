@@ -26,7 +26,7 @@ class TransformersWriter:
 
     Args:
         folder: with weights and tokenizer.
-        batch: texts at once.
+        batch: texts at once; halved whenever the graphics card has no memory for them.
     """
 
     notice = ""
@@ -46,10 +46,30 @@ class TransformersWriter:
 
         Raises:
             EdgemindError: the checkpoint cannot be opened.
-            OutOfMemory: so many at once do not fit.
+            OutOfMemory: not even one text fits.
         """
         import torch
 
+        left = list(range(len(problems)))
+        while left:
+            asked = list(left)
+            try:
+                for place, texts in self._texts([problems[index] for index in asked], samples, sampling, seed):
+                    left.remove(asked[place])
+                    yield asked[place], texts
+            except torch.OutOfMemoryError as problem:
+                if self.batch == 1:
+                    raise OutOfMemory(
+                        "The memory of the graphics card does not hold the teacher and one text.",
+                        "Lower traces.max_tokens in the recipe, or take the teacher as a quantized GGUF.",
+                    ) from problem
+                self.batch //= 2
+            if left:
+                torch.cuda.empty_cache()
+
+    def _texts(
+        self, problems: Sequence[Problem], samples: int, sampling: TraceSampling, seed: int
+    ) -> Iterator[tuple[int, list[Written]]]:
         from edgemind.distill.generation import generating
 
         samples = samples_of(samples, sampling)
@@ -59,28 +79,22 @@ class TransformersWriter:
             prompts += [form.encode_prompt(problem)] * samples
             seeds += [seed_of(seed, problem, sample) for sample in range(samples)]
         made: dict[int, dict[int, Written]] = {}
-        try:
-            for number, ids in generating(
-                model,
-                prompts,
-                end_ids=form.end_ids,
-                max_tokens=sampling.max_tokens,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                seeds=seeds,
-                batch=self.batch,
-            ):
-                index, sample = divmod(number, samples)
-                texts = made.setdefault(index, {})
-                texts[sample] = _written(form, ids)
-                if len(texts) == samples:
-                    yield index, [texts[place] for place in range(samples)]
-                    del made[index]
-        except torch.OutOfMemoryError as problem:
-            raise OutOfMemory(
-                f"{self.batch} texts at once do not fit the memory of the graphics card.",
-                "Lower traces.sequences or traces.max_tokens in the recipe.",
-            ) from problem
+        for number, ids in generating(
+            model,
+            prompts,
+            end_ids=form.end_ids,
+            max_tokens=sampling.max_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seeds=seeds,
+            batch=self.batch,
+        ):
+            index, sample = divmod(number, samples)
+            texts = made.setdefault(index, {})
+            texts[sample] = _written(form, ids)
+            if len(texts) == samples:
+                yield index, [texts[place] for place in range(samples)]
+                del made[index]
 
     def close(self) -> None:
         """Give the model's memory back."""
