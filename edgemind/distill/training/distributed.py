@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +80,19 @@ class Processes:
         for layer in layers:
             fully_shard(layer, mesh=mesh)
         fully_shard(network, mesh=mesh)
+
+    @contextmanager
+    def together(self, network: nn.Module) -> Iterator[None]:
+        """Inside, the model can be called without the network around it, by all processes alike."""
+        if self.world == 1:
+            yield
+            return
+        spread: Any = network
+        spread.unshard()
+        try:
+            yield
+        finally:
+            spread.reshard()
 
     def whole_state(self, network: nn.Module) -> dict[str, Tensor]:
         """All parameters, whole and on the CPU; empty but for the first process."""

@@ -64,7 +64,7 @@ class Network(nn.Module):
         found = self._parts[0].get_input_embeddings()
         plain = type(found) is nn.Embedding and found.max_norm is None and not found.scale_grad_by_freq
         tied = plain and found.weight is self._parts[1].weight and found.weight.requires_grad
-        return found if tied and type(found.weight) is nn.Parameter else None
+        return found if tied and type(self) is Network else None  # spread over processes it is a subclass
 
     def forward(
         self,
@@ -174,12 +174,13 @@ class Learner:
 
     def backward(self, batch: Batch, mix: Mix, scale: float, online: OnlineTeacher | None = None) -> Sums:
         """Add ``scale`` times the gradient of the summed loss of a batch to the parameters'."""
-        head, table, embedded = self.network.head, self.network.table, None
+        table, embedded = self.network.table, None
         tokens: Tensor | None = batch.tokens
         if table is not None:
-            embedded, tokens = functional.embedding(batch.tokens, head.detach()).requires_grad_(), None
+            embedded, tokens = functional.embedding(batch.tokens, table.weight.detach()).requires_grad_(), None
         with casting(self.kind, self.where):
             states = self._states(tokens, batch.mask(), batch.positions, batch.where, embedded)
+        head = self.network.head
         states_grad = torch.empty_like(states)
         teacher, spans = teacher_of(batch, online), None
         if batch.ends is not None and batch.span_logp is not None:

@@ -133,7 +133,7 @@ class Run:
             number = self._round
             each = recipe.batch_tokens * recipe.accumulate
             started = time.monotonic()
-            with precision.casting(self.learner.kind, self.where):
+            with precision.casting(self.learner.kind, self.where), self.processes.together(self.learner.network):
                 steps = self.policy.round(number, self.learner.network, each, recipe.accumulate, self._feeder.how)
             self.seconds += time.monotonic() - started
             for written in steps[: self.steps - self.step]:
@@ -351,9 +351,9 @@ class Run:
             return
         from edgemind.distill.evaluation.quick import quick_accuracy
 
-        self.levels = quick_accuracy(
-            self.learner.network.model, self.format, list(self.job.held_out), dict(self.job.sources)
-        )
+        network, job = self.learner.network, self.job
+        with self.processes.together(network):
+            self.levels = quick_accuracy(network.model, self.format, list(job.held_out), dict(job.sources))
         accuracy = {level: right / max(1, count) for level, (right, count) in self.levels.items()}
         self.curriculum.report(accuracy, self.step / self.steps, self.tokens)
         self.log.levels(self.step, self.tokens, self.curriculum.level, self.levels)
