@@ -26,6 +26,8 @@ PERIOD = 10.0
 """Seconds between two plain lines about the same thing."""
 BLOCKS = "▁▂▃▄▅▆▇█"
 CELLS = 20
+NARROW = 72
+"""Columns of a screen that has no room for a bar beside figures."""
 
 
 class Lines:
@@ -183,30 +185,40 @@ class Live:
         from rich.console import Group
         from rich.text import Text
 
+        lines = [(self._title, "bold"), *self._seen()]
+        return Group(*(Text(clean_line(text), style=style, no_wrap=True, overflow="ellipsis") for text, style in lines))
+
+    def _seen(self) -> list[tuple[str, str]]:
+        """The stages as lines with their style; what runs is always among those that the screen has room for."""
         width = max((len(name) for name in self._rows), default=0)
-        lines = [Text(self._title, style="bold")]
+        before: list[tuple[str, str]] = []
+        now: list[tuple[str, str]] = []
+        after: list[tuple[str, str]] = []
         for name, (mark, said) in self._rows.items():
             running = name == self._now and mark not in "✓x"
-            text = f" {mark} {name:<{width}}  {self._running() if running else said}"
-            style = "" if running else "dim"
-            lines.append(Text(clean_line(text), style=style, no_wrap=True, overflow="ellipsis"))
+            line = f" {mark} {name:<{width}}  {self._running() if running else said}"
             if running:
-                lines += [
-                    Text(f"     {clean_line(line)}", no_wrap=True, overflow="ellipsis") for line in self._inside()
-                ]
-        return Group(*lines)
+                now = [(line, ""), *((f"     {inside}" if inside else "", "") for inside in self._inside())]
+            else:
+                (after if now or mark == " " else before).append((line, "dim"))
+        room = self._console.height - 2
+        if len(before) + len(now) + len(after) > room:
+            now = [line for line in now if line[0]]
+            before = _shortened(before, max(1, room - len(now) - min(len(after), 2)), last=True)
+            after = _shortened(after, max(1, room - len(now) - len(before)), last=False)
+        return [*before, *now, *after]
 
     def _running(self) -> str:
         """How far the stage is, in its own line."""
         spent = time.monotonic() - self._since
         if self._step is not None:
             done, total = self._step.step, self._step.steps
-            return f"{self._drawn(done, total)} {done:,} of {total:,} steps, {duration(self._step.left)} left"
+            return f"{self._drawn(done, total)}{done:,} of {total:,} steps, {duration(self._step.left)} left"
         if self._bar is None:
             return f"{self._said}, {duration(spent)}" if spent >= 1 else self._said
         done, total = self._bar
         left = f", {duration(spent / done * (total - done))} left" if done and spent > 2 and done < total else ""
-        return f"{self._drawn(done, total)} {done:,} of {total:,} {self._said}{left}"
+        return f"{self._drawn(done, total)}{done:,} of {total:,} {self._said}{left}"
 
     def _inside(self) -> list[str]:
         """What a training shows below its line."""
@@ -231,9 +243,21 @@ class Live:
         return "right: " + "   ".join(parts)
 
     def _drawn(self, done: int, total: int) -> str:
+        """A bar and a space; nothing where it would leave no room for figures."""
+        if self._console.width < NARROW:
+            return ""
         full = round(CELLS * done / total) if total else 0
         one, other = "━─" if self._wide else "#-"
-        return one * full + other * (CELLS - full)
+        return one * full + other * (CELLS - full) + " "
+
+
+def _shortened(lines: list[tuple[str, str]], most: int, *, last: bool) -> list[tuple[str, str]]:
+    """At most so many lines, the last or the first ones, and in one line how many others there are."""
+    if len(lines) <= most:
+        return lines
+    others = (f"   and {len(lines) - most + 1} more", "dim")
+    kept = lines[len(lines) - most + 1 :] if last else lines[: most - 1]
+    return [others, *kept] if last else [*kept, others]
 
 
 def step_line(figures: StepFigures) -> str:

@@ -124,7 +124,7 @@ def deliver_to_store(
     from edgemind.models.store.store import own_store
 
     store = own_store()
-    _check_name(name, run)
+    may_replace(name, run)
     store.prepare()
     notes = {"made": f"distilled, {quantization}", RUN: run, "command": command}
     notes |= {key: str(value)[:MOST_NOTE] for key, value in about.provenance.items()}
@@ -136,7 +136,7 @@ def deliver_to_store(
             annotated(made.path, output, about.facts())
             _check(output)
             output.publish()
-        if _check_name(name, run):
+        if may_replace(name, run):
             store.remove(name)
         with MadeModel(store, name) as model, Unfinished(model.target, mode=0o600) as output:
             annotated(complete, output, {})
@@ -183,7 +183,7 @@ def _check(output: Unfinished) -> None:
         raise ModelUnusable(f"{shown(output.target.name)} has no weights.", "Train again.")
 
 
-def _check_name(name: str, run: str) -> bool:
+def may_replace(name: str, run: str) -> bool:
     """Whether a model is there that this run may replace.
 
     Raises:

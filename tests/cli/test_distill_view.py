@@ -88,6 +88,28 @@ def test_a_live_picture_has_what_one_wants_to_know() -> None:
     assert "25 %" in text
 
 
+def test_on_a_small_screen_what_runs_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "10")
+    live = Live("Distilling x in a folder with a very long name indeed", nothing)
+    names = [f"train {number}" for number in range(20)]
+    live.planned([step(name, "train") for name in names])
+    for name in names[:12]:
+        live.skipped(step(name, "train"))
+    live.began(step("train 12", "train"))
+    live.on_step(FIGURES)
+    drawn = io.StringIO()
+    from rich.console import Console
+
+    Console(file=drawn, width=40).print(live._picture())
+    lines = drawn.getvalue().splitlines()
+    assert len(lines) < 10
+    assert "train 12  3 of 10 steps" in drawn.getvalue()
+    assert "loss 1.500" in drawn.getvalue()
+    assert "   and 10 more" in lines
+    assert "   and 6 more" in lines
+
+
 def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(nothing)
     lines.planned([step("train full", "train")])

@@ -66,6 +66,11 @@ def test_a_teacher_that_is_no_language_model(tmp_path: Path) -> None:
     assert "not a language model" in refused(run_of(tmp_path, "edgemind-nano", "./image.gguf"))
 
 
+def test_a_name_that_another_model_has(tmp_path: Path) -> None:
+    run = run_of(tmp_path, 'name = "tiny"', 'name = "edgemind-nano"')
+    assert "edgemind-nano is the model that comes with EdgeMind" in refused(run)
+
+
 def test_a_family_that_nothing_has(tmp_path: Path) -> None:
     assert "the nearest is 'addition'" in refused(run_of(tmp_path, problems='{families = ["adition"]}'))
 

@@ -20,7 +20,20 @@ from edgemind.distill.pipeline.stages.train import model_of
 
 def stages(run: Run) -> list[Stage]:
     needs: dict[str, tuple[str, ...]] = {"train full": (), "teacher": (), f"evaluate {SHIPPED}": ()}
-    return [Stage("export", "export", needs, _inputs, _work, lacks=_lacks)]
+    return [Stage("export", "export", needs, _inputs, _work, ready=_ready, lacks=_lacks)]
+
+
+def _ready(run: Run) -> None:
+    """That no other model has the name, which nobody wants to hear after a night of training."""
+    from edgemind.distill.deliver import may_replace
+
+    if run.recipe.export.install and run.records.read("export") is None:
+        may_replace(run.recipe.model_name, _run(run))
+
+
+def _run(run: Run) -> str:
+    """What tells this distillation from others."""
+    return f"{run.recipe.name} {digest_of(str(run.directory))[:16]}"
 
 
 def _inputs(run: Run) -> Mapping[str, Any]:
@@ -53,7 +66,7 @@ def _work(run: Run, folder: Path, view: View) -> Done:
             kind,
             about,
             Telling(view),
-            run=f"{recipe.name} {digest_of(str(run.directory))[:16]}",
+            run=_run(run),
             command=run.command,
         )
     else:
