@@ -176,7 +176,9 @@ def _carry_out(run: Run, wanted: Wanted, json_output: bool) -> int:
     from edgemind.cli.interrupt import Interrupt
     from edgemind.distill.pipeline.running import carry_out
     from edgemind.distill.pipeline.stages import stages_of
+    from edgemind.distill.training.job import refuse_many_processes
 
+    refuse_many_processes(run.directory / "train" / "full" / "job.json")
     _shut_in_unless_server(run)
     stages = stages_of(run)
     try:

@@ -22,7 +22,7 @@ from edgemind.distill.targets.example_set import ExampleSet
 from edgemind.distill.training import checkpoints
 from edgemind.distill.training.batches import Piece, collate
 from edgemind.distill.training.divergences import Divergence
-from edgemind.distill.training.job import Silent, StepFigures, TrainJob
+from edgemind.distill.training.job import Silent, StepFigures, TrainJob, refuse_many_processes
 from edgemind.distill.training.losses import Mix
 from edgemind.distill.training.network import Learner, Network
 from edgemind.distill.training.trainer import train
@@ -265,3 +265,12 @@ def test_a_set_of_one_example(tmp_path: Path) -> None:
     train(training, Silent())
     lines = [json.loads(line) for line in (training.directory / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_a_recipe_is_carried_out_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_many_processes(Path("job.json"))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(UsageError, match="torchrun") as found:
+        refuse_many_processes(Path("job.json"))
+    assert "edgemind.distill.training.distributed job.json" in found.value.hint

@@ -5,6 +5,7 @@ Not for: doing it (``trainer``). Imports no torch, so that a command line can lo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from edgemind.distill.recipe.schema import (
     ProblemsRecipe,
     TrainingRecipe,
 )
-from edgemind.errors import BadInput
+from edgemind.errors import BadInput, UsageError
 from edgemind.models.opening import shown
 
 if TYPE_CHECKING:
@@ -125,6 +126,20 @@ class JobFile(BaseModel):
     sources_seed: int = 0
     problems: Path | None = None
     held_out: Path | None = None
+
+
+def refuse_many_processes(job: Path) -> None:
+    """For what only one process may do.
+
+    Raises:
+        UsageError: torchrun started this one beside others.
+    """
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1 and "RANK" in os.environ:
+        raise UsageError(
+            "torchrun started several processes, and each of them would carry out the whole recipe.",
+            "Run it in one process until training begins, then: torchrun --nproc-per-node N "
+            f"-m edgemind.distill.training.distributed {job}",
+        )
 
 
 def read_job(path: Path) -> TrainJob:
