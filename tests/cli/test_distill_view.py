@@ -106,7 +106,7 @@ def test_on_a_small_screen_what_runs_is_seen(monkeypatch: pytest.MonkeyPatch) ->
     assert len(lines) < 10
     assert "train 12  3 of 10 steps" in drawn.getvalue()
     assert "loss 1.500" in drawn.getvalue()
-    assert "   and 10 more" in lines
+    assert "   and 9 more" in lines
     assert "   and 6 more" in lines
 
 
