@@ -32,11 +32,16 @@ def run_of(folder: Path, old: str = "", new: str = "", student: str = SHAPE, pro
     return Run(read_recipe(file), folder / "run")
 
 
-def image_part() -> bytes:
-    """The header of a GGUF file that says only that it is the image part of a model."""
-    key, value = b"general.architecture", b"clip"
-    text = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, len(value)) + value
-    return b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text
+def almost_empty(architecture: str) -> bytes:
+    """A GGUF file that says nothing but its architecture and that it has one layer, with one tensor."""
+
+    def text(words: str) -> bytes:
+        return struct.pack("<Q", len(words)) + words.encode()
+
+    said = text("general.architecture") + struct.pack("<I", 8) + text(architecture)
+    said += text(f"{architecture}.block_count") + struct.pack("<II", 4, 1)
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 2) + said + text("a") + struct.pack("<IQIQ", 1, 32, 0, 0)
+    return head + bytes(-len(head) % 32) + bytes(128)
 
 
 def refused(run: Run) -> str:
@@ -62,8 +67,10 @@ def test_a_teacher_that_is_not_installed(tmp_path: Path) -> None:
 
 
 def test_a_teacher_that_is_no_language_model(tmp_path: Path) -> None:
-    (tmp_path / "image.gguf").write_bytes(image_part())
+    (tmp_path / "image.gguf").write_bytes(almost_empty("clip"))
     assert "not a language model" in refused(run_of(tmp_path, "edgemind-nano", "./image.gguf"))
+    (tmp_path / "search.gguf").write_bytes(almost_empty("bert"))
+    assert "cannot teach" in refused(run_of(tmp_path, "edgemind-nano", "./search.gguf"))
 
 
 def test_a_name_that_another_model_has(tmp_path: Path) -> None:
@@ -76,7 +83,12 @@ def test_a_family_that_nothing_has(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
-    assert "no file or folder" in refused(run_of(tmp_path, student='{checkpoint = "nowhere"}'))
+    assert "no file or folder" in refused(run_of(tmp_path, student='{checkpoint = "./nowhere"}'))
+    assert "no model named 'nowhere'" in refused(run_of(tmp_path, student='{checkpoint = "nowhere"}'))
+
+
+def test_a_student_that_is_a_gguf_file(tmp_path: Path) -> None:
+    assert "starts from a checkpoint" in refused(run_of(tmp_path, student='{checkpoint = "edgemind-nano"}'))
 
 
 def test_a_network_larger_than_any_machine(tmp_path: Path) -> None:

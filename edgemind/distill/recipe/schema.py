@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 Variant = Literal["full", "no-teacher", "no-targets", "no-traces", "no-curriculum"]
 """The recipe, or the same recipe with one thing taken away."""
@@ -40,9 +40,15 @@ def _model(value: str, info: ValidationInfo) -> str:
     return str(path) if looks_like_path or path.is_dir() else value
 
 
+def _checkpoint(value: Any, info: ValidationInfo) -> Any:
+    return _model(value, info) if isinstance(value, str) else value
+
+
 RecipePath = Annotated[Path, AfterValidator(_beside)]
 ModelName = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_model)]
 """An installed model's name, or the path of a GGUF file or of a checkpoint's folder."""
+Checkpoint = Annotated[Path, BeforeValidator(_checkpoint)]
+"""The path of a checkpoint's folder, or an installed checkpoint's name."""
 
 
 class _Table(BaseModel):
@@ -86,7 +92,7 @@ class GrowRecipe(_Table):
 class StudentRecipe(_Table):
     """Where a network starts: exactly one of a checkpoint, a fresh shape or a smaller network that grows."""
 
-    checkpoint: RecipePath | None = None
+    checkpoint: Checkpoint | None = None
     shape: ShapeRecipe | None = None
     grow: GrowRecipe | None = None
     tokenizer: ModelName = "teacher"

@@ -11,7 +11,7 @@ from edgemind.distill.pipeline.models import Teacher, named
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
 from edgemind.distill.pipeline.stages.problems import TRAINING, file
 from edgemind.distill.recipe.schema import ShapeRecipe, StudentRecipe
-from edgemind.errors import OutOfMemory
+from edgemind.errors import ModelUnusable, OutOfMemory
 from edgemind.models import hardware
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ def check_start(recipe: StudentRecipe, where: str) -> None:
     for text in (recipe.checkpoint and str(recipe.checkpoint), grow, others):
         if text:
             named(text)
+    if recipe.checkpoint is not None and not named(str(recipe.checkpoint)).is_folder:
+        raise ModelUnusable(
+            f"{recipe.checkpoint} is a GGUF file, and a student starts from a checkpoint.",
+            "edgemind pull OWNER/REPOSITORY --format safetensors gets one; name it, or a checkpoint's folder.",
+        )
     if recipe.shape is not None:
         count = _least_parameters(recipe.shape)
         memory = hardware.machine().total_ram
@@ -99,6 +104,9 @@ def start(recipe: StudentRecipe, seed: int, into: Path, teacher: Teacher | None,
     """
     from edgemind.distill.students import start_student
 
+    if recipe.checkpoint is not None:
+        folder = named(str(recipe.checkpoint)).in_folder(into.with_name(f"{into.name}-from"))
+        recipe = recipe.model_copy(update={"checkpoint": folder})
     if recipe.grow is not None:
         origin = named(recipe.grow.from_)
         small = str(origin.in_folder(into.with_name(f"{into.name}-from")))

@@ -13,8 +13,9 @@ from edgemind.distill.pipeline.stage import Done, Run, Stage, Telling, View
 from edgemind.distill.pipeline.stages.problems import inputs_of
 from edgemind.distill.pipeline.stages.student import check_start, start, start_inputs
 from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe
+from edgemind.errors import ModelUnusable
 from edgemind.models.gguf import read_header
-from edgemind.models.summary import check_model
+from edgemind.models.summary import check_model, is_embedding
 
 SEED = 1_000_003
 """Added to the recipe's seed: a teacher that is trained here sees other problems than its student."""
@@ -30,7 +31,13 @@ def _ready(run: Run) -> None:
         if text is not None:
             model = named(text)
             if not model.is_folder:
-                check_model(read_header(model.path))
+                header = read_header(model.path)
+                check_model(header)
+                if is_embedding(header):
+                    raise ModelUnusable(
+                        f"{model.name} makes numbers of texts and writes none, so it cannot teach.",
+                        "Name a model that you can chat with: edgemind list",
+                    )
     if recipe.start is not None:
         check_start(recipe.start, "teacher.start.shape")
 
