@@ -1,8 +1,8 @@
 """A wider and deeper model that computes what a smaller one does: how a teacher starts from what is already known.
 
 Net2Net (https://arxiv.org/abs/1511.05641) for decoders with RMSNorm, rotary positions and SwiGLU: every channel, query
-head and hidden unit is there twice, what reads the two copies splits its weight unevenly between them, and new layers add
-nothing to the residual stream at first. Small noise lets the copies part while training goes on.
+head and hidden unit is there twice, what reads the two copies splits its weight unevenly between them, and new layers
+add nothing to the residual stream at first. Small noise lets the copies part while training goes on.
 Not for: making a model smaller, or other factors than two.
 """
 

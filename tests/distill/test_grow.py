@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch comes with edgemind[distill]")
-transformers = pytest.importorskip("transformers", reason="transformers comes with edgemind[distill]")
+pytest.importorskip("torch", reason="torch comes with edgemind[distill]")
+pytest.importorskip("transformers", reason="transformers comes with edgemind[distill]")
+
+import torch
+import transformers
 
 from edgemind.distill.grow import deepened, doubled
 

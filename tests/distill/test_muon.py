@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch comes with edgemind[distill]")
+pytest.importorskip("torch", reason="torch comes with edgemind[distill]")
+
+import torch
 
 from edgemind.distill.muon import Muon, orthogonalised
 
