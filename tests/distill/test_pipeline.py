@@ -20,7 +20,7 @@ from edgemind.distill.pipeline.records import Hashes, Record, hash_file
 from edgemind.distill.pipeline.running import Wanted, carry_out, planned, with_variants
 from edgemind.distill.pipeline.stage import Done, Kind, Run, Stage, Step, Unseen, View
 from edgemind.distill.recipe.schema import Recipe
-from edgemind.errors import EdgemindError, NoRoom, OutOfMemory, UsageError
+from edgemind.errors import Damaged, EdgemindError, NoRoom, OutOfMemory, UsageError
 
 RECIPE = Recipe.model_validate(
     {
@@ -175,6 +175,26 @@ def test_an_output_that_is_gone_is_made_again(tmp_path: Path) -> None:
     step = planned(run, STAGES)[2]
     assert (step.state, step.why) == ("due", "targets/teacher/made.json is not there as it was")
     assert did(run) == ["targets teacher"]
+
+
+def test_what_a_stage_finds_damaged_is_made_again_by_the_same_command(tmp_path: Path) -> None:
+    run = run_in(tmp_path)
+    did(run)
+    shard, before = run.directory / "targets/teacher/made.json", run.directory / "traces/teacher/made.json"
+    whole = shard.read_text()
+    shard.write_text(whole.replace("1", "2"))  # As long as before, so only its hash tells.
+
+    def work(run: Run, folder: Path, view: View) -> Done:
+        if shard.read_text() != whole:
+            raise Damaged("The shard is damaged.", "Run it again.")
+        return STAGES[3].work(run, folder, view)
+
+    train = replace(STAGES[3], work=work)
+    with pytest.raises(Damaged):
+        did(run, Wanted(only="train", again="train"), [*STAGES[:3], train])
+    assert before.is_file()
+    assert did(run, ALL, [*STAGES[:3], train]) == ["targets teacher", "train full"]
+    assert shard.read_text() == whole
 
 
 def test_a_record_that_is_damaged_counts_as_none(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edgemind import __version__
-from edgemind.distill.pipeline.records import Begun, Record, changed, digest_of
+from edgemind.distill.pipeline.records import Begun, Record, changed, digest_of, hash_file
 from edgemind.distill.pipeline.stage import KINDS, Kind, Run, Stage, Step, View
-from edgemind.errors import EdgemindError, NoRoom, OutOfMemory, UsageError
+from edgemind.errors import Damaged, EdgemindError, NoRoom, OutOfMemory, UsageError
 from edgemind.locking import locked
 from edgemind.models import hardware
 from edgemind.models.store.files import explained
@@ -101,9 +101,24 @@ def carry_out(
             else:
                 before(stage)
                 view.began(step)
-                records[stage.name] = _worked(run, step, view)
+                try:
+                    records[stage.name] = _worked(run, step, view)
+                except Damaged:
+                    _drop_damaged(run, stage)
+                    raise
                 view.ended(step, records[stage.name])
         return records
+
+
+def _drop_damaged(run: Run, stage: Stage) -> None:
+    """Remove what an earlier stage made and what is not as it was any more, so that the next run makes it again."""
+    for name in stage.needs:
+        record = run.records.read(name)
+        for output in record.outputs if record else ():
+            with contextlib.suppress(OSError):
+                path = run.directory / output.path
+                if hash_file(path) != output.sha256:
+                    path.unlink()
 
 
 def _chosen(stages: Sequence[Stage], wanted: Wanted) -> list[Stage]:
