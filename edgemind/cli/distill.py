@@ -168,7 +168,7 @@ def _run(text: str, run_dir: str | None, variants: list[str] | None, ablations: 
     where = next((place for place in (directory, *directory.parents) if place.exists()), directory)
     if not where.is_dir():
         raise UsageError(f"{clean(str(where))} is a file, and a run needs a folder.", "Give one: --run-dir DIR")
-    command = shlex.join(["edgemind", *sys.argv[1:]])[:2000]
+    command = shlex.join(["edgemind", *sys.argv[1:]])
     return with_variants(Run(recipe, directory.absolute(), chosen, command, file, allow_network))
 
 
@@ -185,13 +185,25 @@ def _carry_out(run: Run, wanted: Wanted, json_output: bool) -> int:
         with Interrupt() as interrupt, _view(run, interrupt, json_output) as view:
             records = carry_out(run, stages, view, wanted, lambda stage: _shut_in_after_traces(run, stage))
     except KeyboardInterrupt:
-        console.err(f"Stopped; what was made so far is kept in {run.directory}. To go on: {run.command}\n")
+        console.err(f"Stopped; what was made so far is kept in {run.directory}. To go on: {going_on(run.command)}\n")
         raise
     if json_output:
         console.out_json(_json(run, records))
     else:
         console.out(_told(run, records))
     return 0
+
+
+def going_on(command: str) -> str:
+    """The command without what would make again what is there."""
+    kept: list[str] = []
+    words = iter(shlex.split(command))
+    for word in words:
+        if word == "--from":
+            next(words, None)
+        elif word != "--again" and not word.startswith("--from="):
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def _shut_in_unless_server(run: Run) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from edgemind.cli.distill import going_on
+
 from .conftest import TIMEOUT, Command
 
 RECIPE = """\
@@ -199,6 +201,18 @@ def test_ctrl_c_keeps_what_is_there_and_says_how_to_go_on(edgemind: Command, rec
     assert f"To go on: edgemind distill {recipe}" in err.decode()
     assert (recipe.parent / "run/stages/problems.json").exists()
     assert "traces teacher" in json_stages(edgemind, recipe)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("edgemind distill 'my recipe.toml' --from train --json", "edgemind distill 'my recipe.toml' --json"),
+        ("edgemind distill x --from=train", "edgemind distill x"),
+        ("edgemind distill-stage train x --again", "edgemind distill-stage train x"),
+    ],
+)
+def test_going_on_makes_nothing_again(typed: str, said: str) -> None:
+    assert going_on(typed) == said
 
 
 def json_stages(edgemind: Command, recipe: Path) -> dict[str, Any]:

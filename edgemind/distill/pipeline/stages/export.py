@@ -67,7 +67,7 @@ def _work(run: Run, folder: Path, view: View) -> Done:
             about,
             Telling(view),
             run=_run(run),
-            command=run.command,
+            command=run.command[:2000],
         )
     else:
         made = deliver_file(model, folder / f"{recipe.model_name}.gguf", kind, about, Telling(view))
