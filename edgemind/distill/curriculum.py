@@ -5,8 +5,7 @@ Not for: training, or measuring the accuracy that it is told.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -233,36 +232,3 @@ def _by_level(amounts: Mapping[int, float], level: int, last: int, review: float
     for one in reached:
         shares[one] = review * (amounts[one] / earlier) if one != focus else (1 - review if earlier else 1.0)
     return shares
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two curricula at the same number of tokens: mean accuracy over levels of the first and of the second."""
-
-    tokens: int
-    first: float
-    second: float
-
-
-def compare_logs(first: Sequence[Check], second: Sequence[Check]) -> list[Comparison]:
-    """Accuracy by tokens of two runs, at every check of either, as far as both go; between checks by straight lines."""
-    curves = [[(check.tokens, _mean(check)) for check in log if check.accuracy] for log in (first, second)]
-    if not all(curves):
-        return []
-    start = max(curve[0][0] for curve in curves)
-    end = min(curve[-1][0] for curve in curves)
-    places = sorted({tokens for curve in curves for tokens, _ in curve if start <= tokens <= end})
-    return [Comparison(tokens, _at(curves[0], tokens), _at(curves[1], tokens)) for tokens in places]
-
-
-def _mean(check: Check) -> float:
-    return sum(check.accuracy.values()) / len(check.accuracy)
-
-
-def _at(curve: Sequence[tuple[int, float]], tokens: int) -> float:
-    index = bisect_left(curve, tokens, key=lambda point: point[0])
-    right = curve[index]
-    if right[0] == tokens or index == 0:
-        return right[1]
-    left = curve[index - 1]
-    return left[1] + (right[1] - left[1]) * (tokens - left[0]) / (right[0] - left[0])

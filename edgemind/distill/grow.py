@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 State = dict[str, Tensor]
-READERS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj")
 
 
 def doubled(state: Mapping[str, Tensor], heads: int, kv_heads: int, seed: int, noise: float = 0.01) -> State:

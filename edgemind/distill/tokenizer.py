@@ -5,8 +5,7 @@ The pre-tokenizer's expression is llama.cpp's ``LLAMA_VOCAB_PRE_TYPE_QWEN2`` one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -33,7 +32,7 @@ TEMPLATE = """\
 {{- '<think>\\n\\n</think>\\n\\n' }}
 {%- endif %}
 {%- endif %}"""
-"""The Jinja template that travels in the GGUF file; ``render_prompt`` is the same in Python."""
+"""The Jinja template that travels in the GGUF file."""
 
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
@@ -54,35 +53,3 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
-
-
-def load_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer that ``train_tokenizer`` made and ``Tokenizer.save`` wrote."""
-    return Tokenizer.from_file(str(path))
-
-
-def render_prompt(
-    prompt: str, history: Sequence[tuple[str, str]] = (), system: str | None = None, thinking: bool = True
-) -> str:
-    """Everything before the model's own text."""
-    turns = [("system", system)] if system is not None else []
-    for user, assistant in history:
-        turns += [("user", user), ("assistant", assistant)]
-    turns.append(("user", prompt))
-    text = "".join(f"{START}{role}\n{content}{END}\n" for role, content in turns)
-    return f"{text}{START}assistant\n" + ("" if thinking else NO_THOUGHT)
-
-
-def render_completion(thought: str, answer: str, thinking: bool = True) -> str:
-    """The model's own text; without thinking the empty thought belongs to the prompt."""
-    if not thinking:
-        return f"{answer}{END}"
-    return (f"{THINK}\n{thought}\n{THINK_END}\n\n" if thought else NO_THOUGHT) + f"{answer}{END}"
-
-
-def split_completion(text: str) -> tuple[str, str]:
-    """Thought and answer of a decoded completion, the specials kept in ``text``."""
-    thought, mark, answer = text.partition(THINK_END)
-    if not mark:
-        return "", text.removesuffix(END).strip()
-    return thought.replace(THINK, "").strip(), answer.removesuffix(END).strip()

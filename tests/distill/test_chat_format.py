@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from chat_templates import LLAMA3, QWEN3, R1_DISTILL
+from nano_format import render_completion, render_prompt
 from tokenizers import AddedToken, Tokenizer
 
 from edgemind.distill.chat_format import ChatFormat
@@ -20,8 +21,6 @@ from edgemind.distill.tokenizer import (
     END,
     START,
     THINK,
-    render_completion,
-    render_prompt,
     train_tokenizer,
 )
 from edgemind.distill.tokenizer_files import (

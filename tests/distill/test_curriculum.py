@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgemind.distill.curriculum import Check, Curriculum, compare_logs
+from edgemind.distill.curriculum import Curriculum
 from edgemind.errors import Damaged
 
 LEVELS = {"addition": 3, "clock": 2, "greetings": 1}
@@ -131,11 +131,3 @@ def test_it_goes_on_from_its_state_as_if_nothing_had_happened(kind: str) -> None
 def test_a_state_that_is_none_is_refused(state: dict[str, object]) -> None:
     with pytest.raises(Damaged):
         Curriculum.from_state(state)
-
-
-def test_two_logs_are_compared_at_equal_tokens() -> None:
-    first = [Check(0, 100, 1, {1: 0.2}), Check(0, 300, 1, {1: 0.6, 2: 0.2})]
-    second = [Check(0, 0, 4, {1: 0.0}), Check(0, 200, 4, {1: 0.4}), Check(0, 400, 4, {1: 0.8})]
-    rows = [(row.tokens, round(row.first, 6), round(row.second, 6)) for row in compare_logs(first, second)]
-    assert rows == [(100, 0.2, 0.2), (200, 0.3, 0.4), (300, 0.4, 0.6)]
-    assert compare_logs(first, []) == []

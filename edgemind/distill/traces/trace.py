@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -135,11 +135,6 @@ def read_traces(path: Path) -> list[Trace]:
         raise ModelNotFound(f"There are no traces at {shown(path)}.", "Make them first: edgemind distill RECIPE")
     files = sorted(path.glob(PARTS)) if path.is_dir() else [path]
     return [trace for file in files for trace in _read(file)]
-
-
-def as_dict(trace: Trace) -> dict[str, object]:
-    """For reports."""
-    return asdict(trace)
 
 
 def _read(file: Path) -> Iterator[Trace]:
