@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "recipes" / "nano.toml"
 RUN = ROOT / "runs" / "nano"
-"""Where the recipe expects the seed."""
+SEED = RUN / "seed.gguf"
 OUT = ROOT / "edgemind" / "data" / "edgemind-nano.gguf"
 SEED_COMMIT = "f95347f08d7d78b523ef8ba865180d28cab670e4"
 SEED_SHA256 = "50d7bced8c6b977fe4dd4641f9297dc375d94b26ffb52114d62c35b84f2418c2"
@@ -48,8 +48,17 @@ def fetch_seed(target: Path) -> None:
         raise SystemExit(f"{target} is not the file that the teacher grew from; remove it and run this again.")
 
 
-def write_card(out: Path) -> None:
-    """The card, from the records of the run."""
+def recipe_of_this_build(target: Path) -> Path:
+    """The recipe with the teacher's seed pinned: what is built today must not depend on what was built before."""
+    text, pinned = RECIPE.read_text(encoding="utf-8"), f'from = "{SEED}"'
+    if 'from = "edgemind-nano"' not in text:
+        raise SystemExit(f"{RECIPE} does not grow its teacher from edgemind-nano any more.")
+    target.write_text(text.replace('from = "edgemind-nano"', pinned), encoding="utf-8")
+    return target
+
+
+def write_card(out: Path, file: Path) -> None:
+    """The card, from the records of the run of the recipe ``file``."""
     from edgemind.distill import model_card
     from edgemind.distill.evaluation.result import read_evaluated
     from edgemind.distill.pipeline.stage import Run
@@ -58,8 +67,8 @@ def write_card(out: Path) -> None:
     from edgemind.distill.pipeline.variants import VARIANTS
     from edgemind.distill.recipe.reading import read_recipe
 
-    recipe = read_recipe(RECIPE)
-    run = Run(recipe, RUN, VARIANTS, "", RECIPE)
+    recipe = read_recipe(file)
+    run = Run(recipe, RUN, VARIANTS, "", file)
     records = {stage.name: record for stage in stages_of(run) if (record := run.records.read(stage.name))}
     trainings = {"teacher": records["teacher"].figures}
     trainings |= {name.removeprefix("train "): r.figures for name, r in records.items() if name.startswith("train ")}
@@ -88,15 +97,16 @@ def main() -> None:
     parser.add_argument("--ablations", action="store_true")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    fetch_seed(RUN / "seed.gguf")
-    command = [Path(sys.executable).with_name("edgemind"), "distill", RECIPE, "--run-dir", RUN]
+    fetch_seed(SEED)
+    recipe = recipe_of_this_build(RUN / "nano.toml")
+    command = [Path(sys.executable).with_name("edgemind"), "distill", recipe, "--run-dir", RUN]
     done = subprocess.run([*command, *(["--ablations"] if options.ablations else [])], check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
     partial = options.out.with_suffix(".partial")
     shutil.copyfile(RUN / "export" / "edgemind-nano.gguf", partial)
     partial.replace(options.out)
-    write_card(options.out.with_suffix(".md"))
+    write_card(options.out.with_suffix(".md"), recipe)
 
 
 if __name__ == "__main__":
