@@ -16,7 +16,7 @@ from edgemind.distill.evaluation.accuracy import average, tallied, together, wil
 from edgemind.distill.evaluation.agreement import agree, texts_of
 from edgemind.distill.evaluation.calibration import calibration
 from edgemind.distill.evaluation.compare import compare, mcnemar
-from edgemind.distill.evaluation.evaluate import evaluate_folder, evaluate_gguf
+from edgemind.distill.evaluation.evaluate import evaluate_gguf
 from edgemind.distill.evaluation.questions import of_families, of_file
 from edgemind.distill.evaluation.quick import quick_accuracy
 from edgemind.distill.evaluation.result import (
@@ -146,16 +146,6 @@ def test_an_evaluation_counts_what_it_shows(evaluated: Evaluated) -> None:
     assert sum(one.count for one in result.calibration.bins) == 8
     assert all(one.thought and 0 <= (one.confidence or 0) <= 1 for one in evaluated.outcomes)
     assert result.tokens == sum(one.thought_tokens + one.answer_tokens for one in evaluated.outcomes)
-
-
-def test_a_folder_is_evaluated_too(folder: Path, evaluated: Evaluated) -> None:
-    problems, sources = of_families(["addition", "comparison"], 4, 1)
-    told: list[int] = []
-    made = evaluate_folder(
-        folder, problems, sources, declining=False, max_tokens=200, progress=lambda done, of, tokens: told.append(done)
-    )
-    assert made.result.all == evaluated.result.all
-    assert told == list(range(1, 9))
 
 
 def test_an_evaluation_is_read_as_it_was_written(tmp_path: Path, evaluated: Evaluated) -> None:

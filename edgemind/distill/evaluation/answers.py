@@ -1,4 +1,4 @@
-"""What a model writes to problems, greedily: a GGUF file through the engine, a checkpoint through transformers.
+"""What a model writes to problems, greedily, through the engine that users run.
 
 Not for: whether it is right (``evaluate``).
 """
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgemind.distill.generation import generating
 from edgemind.errors import PromptTooLong
 
 if TYPE_CHECKING:
@@ -99,36 +98,6 @@ def engine_replies(
             replies.append(_reply(asked[len(replies)]))
             on_reply(replies[-1])
         return Replies(replies, time.perf_counter() - began, model)
-
-
-def folder_replies(
-    folder: Path,
-    problems: Sequence[Problem],
-    *,
-    max_tokens: int,
-    batch: int,
-    on_reply: OnReply = _silent,
-) -> Replies:
-    """Through transformers in this process, ``batch`` at once.
-
-    Raises:
-        EdgemindError: the folder holds no model that can be opened.
-    """
-    from edgemind.distill.chat_format import ChatFormat
-    from edgemind.distill.students import open_model
-
-    written = ChatFormat.of_folder(folder)
-    model = open_model(folder)
-    prompts = [written.encode_prompt(problem) for problem in problems]
-    began = time.perf_counter()
-    replies: dict[int, Reply] = {}
-    for index, ids in generating(model, prompts, end_ids=written.end_ids, max_tokens=max_tokens, batch=batch):
-        thought, answer = written.read(ids)
-        ended = bool(ids) and ids[-1] in written.end_ids
-        share = len(thought) / max(1, len(thought) + len(answer))
-        replies[index] = Reply(thought, answer, ended, round(len(ids) * share), len(ids) - round(len(ids) * share))
-        on_reply(replies[index])
-    return Replies([replies[index] for index in range(len(problems))], time.perf_counter() - began)
 
 
 def _request(problem: Problem, max_tokens: int, confidence: bool) -> GenerateRequest:

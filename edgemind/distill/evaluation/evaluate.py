@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edgemind import __version__
-from edgemind.distill.evaluation.answers import OnReply, Replies, Reply, engine_replies, folder_replies
+from edgemind.distill.evaluation.answers import OnReply, Replies, Reply, engine_replies
 from edgemind.distill.evaluation.calibration import calibration as calibrated
 from edgemind.distill.evaluation.result import Declining, Evaluated, Evaluation, FamilyResult, Outcome, Share
 from edgemind.distill.evaluation.unanswerable import FACTS, INVENTED, declines, invented_things, unseen_facts
@@ -88,29 +88,6 @@ def evaluate_gguf(
 def sequences_for(size_bytes: int) -> int:
     """How many answers are best written at once: 8 were fastest with 4.5 million parameters, 24 a quarter slower."""
     return 8 if size_bytes < SMALL else 16
-
-
-def evaluate_folder(
-    folder: Path,
-    problems: Sequence[Problem],
-    sources: Mapping[str, Source],
-    *,
-    name: str = "",
-    max_tokens: int = MAX_TOKENS,
-    batch: int = 128,
-    declining: bool = True,
-    progress: Progress | None = None,
-) -> Evaluated:
-    """Greedy answers of a checkpoint's folder, through transformers; without calibration.
-
-    Raises:
-        EdgemindError: the folder holds no model that can be opened.
-    """
-    asked = _asked(problems, declining)
-    replies = folder_replies(
-        folder, asked, max_tokens=max_tokens, batch=batch, on_reply=_counting(progress, len(asked))
-    )
-    return _evaluated(name or folder.name, "checkpoint", problems, asked, sources, replies, max_tokens, batch)
 
 
 def _asked(problems: Sequence[Problem], declining: bool) -> list[Problem]:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edgemind.models.store.files import explained
+from edgemind.models.store import made
+from edgemind.models.store.files import Folder, explained
 
 BLOCK = 1 << 20
 
@@ -166,12 +165,12 @@ class Hashes:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    """SHA-256 of a file.
+
+    Raises:
+        StoreProblem: it cannot be read.
+    """
+    return made.digest_of([path])[0]
 
 
 def digest_of(value: Any) -> str:
@@ -187,15 +186,8 @@ def write_whole(file: Path, text: str) -> None:
     """
     with explained(f"write {file.name}", file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
-        try:
-            with partial.open("w", encoding="utf-8", newline="\n") as opened:
-                opened.write(text)
-                opened.flush()
-                os.fsync(opened.fileno())
-            os.replace(partial, file)
-        finally:
-            partial.unlink(missing_ok=True)
+        with Folder.at(file.parent) as place:
+            place.write(file.name, text.encode())
 
 
 _Kind = TypeVar("_Kind", bound=BaseModel)

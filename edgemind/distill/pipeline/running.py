@@ -115,7 +115,7 @@ def _drop_damaged(run: Run, stage: Stage) -> None:
     for name in stage.needs:
         record = run.records.read(name)
         for output in record.outputs if record else ():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, EdgemindError):
                 path = run.directory / output.path
                 if hash_file(path) != output.sha256:
                     path.unlink()

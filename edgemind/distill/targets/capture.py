@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from edgemind.distill.targets.shards import SUFFIX, Example, Shard, ShardHeader,
 from edgemind.distill.targets.teachers import Scorer
 from edgemind.distill.targets.vocabulary import Vocabulary, compare
 from edgemind.errors import Damaged, NoRoom, UsageError
+from edgemind.models.hardware import free_disk
 from edgemind.models.opening import shown
 from edgemind.models.sizes import human_bytes
 from edgemind.models.store.files import Folder, explained
@@ -274,9 +274,8 @@ def _is_whole(path: Path, wanted: ShardHeader) -> bool:
 def _check_room(directory: Path, header: ShardHeader, items: Sequence[_Item], left: int) -> None:
     """Refuse a shard that the disk has no room for, and say what all that are left need."""
     needed = sum(4 * len(item.example.ids) + header.bytes_per_token * item.example.learned for item in items)
-    with explained("look at the disk", directory):
-        free = shutil.disk_usage(directory).free
-    if needed + SPARE > free:
+    free = free_disk(directory)
+    if free is not None and needed + SPARE > free:
         whole = needed * max(left, len(items)) // len(items) + SPARE
         raise NoRoom(
             f"The examples that are left need about {human_bytes(whole)} and the disk of {shown(directory)} has "
