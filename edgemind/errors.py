@@ -134,6 +134,20 @@ class StoreProblem(EdgemindError):
     kind = "store"
 
 
+class HistoryProblem(EdgemindError):
+    """The history of chats cannot be used as asked: none yet, damaged, read-only, or written by a newer version."""
+
+    exit_code = 17
+    kind = "history"
+
+
+class WrongPassphrase(EdgemindError):
+    """A passphrase that does not open the history, one too soon after several wrong ones, or none where one is needed."""
+
+    exit_code = 18
+    kind = "wrong_passphrase"
+
+
 EXIT_INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT; the partial answer has been printed."""
 
