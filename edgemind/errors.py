@@ -135,7 +135,7 @@ class StoreProblem(EdgemindError):
 
 
 class HistoryProblem(EdgemindError):
-    """The history of chats cannot be used as asked: none yet, damaged, read-only, or written by a newer version."""
+    """The history of chats cannot be used as asked: none yet, damaged, read-only, a chat that is not there."""
 
     exit_code = 17
     kind = "history"
@@ -146,6 +146,13 @@ class WrongPassphrase(EdgemindError):
 
     exit_code = 18
     kind = "wrong_passphrase"
+
+
+class HistoryTooNew(EdgemindError):
+    """The history was written by a newer version of EdgeMind; it is left as it is."""
+
+    exit_code = 19
+    kind = "history_too_new"
 
 
 EXIT_INTERRUPTED = 130
