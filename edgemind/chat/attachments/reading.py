@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgemind.chat.attachments.types import Attachment
+from edgemind.chat.attachments.types import Attachment, AttachmentInfo
 
 
 def read(path: Path) -> Attachment:
@@ -22,4 +22,5 @@ def read(path: Path) -> Attachment:
 
 def pasted(text: str, name: str = "pasted text") -> Attachment:
     """A large paste as an attachment."""
-    return Attachment(name=name, kind="text", size=len(text.encode("utf-8", "replace")), characters=len(text), text=text)
+    size = len(text.encode("utf-8", "replace"))
+    return Attachment(AttachmentInfo(name=name, size=size, characters=len(text)), text)

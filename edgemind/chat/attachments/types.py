@@ -1,20 +1,23 @@
 """What an attachment is: what is known about it, its text, and what of it the model was given.
 
-Light on purpose: a face may import this before its first frame. Not for: reading files (``reading``).
+Not for: reading files (``reading``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
 
 Kind = Literal["text", "markdown", "source", "table", "pdf", "docx"]
 Treatment = Literal["whole", "cut", "summary", "passages"]
 
 
-@dataclass(frozen=True)
-class AttachmentInfo:
-    """What is known about an attachment without its text."""
+class AttachmentInfo(BaseModel):
+    """What is known about an attachment without its text; kept in the history as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """The file's name without its folder, as it was; clean it where it is shown."""
@@ -24,37 +27,53 @@ class AttachmentInfo:
     characters: int = 0
     """Of the whole extracted text."""
     tokens: int | None = None
-    """Of what the model is given; ``None`` as long as nobody has counted."""
+    """Of the whole text; ``None`` as long as nobody has counted."""
     pages: int | None = None
     """Of a PDF."""
+    note: str = ""
+    """What a reader should know: pages without text, an encoding that was guessed."""
     treatment: Treatment = "whole"
     """How much of it the model was given."""
-    note: str = ""
-    """What a reader should know: pages without text, an encoding that was guessed, what was left out."""
+    given: str | None = None
+    """What the model was given in place of the text: its beginning, a summary, passages."""
 
 
 @dataclass(frozen=True)
-class Attachment(AttachmentInfo):
+class Attachment:
     """An attachment with its text."""
 
-    text: str = ""
+    info: AttachmentInfo
+    text: str
     """All that was read. Pages of a PDF are separated by form feeds (``\\f``)."""
-    given: str | None = None
-    """What the model is given in its place (the beginning, a summary, passages); ``None``: ``text``."""
 
-    def info(self) -> AttachmentInfo:
-        """Without the text."""
-        return AttachmentInfo(**{field.name: getattr(self, field.name) for field in fields(AttachmentInfo)})
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.info.size
+
+    @property
+    def tokens(self) -> int | None:
+        """Of the text, if somebody has counted."""
+        return self.info.tokens
 
     @property
     def prompt_text(self) -> str:
         """What the model is given."""
-        return self.text if self.given is None else self.given
+        return self.text if self.info.given is None else self.info.given
+
+    def with_info(self, **changes: object) -> Attachment:
+        """The same text, with other facts about it."""
+        return Attachment(self.info.model_copy(update=changes), self.text)
 
 
-@dataclass(frozen=True)
-class Passage:
+class Passage(BaseModel):
     """A part of an attachment that was given to the model, shown beside the answer with its place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """Of the attachment."""
