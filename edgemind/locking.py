@@ -134,6 +134,33 @@ def _of(path: Path) -> _Lock:
         return _known.setdefault(key, _Lock(key))
 
 
+class Held:
+    """A lock that is held until it is let go, by whichever thread."""
+
+    def __init__(self, lock: _Lock) -> None:
+        self._lock: _Lock | None = lock
+        self.path = Path(lock.path)
+
+    def let_go(self, remove: bool = False) -> None:
+        """May be called twice. ``remove``: take the lock file away, while it is still held."""
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
+        if remove:
+            with contextlib.suppress(OSError):
+                os.unlink(lock.path)
+        fd, lock.fd = lock.fd, -1
+        with contextlib.suppress(OSError):
+            _unlock(fd)
+        os.close(fd)
+
+
+def hold(path: Path) -> Held | None:
+    """Hold a lock without a ``with``; ``None`` when it is held, here or in another process. Raises ``OSError``."""
+    lock = _Lock(str(path))
+    return Held(lock) if lock._try() else None
+
+
 @contextlib.contextmanager
 def locked(path: Path, wait: float) -> Iterator[bool]:
     """Try for ``wait`` seconds (0: once; below 0: for ever) to hold a lock; yields whether it is held.

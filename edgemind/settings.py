@@ -52,6 +52,25 @@ def paths() -> Paths:
     )
 
 
+class ChatSettings(BaseModel):
+    """The table ``[chat]`` of the settings file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    theme: Literal["dark", "light", "high-contrast"] = "dark"
+    history: Literal["encrypted", "off"] = "encrypted"
+    """``off``: every chat ends with the app."""
+    lock_after_minutes: int | None = Field(default=None, ge=0, le=1440)
+    """Idle for this long, the chats are locked; 0: never. Unset: 15 where a passphrase opens them again."""
+    clinic: bool = False
+    """A passphrase is a must, the keyring is not used, and the chats are locked after 5 minutes at the latest."""
+    snapshots: int = Field(default=7, ge=0, le=50)
+    """Encrypted copies of the history that are kept."""
+    confidence: bool = False
+    """New chats show where the model was guessing."""
+    mouse: bool = True
+
+
 class Settings(BaseModel):
     """The settings file (``config.toml``); unknown keys are errors so that a typing slip is seen."""
 
@@ -71,6 +90,7 @@ class Settings(BaseModel):
     """Other names for models: ``edgemind alias``."""
     stores: tuple[str, ...] = ()
     """Shared folders of models that are only read: ``edgemind store add``."""
+    chat: ChatSettings = ChatSettings()
 
 
 def load_settings(file: Path | None = None) -> Settings:
@@ -105,16 +125,33 @@ def _complaint(text: str, problem: ValidationError) -> str:
     """Where it stands, and what is wrong with the first value that is."""
     first = problem.errors()[0]
     names = [str(part) for part in first["loc"]]
-    number = _line_of(text, names[0])
+    model: type[BaseModel] = Settings
+    table, key = "", names[0]
+    if names[0] == "chat" and len(names) > 1:
+        model, table, key = ChatSettings, names[0], names[1]
+    number = _line_of(text, table, key)
     where = f", line {number}" if number else ""
     if first["type"] != "extra_forbidden":
         said = str(first["msg"]).replace("Input should be a valid tuple", "Input should be a list")
         return f"{where}: {'.'.join(names)}: {said}."
-    near = difflib.get_close_matches(names[0], Settings.model_fields, n=1)
-    return f"{where}: there is no setting {names[0]!r}{f'; did you mean {near[0]!r}?' if near else '.'}"
+    near = difflib.get_close_matches(key, model.model_fields, n=1)
+    before = f"{table}." if table else ""
+    return f"{where}: there is no setting {before + key!r}{f'; did you mean {before + near[0]!r}?' if near else '.'}"
 
 
-def _line_of(text: str, key: str) -> int | None:
+def _line_of(text: str, table: str, key: str) -> int | None:
     """The line on which a key of the file stands; ``None`` when it is written in an unusual way."""
-    begins = re.compile(rf"""\s*\[?\s*["']?{re.escape(key)}["']?\s*[]=.]""")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if begins.match(line)), None)
+    name = rf"""["']?{re.escape(key)}["']?"""
+    inside = re.compile(rf"""\s*{name}\s*[=.]""")
+    outside = re.compile(rf"""\s*["']?{re.escape(table)}["']?\s*(\.\s*{name}\s*=|=.*\b{name}\s*=)""")
+    header = re.compile(r"""\s*\[+\s*["']?(?P<table>[^]"'.]*)""")
+    now = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        begins = header.match(line)
+        if begins:
+            now = begins["table"].strip()
+        if (now == key and begins and not table) or (now == table and inside.match(line)):
+            return number
+        if table and outside.match(line):
+            return number
+    return None

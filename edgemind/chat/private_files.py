@@ -1,0 +1,109 @@
+"""Small files that only their owner may read, written whole or not at all, and the folders they lie in.
+
+Not for: the database (``vault``), exports that a user asks for (``export``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgemind.errors import HistoryProblem, NoRoom
+
+TEMPORARY = ".new-"
+"""Begins the name of a file that is being written; one that is left was interrupted."""
+
+_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", -1))
+
+
+def make_folder(folder: Path) -> None:
+    """Make it and those above it that are missing, 0700. Raises ``OSError``."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(0o700)
+        folder.chmod(0o700)
+        sync_folder(folder.parent)
+
+
+def read_small(file: Path, most: int) -> bytes:
+    """A small plain file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is larger than ``most`` bytes, or no plain file.
+        OSError: it cannot be read.
+    """
+    fd = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        facts = os.fstat(fd)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
+            raise ValueError("it is not such a file")
+        data = b""
+        while part := os.read(fd, most + 1 - len(data)):
+            data += part
+        return data
+    finally:
+        os.close(fd)
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Under a temporary name, synced, then renamed: whoever looks sees the old or the new one. Raises ``OSError``."""
+    temporary = temporary_beside(file)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(file.parent)
+
+
+def temporary_beside(file: Path) -> Path:
+    return file.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:8]}-{file.name}")
+
+
+def sync_file(file: Path) -> None:
+    """Its bytes are on the disk when this returns. Raises ``OSError``."""
+    fd = os.open(file, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Its names are on the disk, where the system has a way to say so."""
+    if hasattr(os, "O_DIRECTORY"):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with contextlib.suppress(OSError):
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def explained(what: str, where: Path) -> Iterator[None]:
+    """Make a sentence of an ``OSError``: ``what`` (a plural subject) cannot be used at ``where``."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in _NO_ROOM:
+            raise NoRoom(f"{what} cannot be written: the disk is full.", f"Make room on the disk of {where}.") from None
+        reason = problem.strerror or type(problem).__name__
+        raise HistoryProblem(f"{what} cannot be used: {reason}.", f"ls -ld {where}") from None
