@@ -12,6 +12,7 @@ import typer
 
 from edgemind.cli import completion, console, options
 from edgemind.cli.shut_in import insist
+from edgemind.engine import defaults
 from edgemind.errors import PromptTooLong, UsageError
 from edgemind.terminal import clean_line
 
@@ -68,8 +69,8 @@ def bench(
         else:
             from edgemind.models.names import resolve
 
-            files = options.model_files(resolve(model))
-        opened = {**files, "threads": threads, **options.cache(kv_type, flash_attention)}
+            files = defaults.model_files(resolve(model))
+        opened = {**files, "threads": threads, **defaults.cache(kv_type, flash_attention)}
         try:
             report = _measured(opened, depth, repeat)
         except PromptTooLong as problem:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from edgemind.cli import completion, console, options
+from edgemind.cli import completion, console
+from edgemind.engine import defaults
 from edgemind.errors import UsageError
 from edgemind.terminal import clean
 
@@ -144,7 +145,7 @@ def _resolved(name: str) -> tuple[str, dict[str, Any]]:
     from edgemind.models.names import resolve
 
     found = resolve(name, command="eval")
-    return found.name, options.model_files(found)
+    return found.name, defaults.model_files(found)
 
 
 def _evaluated(

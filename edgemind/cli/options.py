@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgemind.cli import prompt
-from edgemind.errors import BadConstraint, BadInput, ModelUnusable, UsageError
+from edgemind.engine import defaults
+from edgemind.engine.defaults import first, sendable
+from edgemind.errors import BadConstraint, BadInput, UsageError
 from edgemind.terminal import clean_line
 
 if TYPE_CHECKING:
@@ -120,55 +122,18 @@ def load_options(flags: Flags, settings: Settings, model: ModelFile) -> LoadOpti
         ModelNotFound, ModelUnusable: an adapter is not there, or a path cannot be sent to the worker.
         BadConfig: the catalog is not valid.
     """
-    from edgemind.engine.events import LoadOptions, Sampling
-    from edgemind.models import catalog
+    from edgemind.engine.events import LoadOptions
 
-    entry = model.entry
-    values: dict[str, Any] = {
-        **model_files(model),
-        "context": _first(flags.context, settings.context),
-        "sequences": 1,
-        "threads": _first(flags.threads, settings.threads),
-        "gpu_layers": _first(flags.gpu_layers, settings.gpu_layers),
-        **cache(flags.kv_type, settings.flash_attention),
-        "adapters": tuple(adapter(given) for given in flags.lora or ()),
-        "reasoning_format": entry.reasoning if entry else None,
-        "sampling": Sampling(**_own_sampling(model, catalog)),
-    }
+    values = defaults.load_values(
+        model,
+        settings,
+        context=flags.context,
+        threads=flags.threads,
+        gpu_layers=flags.gpu_layers,
+        kv_type=flags.kv_type,
+        adapters=[adapter(given) for given in flags.lora or ()],
+    )
     return validated(LoadOptions, values)
-
-
-def model_files(model: ModelFile) -> dict[str, Any]:
-    """The model's file, or all of them when it is split.
-
-    Raises:
-        ModelUnusable: a path cannot be sent to the worker.
-    """
-    return {"path": sendable(str(model.path)), "parts": tuple(sendable(str(part)) for part in model.parts)}
-
-
-def cache(kv_type: str | None, flash_attention: str) -> dict[str, str]:
-    """How keys and values are kept; ``q8_0`` needs flash attention."""
-    if kv_type == "q8_0" and flash_attention in ("auto", "off"):
-        flash_attention = "on"
-    return {"kv_type": kv_type or "f16", "flash_attention": flash_attention}
-
-
-def sendable(path: str) -> str:
-    """A path that can be written as UTF-8, also when it is made absolute.
-
-    Raises:
-        ModelUnusable: it holds other bytes, and what crosses the pipe to the worker is UTF-8.
-    """
-    try:
-        os.path.abspath(path).encode()
-    except UnicodeEncodeError as problem:
-        shown = os.path.abspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        raise ModelUnusable(
-            f"The path {clean_line(shown)} holds bytes that are not UTF-8 text.",
-            "Rename it, or make a link with a plain name: ln -s PATH model.gguf",
-        ) from problem
-    return path
 
 
 def request(flags: Flags, settings: Settings, model: ModelFile, text: str) -> GenerateRequest:
@@ -183,7 +148,6 @@ def request(flags: Flags, settings: Settings, model: ModelFile, text: str) -> Ge
     messages = [Message(role="user", content=text)]
     if flags.system:
         messages.insert(0, Message(role="system", content=prompt.argument(flags.system, "--system")))
-    preferred = model.entry.thinking if model.entry and settings.thinking == "auto" else settings.thinking
     budget = _budget(flags, settings)
     if flags.thinking_close is not None and budget is None:
         raise UsageError("--thinking-close needs a budget that can be spent.", "Add --thinking-budget TOKENS.")
@@ -193,7 +157,7 @@ def request(flags: Flags, settings: Settings, model: ModelFile, text: str) -> Ge
         "sampling": sampling(flags),
         "stop": tuple(prompt.argument(stop, "--stop") for stop in flags.stop or () if stop),
         "max_tokens": flags.max_tokens,
-        "thinking": "on" if flags.think else "off" if flags.no_think else preferred,
+        "thinking": "on" if flags.think else "off" if flags.no_think else defaults.thinking(model, settings),
         "thinking_budget": budget,
         "thinking_close": close if close is None else prompt.argument(close, "--thinking-close"),
         "grammar": _read_constraint(flags.grammar, "grammar") if flags.grammar else None,
@@ -235,7 +199,7 @@ def _budget(flags: Flags, settings: Settings) -> int | None:
         return None
     if flags.thinking_budget is None and flags.think:
         return settings.thinking_budget or None
-    return _first(flags.thinking_budget, settings.thinking_budget)
+    return first(flags.thinking_budget, settings.thinking_budget)
 
 
 def _check_number(name: str, value: object) -> None:
@@ -247,17 +211,6 @@ def _check_number(name: str, value: object) -> None:
     largest = LARGEST[type(value)]
     if abs(value) > float(largest) and name != "seed":
         raise UsageError(f"{flag} is at most {largest}.", "edgemind run --help")
-
-
-def _first(given: int | None, otherwise: int | None) -> int | None:
-    return otherwise if given is None else given
-
-
-def _own_sampling(model: ModelFile, catalog: Any) -> dict[str, Any]:
-    """The model's own defaults, without reading the file when the catalog knows the name."""
-    if model.entry and not model.entry.repository:
-        return dict(model.entry.sampling.given())
-    return dict(catalog.sampling_for(model.header, model.entry).given())
 
 
 def _bias(given: str) -> tuple[int, float]:
