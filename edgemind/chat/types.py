@@ -6,7 +6,7 @@ Not for: keeping them (``history``), talking to a model (``session``), how they 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -49,7 +49,7 @@ class Chat:
     persona: str | None = None
     system: str = ""
     model: str | None = None
-    parameters: Parameters = Parameters()
+    parameters: Parameters = field(default_factory=Parameters)
     leaf: str | None = None
     """The newest message of the branch that is shown."""
     messages: int = 0
@@ -113,4 +113,4 @@ class Persona:
 
     name: str
     system: str
-    parameters: Parameters = Parameters()
+    parameters: Parameters = field(default_factory=Parameters)
