@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from textual.binding import Binding
+    from textual.binding import BindingType
 
 Where = Literal["app", "chat", "composer", "transcript", "sidebar"]
 """Whose keys they are: everywhere, on the chat screen, or only while that widget has the focus."""
@@ -51,6 +51,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("history_down", "Later ones, at the last line", "Writing", ("down",), "composer", palette=False),
     Action("complete", "Complete a command after / or a file name after @", "Writing", ("tab",), "composer",
            palette=False),
+    Action("undo", "Undo what was typed", "Writing", ("ctrl+underscore", "alt+z"), "composer", palette=False),
+    Action("redo", "Type it again", "Writing", ("alt+y",), "composer", palette=False),
+    Action("take_out", "Take out the attachment under the cursor; shift+tab goes to it", "Writing", ("delete",),
+           "composer", palette=False),
     Action("attach", "Attach a file", "Writing", command="attach", argument="FILE"),
     # The answer
     Action("stop", "Stop the answer, or close what is open", "The answer", ("escape",), command="stop", short="stop"),
@@ -67,7 +71,13 @@ ACTIONS: tuple[Action, ...] = (
            short="thought"),
     Action("answer_now", "End the thought early and answer", "Reasoning", ("ctrl+y",), command="now",
            short="answer now"),
-    Action("find_in_thought", "Find within the thought", "Reasoning", ("f3",), command="find", argument="[TEXT]"),
+    Action("find_in_thought", "Find within the thought", "Reasoning", ("f3", "slash"), command="find"),
+    Action("step_previous", "The step before, of the unfolded thought", "Reasoning", ("left",), "transcript",
+           palette=False),
+    Action("step_next", "The next step", "Reasoning", ("right",), "transcript", palette=False),
+    Action("guess_previous", "The guessed word before, and what else it might have been", "Reasoning", ("comma",),
+           "transcript", palette=False),
+    Action("guess_next", "The next guessed word", "Reasoning", ("full_stop",), "transcript", palette=False),
     Action("think", "Whether to reason, or the most tokens of it", "Reasoning", command="think",
            argument="on|off|auto|TOKENS"),
     # Moving about
@@ -141,7 +151,7 @@ ALIASES = {
 BY_NAME = {action.name: action for action in ACTIONS}
 BY_COMMAND = {action.command: action for action in ACTIONS if action.command}
 
-NOT_WHILE_TYPING = ("question_mark",)
+NOT_WHILE_TYPING = ("question_mark", "slash")
 """Keys that are text while the composer has the focus."""
 
 
@@ -171,7 +181,7 @@ def of_command(word: str) -> Action | None:
     return beginning[0] if len(beginning) == 1 else None
 
 
-def bindings(where: Where) -> list[Binding]:
+def bindings(where: Where) -> list[BindingType]:
     """Textual's bindings for ``where``. Those of app and chat come before what the focused widget would do."""
     from textual.binding import Binding
 
@@ -196,6 +206,14 @@ def hints(*names: str) -> list[tuple[str, str]]:
 
 def shown(key: str, *, short: bool = False) -> str:
     """A key as it is written for people: ``ctrl+t``, or ``^t`` where there is little room."""
-    names = {"question_mark": "?", "escape": "esc", "slash": "/", "delete": "del"}
+    names = {
+        "question_mark": "?",
+        "escape": "esc",
+        "slash": "/",
+        "delete": "del",
+        "comma": ",",
+        "full_stop": ".",
+        "ctrl+underscore": "ctrl+_",
+    }
     key = names.get(key, key)
     return "^" + key.removeprefix("ctrl+") if short and key.startswith("ctrl+") else key

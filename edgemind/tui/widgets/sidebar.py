@@ -105,6 +105,11 @@ class ChatList(ScrollView, can_focus=True):
 
     # What is shown
 
+    @property
+    def history(self) -> History | None:
+        """Whose chats are listed."""
+        return self._history
+
     def show(self, history: History | None, *, folder: str | None = None, tag: str | None = None) -> None:
         """List the chats of this history, or of one folder or tag of it; ``None`` drops every row."""
         self._history, self._folder, self._tag = history, folder, tag

@@ -157,7 +157,7 @@ class Status(Widget):
         ]
 
 
-_SHRINK = (0, 5, 2, 3, 1, 4, 0, 5, 2, 1, 3, 0, 2, 4, 1, 3, 0, 5, 2)
+_SHRINK = (0, 5, 2, 5, 3, 0, 1, 4, 2, 3, 0, 2, 1, 5)
 """Which item is written shorter next, until the line fits: indices into what ``Status._ways`` gives."""
 
 

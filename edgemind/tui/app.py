@@ -1,0 +1,247 @@
+"""The application: which screen is shown, the theme, locking, ending. Everything else belongs to a screen.
+
+Not for: starting a process with all that comes before (``launch``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import App
+from textual.binding import BindingType
+from textual.filter import LineFilter
+from textual.screen import Screen
+
+from edgemind.errors import EdgemindError
+from edgemind.tui import crash, keys, theme
+from edgemind.tui.commands import Commands
+from edgemind.tui.screens.chat import ChatScreen
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from edgemind.tui.household import Household
+
+INPUT = (events.Key, events.Paste, events.MouseDown, events.MouseScrollDown, events.MouseScrollUp)
+"""What counts as the user being there."""
+
+QUIT_WITHIN = 2.0
+"""Seconds between two ctrl+c that mean: quit."""
+
+
+class EdgemindApp(App[str], inherit_bindings=False):
+    """Returns, when it ends, what the command line shall say; empty when nothing is to be said.
+
+    Args:
+        house: engines and history.
+        first: sent as the first message.
+        utf8: whether the terminal takes UTF-8.
+    """
+
+    TITLE = "EdgeMind"
+    COMMANDS: ClassVar = {Commands}
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("app")
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-regular")]  # noqa: RUF012
+    CSS = """
+    Screen { background: $background; color: $foreground; }
+    Toast { max-width: 60; }
+    Tooltip { max-width: 60; }
+    CommandPalette > Vertical { margin-top: 2; }
+    """
+
+    def __init__(self, house: Household, *, first: str = "", utf8: bool = True) -> None:
+        self._only_ascii = theme.OnlyAscii(enabled=not utf8)
+        super().__init__()
+        self.house = house
+        self.first = first
+        self._utf8 = utf8
+        self._asked_to_quit = 0.0
+        self._idle: Timer | None = None
+        self._last_input = time.monotonic()
+        self._crash: BaseException | None = None
+        for one in theme.THEMES:
+            self.register_theme(one)
+        self.theme = theme.PREFIX + house.settings.chat.theme
+        self.animation_level = "none"
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = list(super().get_line_filters())
+        return [*filters, self._only_ascii] if self._only_ascii.enabled else filters
+
+    # Screens
+
+    def get_default_screen(self) -> Screen[Any]:
+        return self._door() if self.house.needs_passphrase else ChatScreen(self.house)
+
+    def _door(self) -> Screen[Any]:
+        from edgemind.tui.screens.unlock import UnlockScreen
+
+        return UnlockScreen(self.house)
+
+    @property
+    def chat_screen(self) -> ChatScreen | None:
+        """The chat, below whatever dialog is open; ``None`` while locked."""
+        bottom = self.screen_stack[0] if self.screen_stack else None
+        return bottom if isinstance(bottom, ChatScreen) else None
+
+    def on_mount(self) -> None:
+        from edgemind.tui import signals
+
+        signals.listen(end=self.end, lock=self.action_lock)
+        self._watch_idleness()
+        if not self._utf8:
+            self.notify("This terminal does not read UTF-8: lines and letters are shown in ASCII.", markup=False)
+
+    def unlocked(self) -> None:
+        """The door is open: show the chat."""
+        self._to_bottom(ChatScreen(self.house))
+        self._watch_idleness()
+
+    def _to_bottom(self, screen: Screen[Any]) -> None:
+        """Leave every dialog and put ``screen`` in the place of the lowest."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.switch_screen(screen)
+
+    def perform(self, name: str) -> None:
+        """An action of the table, by name."""
+        if self.chat_screen:
+            self.chat_screen.perform(name)
+
+    # Actions
+
+    def action_help(self) -> None:
+        from edgemind.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def choose_theme(self, name: str = "") -> None:
+        """By name, or the next one."""
+        now = self.theme.removeprefix(theme.PREFIX)
+        if not name:
+            name = theme.NAMES[(theme.NAMES.index(now) + 1) % len(theme.NAMES)] if now in theme.NAMES else "dark"
+        if name not in theme.NAMES:
+            self.notify(f"There are the themes {', '.join(theme.NAMES)}.", severity="error", markup=False)
+            return
+        self.theme = theme.PREFIX + name
+
+    def action_copy_or_quit(self) -> None:
+        """Copy what is selected with the mouse or in the composer; otherwise the second time in a row quits."""
+        selected = self.screen.get_selected_text()
+        if not selected and self.chat_screen is self.screen:
+            selected = self.chat_screen.composer.selected_text
+        now = time.monotonic()
+        if selected:
+            self.copy_to_clipboard(selected)
+            self.notify("Copied", timeout=2, markup=False)
+        elif now - self._asked_to_quit < QUIT_WITHIN:
+            self.end()
+        else:
+            self._asked_to_quit = now
+            self.notify("ctrl+c once more quits; esc stops an answer.", timeout=QUIT_WITHIN, markup=False)
+
+    def action_suspend(self) -> None:
+        self.action_suspend_process()
+
+    async def action_quit(self) -> None:
+        self.end()
+
+    def end(self, said: str = "") -> None:
+        """Save and leave."""
+        chat = self.chat_screen
+        if chat:
+            chat.save()
+        self.house.close()
+        self.exit(said)
+
+    # Locking
+
+    def action_lock(self) -> None:
+        """The worker ends, the history closes, the screen forgets; the door is shown, or the app ends."""
+        if self.chat_screen is None:
+            return
+        if self.house.open_vault is None:
+            self.notify("Nothing is saved, so a lock would lose it. /passphrase keeps it.", severity="warning",
+                        markup=False)  # fmt: skip
+            return
+        chat = self.chat_screen
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        chat.save()
+        chat.forget()
+        again = self.house.lock()
+        if again:
+            self._to_bottom(self._door())
+        else:
+            self.exit("Locked. `edgemind` opens it again.")
+
+    def action_panic(self) -> None:
+        """Nothing is asked and nothing waited for: what was acknowledged is on the disk already."""
+        self.house.engines.kill()
+        chat = self.chat_screen
+        if chat:
+            chat.forget()
+        self.house.drop()
+        self.exit("")
+
+    def _watch_idleness(self) -> None:
+        """One timer that fires when the time may be up; nothing runs before."""
+        policy = self.house.locking
+        wait = policy.wait(self._last_input, time.monotonic()) if policy else None
+        if self._idle is not None:
+            self._idle.stop()
+            self._idle = None
+        if wait is not None:
+            self._idle = self.set_timer(max(wait, 0.05), self._maybe_idle)
+
+    def _maybe_idle(self) -> None:
+        policy = self.house.locking
+        if self.chat_screen and policy and policy.due(self._last_input, time.monotonic()):
+            self.action_lock()
+        else:
+            self._watch_idleness()
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, INPUT):
+            self._last_input = time.monotonic()
+        await super().on_event(event)
+
+    # What Textual would do and must not
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """The screen is not written to a file."""
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Nothing is opened: the address is shown and put on the clipboard."""
+        from edgemind.terminal import clean_line
+
+        self.copy_to_clipboard(url)
+        self.notify(f"Copied the address: {clean_line(url)}", markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """The first one ends the app; ``crash`` says where, Textual would say what was in the variables."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        if self._crash is None:
+            self._crash = error
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        self._exit_renderables.clear()
+
+    @property
+    def crashed(self) -> str:
+        """The report, if the app was at fault."""
+        return crash.describe(self._crash) if self._crash else ""
+
+
+def told(problem: EdgemindError) -> str:
+    """Message and hint in one line."""
+    return f"{problem.message} {problem.hint}".strip()

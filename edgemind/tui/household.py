@@ -1,0 +1,341 @@
+"""What the chat app lives from: the engines, and the history with its lock; without a single widget.
+
+The history is opened behind the first frame. What becomes of the user's words is always one of: encrypted on the disk,
+in memory until the end, or not opened yet; the status line says which, and nothing changes it in silence.
+Not for: drawing (``screens``), keys and files (``chat.vault``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgemind.errors import EdgemindError, HistoryProblem
+
+if TYPE_CHECKING:
+    from edgemind.chat.engines import Engines
+    from edgemind.chat.history import History
+    from edgemind.chat.keyring_ import Asking
+    from edgemind.chat.locking_policy import LockingPolicy
+    from edgemind.chat.vault import OpenVault, Vault
+    from edgemind.settings import Settings
+
+Kept = Literal["opening", "encrypted", "unsaved", "memory", "off", "ephemeral", "trouble"]
+"""``unsaved``: the disk is full or read-only. ``memory``: no vault yet. ``off``: the settings say so. ``trouble``: the
+vault could not be opened."""
+
+
+class Household:
+    """Methods are safe from any thread; ``begin`` returns at once, ``unlock`` and ``set_passphrase`` take a second.
+
+    Args:
+        engines: already loading, or not.
+        vault: where the history is; ``None`` keeps everything in memory.
+        asking: the keyring's answer, on its way.
+        ephemeral: nothing is kept, whatever the settings say.
+        model: the name that was asked for.
+    """
+
+    def __init__(
+        self,
+        engines: Engines,
+        settings: Settings,
+        *,
+        vault: Vault | None = None,
+        asking: Asking | None = None,
+        ephemeral: bool = False,
+        model: str | None = None,
+    ) -> None:
+        self.engines = engines
+        self.settings = settings
+        self.chosen_model = model
+        self.history: History | None = None
+        self.open_vault: OpenVault | None = None
+        self.vault = vault
+        self.kept: Kept = "opening"
+        self.problem: EdgemindError | None = None
+        """Why the history is not kept although it should be."""
+        self.notes: list[str] = []
+        """What happened on opening that the user should know."""
+        self._asking = asking
+        self._ephemeral = ephemeral
+        self._listener: Callable[[], None] | None = None
+        self._opened = threading.Event()
+        self._lock = threading.Lock()
+        self._begun = False
+
+    # Opening
+
+    @property
+    def needs_passphrase(self) -> bool:
+        """Whether the door has to be shown before the chats."""
+        if self.vault is None or self._ephemeral or self.history is not None:
+            return False
+        kind = self.vault.state().kind
+        return kind == "passphrase" or (kind == "both" and (self._asking is None or self.kept == "trouble"))
+
+    def begin(self, listener: Callable[[], None]) -> None:
+        """Open the history in a thread; ``listener`` is called, on any thread, when something has changed."""
+        self._listener = listener
+        self.engines.on_change = listener
+        if self._begun or self.history is not None:
+            listener()
+            return
+        self._begun = True
+        threading.Thread(target=self._open, name="history", daemon=True).start()
+
+    def _open(self) -> None:
+        with self._lock:
+            try:
+                self._open_what_there_is()
+            except EdgemindError as problem:
+                self._in_memory("trouble", problem)
+        self._opened.set()
+        self._tell()
+
+    def _open_what_there_is(self) -> None:
+        if self.vault is None or self._ephemeral:
+            self._in_memory("ephemeral" if self._ephemeral else "off")
+            return
+        kind = self.vault.state().kind
+        if kind == "none":
+            self._first_time()
+        elif self._asking is None:
+            raise HistoryProblem("The history opens with the keyring, which was not asked.", "Start edgemind again.")
+        else:
+            from edgemind.chat.keyring_ import needed
+
+            self._enter(self.vault.unlock(keyring_secret=needed(self._asking)))
+
+    def _first_time(self) -> None:
+        """A keyring keeps the key if there is one; else nothing is kept until the user chooses a passphrase."""
+        asking = self._asking
+        answer = asking.result() if asking is not None else None
+        if self.vault is not None and asking is not None and answer is not None and answer.secret is not None:
+            self._enter(self.vault.create(keyring_secret=answer.secret, key_id=asking.key_id))
+        else:
+            self._in_memory("memory")
+
+    def _in_memory(self, kept: Kept, problem: EdgemindError | None = None) -> None:
+        from edgemind.chat.history import History
+
+        self.kept, self.problem = kept, problem
+        self.history = History.in_memory()
+
+    def _enter(self, opened: OpenVault) -> None:
+        """The vault is open: what was said in memory so far moves into it."""
+        from edgemind.chat.vault import HistoryNotSaving
+
+        try:
+            history = opened.history(app=True)
+            if opened.alone():
+                history.recover_writing()
+            if self.history is not None:
+                self.history.move_into(history)
+        except HistoryNotSaving as problem:
+            history, self.kept, self.problem = opened.history_in_memory(), "unsaved", problem
+        else:
+            self.kept, self.problem = "encrypted", None
+            threading.Thread(target=self._snapshot, name="snapshot", daemon=True).start()
+        self.open_vault, self.history = opened, history
+        if opened.recovered:
+            self.notes.append(opened.recovered.sentence)
+
+    def _snapshot(self) -> None:
+        opened = self.open_vault
+        if opened is not None:
+            with contextlib.suppress(EdgemindError):
+                opened.snapshot_if_due()
+
+    def answered(self) -> None:
+        """An answer is complete: a good moment for a snapshot, if one is due."""
+        if self.kept == "encrypted":
+            threading.Thread(target=self._snapshot, name="snapshot", daemon=True).start()
+
+    def wait_opened(self) -> None:
+        """Until ``history`` is there; for a thread."""
+        self._opened.wait()
+
+    def unlock(self, passphrase: str) -> None:
+        """Open the history with the passphrase.
+
+        Raises:
+            WrongPassphrase: it is not the one, or it is too soon to try again.
+            EdgemindError: the history cannot be opened.
+        """
+        assert self.vault is not None
+        with self._lock:
+            self._enter(self.vault.unlock(passphrase=passphrase))
+        self._opened.set()
+        if self.engines.state == "none":
+            self.engines.load(self.chosen_model)
+
+    # Passphrases
+
+    def passphrase_mode(self) -> Literal["set", "change"]:
+        """Whether there is one to be changed."""
+        has = self.vault is not None and self.vault.state().kind in ("passphrase", "both")
+        return "change" if has else "set"
+
+    def set_passphrase(self, old: str, new: str) -> None:
+        """The history opens with ``new`` from now on; one that was only in memory is kept from now on.
+
+        Raises:
+            WrongPassphrase: ``old`` is not the passphrase.
+            EdgemindError: it cannot be done.
+        """
+        if self.vault is None or self._ephemeral:
+            raise HistoryProblem("Nothing of these chats is to be kept.", "Start edgemind without --ephemeral.")
+        with self._lock:
+            if self.open_vault is None:
+                self._enter(self.vault.create(passphrase=new))
+            elif self.passphrase_mode() == "change":
+                self.open_vault.change_passphrase(old, new)
+            else:
+                self.open_vault.set_passphrase(new)
+        self._tell()
+
+    # Closing
+
+    @property
+    def locking(self) -> LockingPolicy | None:
+        """When the chats lock themselves, and what is shown then; ``None`` while there is nothing to lock."""
+        if self.open_vault is None:
+            return None
+        from edgemind.chat.locking_policy import LockingPolicy
+
+        return LockingPolicy.of(self.settings.chat, self.passphrase_mode() == "change")
+
+    def lock(self) -> bool:
+        """End the worker, close the history. Whether a passphrase opens it again in this process."""
+        policy = self.locking
+        self.engines.close()
+        with self._lock:
+            self.history = None
+            if self.open_vault is not None:
+                self.open_vault.lock()
+                self.open_vault = None
+        self.kept = "opening"
+        self._opened.clear()
+        return policy is not None and policy.locking == "unlock screen"
+
+    def delete_chat(self, history: History, chat_id: str) -> None:
+        """Delete it for good: from the snapshots too where there are any."""
+        if self.open_vault is not None and history is self.history:
+            self.open_vault.delete_chat(chat_id)
+        else:
+            history.delete_chat(chat_id)
+
+    def drop(self) -> None:
+        """Let go of everything at once (panic)."""
+        opened, self.open_vault, self.history = self.open_vault, None, None
+        if opened is not None:
+            opened.lock()
+
+    def close(self) -> None:
+        """The end: everything is on the disk when this returns."""
+        self._listener = None
+        self.engines.on_change = None
+        self.engines.close()
+        with self._lock:
+            history, self.history = self.history, None
+            opened, self.open_vault = self.open_vault, None
+            if opened is not None:
+                opened.lock()
+            elif history is not None:
+                history.close()
+
+    def _tell(self) -> None:
+        if self._listener:
+            self._listener()
+
+    # What is shown
+
+    @property
+    def model_name(self) -> str:
+        return self.engines.name or self.chosen_model or ""
+
+    @property
+    def is_built_in(self) -> bool:
+        from edgemind.models import builtin
+
+        return self.engines.name == builtin.NAME
+
+    def facts(self, *, ephemeral: bool = False) -> dict[str, Any]:
+        """For the status line."""
+        engines = self.engines
+        state = engines.state
+        problem = engines.problem if state == "failed" else None
+        info = engines.info
+        words, saved = self._history_words(ephemeral)
+        return {
+            "offline": info.offline if info else self.offline,
+            "model": self.model_name if state != "none" else "",
+            "loading": engines.loading_fraction if state == "loading" else None,
+            "trouble": "the model did not load: ctrl+o" if problem else "",
+            "memory": engines.memory(),
+            "history": words,
+            "saved": saved,
+        }
+
+    def _history_words(self, ephemeral: bool) -> tuple[str, bool]:
+        if ephemeral or self.kept == "ephemeral":
+            return "not kept (ephemeral)", True
+        if self.kept == "encrypted":
+            kind = self.vault.state().kind if self.vault else "both"
+            return {"keyring": "encrypted (keyring)", "passphrase": "encrypted (passphrase)"}.get(
+                kind, "encrypted"
+            ), True
+        if self.kept == "memory":
+            return "not saved: /passphrase keeps it", False
+        words = {"off": "off", "trouble": "not opened: nothing is saved", "unsaved": "not being saved"}
+        return words.get(self.kept, "opening"), self.kept == "opening"
+
+    def kept_words(self, *, ephemeral: bool = False) -> str:
+        """What becomes of the words that are typed, as a sentence."""
+        if ephemeral or self.kept == "ephemeral":
+            return "Nothing of this chat is kept: it ends with the app."
+        if self.kept in ("trouble", "unsaved") and self.problem:
+            return f"{self.problem.message} {self.problem.hint}".strip()
+        return {
+            "encrypted": "Chats are kept encrypted on this machine.",
+            "memory": "Nothing is saved yet: /passphrase keeps this and later chats, encrypted.",
+            "off": "Your settings keep no history: chats end with the app.",
+        }.get(self.kept, "")
+
+    @property
+    def offline(self) -> str:
+        """How this process itself is kept offline."""
+        from edgemind.privacy import jail
+
+        report = jail.armed()
+        return report.strength.value if report else "none"
+
+    def engines_count(self, text: str) -> int | None:
+        return self.engines.count(text)
+
+    def values_for(self, command: str) -> list[str]:
+        """Words that may follow a slash command; for a thread."""
+        if command == "model":
+            return [model.name for model in self.engines.installed() if model.kind == "gguf"]
+        if command == "theme":
+            from edgemind.tui.theme import NAMES
+
+            return list(NAMES)
+        if command == "think":
+            return ["on", "off", "auto"]
+        history = self.history
+        if history is None:
+            return []
+        if command == "persona":
+            return [persona.name for persona in history.personas()]
+        return history.folders() if command == "folder" else history.tags() if command == "tags" else []
+
+    def model_sampling(self) -> Any:
+        """The model's own sampling, for hints; ``None`` while unknown."""
+        try:
+            return self.engines.engine().options.sampling if self.engines.state == "ready" else None
+        except EdgemindError:
+            return None

@@ -1,0 +1,107 @@
+"""From a command to a drawn app, in the order that privacy and speed ask for.
+
+The keyring's child first (it needs a socket), then the jail, then the engine's worker (so that the model loads while
+everything else starts), then Textual, which is imported last because it is the largest.
+Not for: flags and terminals (``cli/chat.py``), what is drawn (``app``).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgemind.errors import NotOffline
+
+if TYPE_CHECKING:
+    from edgemind.chat.keyring_ import Asking
+    from edgemind.chat.vault import Vault
+    from edgemind.settings import Settings
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asked for."""
+
+    first: str = ""
+    model: str | None = None
+    ephemeral: bool = False
+    no_think: bool = False
+    require_offline: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it ended: what is to be said, and the exit code."""
+
+    said: str = ""
+    code: int = 0
+
+
+def launch(wishes: Wishes) -> Ended:
+    """Run the app until it ends.
+
+    Raises:
+        NotOffline: the jail could not be armed, or was asked for and is not to be had here.
+        EdgemindError: the settings are not valid.
+    """
+    os.umask(0o077)
+    from edgemind.settings import load_settings
+
+    settings = load_settings()
+    vault = _vault(settings, wishes)
+    asking = _ask_keyring(vault, settings)
+    _shut(wishes)
+
+    from edgemind.chat.engines import Engines
+    from edgemind.tui.household import Household
+
+    engines = Engines(settings)
+    engines.load(wishes.model)
+    house = Household(engines, settings, vault=vault, asking=asking, ephemeral=wishes.ephemeral, model=wishes.model)
+
+    from edgemind.tui import crash, theme
+    from edgemind.tui.app import EdgemindApp
+
+    crash.install()
+    app = EdgemindApp(house, first=wishes.first, utf8=theme.reads_utf8())
+    try:
+        said = app.run(mouse=settings.chat.mouse) or ""
+    finally:
+        engines.close()
+    if app.crashed:
+        return Ended(app.crashed, 1)
+    return Ended(said, app.return_code or 0)
+
+
+def _vault(settings: Settings, wishes: Wishes) -> Vault | None:
+    if wishes.ephemeral or settings.chat.history == "off":
+        return None
+    from edgemind.chat.vault import Vault
+
+    return Vault(clinic=settings.chat.clinic)
+
+
+def _ask_keyring(vault: Vault | None, settings: Settings) -> Asking | None:
+    """Begin to ask for the secret, or for a new one when there is no history yet."""
+    if vault is None or settings.chat.clinic:
+        return None
+    from edgemind.chat import keyring_, keys
+
+    state = vault.state()
+    if state.kind in ("keyring", "both") and state.key_id:
+        return keyring_.ask(state.key_id)
+    return keyring_.make(keys.new_key_id()) if state.kind == "none" else None
+
+
+def _shut(wishes: Wishes) -> None:
+    """Shut the network for this process and its children."""
+    from edgemind.privacy import jail
+
+    if wishes.require_offline and jail.available() is jail.Strength.NONE:
+        raise NotOffline(
+            f"--require-offline: this system cannot keep the network shut ({jail.why_not()}).",
+            "See what holds here with `edgemind doctor`, or leave --require-offline out.",
+        )
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    jail.arm("ui")

@@ -1,0 +1,116 @@
+"""The chat screen: its keys, models, and what is private. The main screen of the app.
+
+Not for: anything below it (``chat_base``, ``chat_answers``, ``chat_shelf``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.binding import BindingType
+
+from edgemind.errors import BadInput
+from edgemind.tui import keys
+from edgemind.tui.screens.chat_shelf import Shelving
+from edgemind.tui.widgets.composer import Composer
+
+if TYPE_CHECKING:
+    from edgemind.tui.app import EdgemindApp
+
+
+class ChatScreen(Shelving):
+    """See the module."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("chat")
+
+    @property
+    def edgemind(self) -> EdgemindApp:
+        from edgemind.tui.app import EdgemindApp
+
+        assert isinstance(self.app, EdgemindApp)
+        return self.app
+
+    # Commands
+
+    def on_composer_command_asked(self, event: Composer.CommandAsked) -> None:
+        self.perform(event.name, event.argument)
+
+    def perform(self, command: str, argument: str = "") -> None:
+        """Do what a slash command or a row of the palette means."""
+        action = keys.of_command(command) or keys.BY_NAME.get(command)
+        if action is None:
+            self.complain(BadInput(f"There is no command /{command}.", "/help shows them all"))
+            return
+        for owner in (self, self.app):
+            method = getattr(owner, f"action_{action.name}", None)
+            if method is None:
+                continue
+            takes = "argument" in inspect.signature(method).parameters
+            result = method(argument) if takes else method()
+            if inspect.isawaitable(result):
+                self.run_worker(_awaited(result))
+            return
+
+    # Models
+
+    def action_models(self) -> None:
+        from edgemind.tui.screens.models import ModelsScreen
+
+        self.app.push_screen(ModelsScreen(self.house.engines), self._use_model)
+
+    def action_model(self, argument: str = "") -> None:
+        if argument.strip():
+            self._use_model(argument.strip())
+        else:
+            self.action_models()
+
+    def _use_model(self, name: str | None) -> None:
+        if not name:
+            return
+
+        def use() -> None:
+            self.house.chosen_model = name
+            if self.session:
+                self.session.set_model(name)
+            else:
+                self.house.engines.load(name)
+
+        if self.attempt(use):
+            self.composer.recount()
+            self.show_facts()
+
+    def action_unload(self) -> None:
+        async def unload() -> None:
+            if self.session:
+                self.session.stop()
+            await asyncio.to_thread(self.house.engines.unload)
+            self.show_facts()
+            self.notify("The model is unloaded; the next message loads it again.", markup=False)
+
+        self.behind(unload())
+
+    # Privacy
+
+    def action_passphrase(self) -> None:
+        from edgemind.tui.screens.passphrase import Passphrases, PassphraseScreen
+
+        def done(given: Passphrases | None) -> None:
+            if given is not None:
+                self.house_changed()
+                self.notify("The history is encrypted with your passphrase.", markup=False)
+
+        mode = self.house.passphrase_mode()
+        self.app.push_screen(
+            PassphraseScreen(mode, apply=lambda given: self.house.set_passphrase(given.old, given.new)), done
+        )
+
+    # The app
+
+    def action_theme(self, argument: str = "") -> None:
+        self.edgemind.choose_theme(argument.strip())
+
+
+async def _awaited(result: Any) -> None:
+    await result

@@ -1,0 +1,308 @@
+"""What the keys do with messages and answers: send, stop, again, go on, edit, branches, thoughts, copying.
+
+Not for: the list of chats, models, privacy (``chat_shelf``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgemind.errors import BadInput, EdgemindError
+from edgemind.tui.screens.chat_base import ChatBase
+from edgemind.tui.widgets.composer import Composer
+from edgemind.tui.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from edgemind.chat.attachments.types import Attachment
+    from edgemind.chat.session import Session
+    from edgemind.chat.types import Parameters, Turn
+
+Choice = Literal["cut", "summarise", "passages"]
+
+
+class Answering(ChatBase):
+    """See the module."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._editing: Turn | None = None
+
+    def attempt(self, do: Callable[[], object]) -> bool:
+        """Do it; an error is told. Whether it went well."""
+        try:
+            do()
+        except EdgemindError as problem:
+            self.complain(problem)
+            return False
+        return True
+
+    def behind(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what takes longer than a frame without holding the screen; an error is told."""
+
+        async def told() -> None:
+            try:
+                await work
+            except EdgemindError as problem:
+                self.complain(problem)
+
+        self.run_worker(told(), exit_on_error=True)
+
+    # Writing
+
+    def on_composer_submitted(self, event: Composer.Submitted) -> None:
+        editing, self._editing = self._editing, None
+        if editing is not None:
+            self.behind(self._send_edited(editing, event.text))
+        else:
+            self.behind(self._send(event.text, event.attachments))
+
+    async def _send(self, text: str, attachments: tuple[Attachment, ...]) -> None:
+        try:
+            await self._opened()
+            session = self.begun()
+            choice = await self._choice(session, text, attachments) if attachments else None
+            asked, answer = await asyncio.to_thread(session.send, text, attachments, choice)
+        except EdgemindError:
+            self._give_back(text, attachments)
+            raise
+        except _Withdrawn:
+            self._give_back(text, attachments)
+            return
+        if session is self.session:
+            self.transcript.append(asked)
+            self.begin_answer(answer)
+            self.show_facts()
+
+    def _give_back(self, text: str, attachments: tuple[Attachment, ...]) -> None:
+        if not self.composer.draft:
+            self.composer.set_text(text)
+            for attachment in attachments:
+                self.composer.attach(attachment)
+
+    async def _opened(self) -> None:
+        """The history may still be opening when the first message is sent."""
+        if self._kept_out is None and self.house.history is None:
+            self.hints.say("Opening the history ...")
+            await asyncio.to_thread(self.house.wait_opened)
+            self.house_changed()
+
+    async def _choice(self, session: Session, text: str, attachments: tuple[Attachment, ...]) -> Choice | None:
+        """What to do with attachments; asked only when they do not fit.
+
+        Raises:
+            _Withdrawn: the message is not to be sent.
+        """
+        self.hints.say("Counting tokens ...")
+        fit = await asyncio.to_thread(session.fit, text, attachments)
+        self.show_hints()
+        if fit.fits:
+            return None
+        from edgemind.tui.screens.attach import FitScreen
+
+        asked = FitScreen(fit.names, tokens=fit.tokens, room=fit.room, parts=fit.parts)
+        choice: Choice | None = await self.app.push_screen_wait(asked)
+        if choice is None:
+            raise _Withdrawn
+        return choice
+
+    def action_attach(self, argument: str = "") -> None:
+        from pathlib import Path
+
+        if argument:
+            self.composer.add_attachment(Path(argument).expanduser())
+            return
+        from edgemind.tui.screens.export import PathScreen
+
+        self.app.push_screen(PathScreen("Attach a file"), self._attach)
+
+    def _attach(self, path: Any) -> None:
+        if path is not None:
+            self.composer.add_attachment(path)
+
+    # The answer
+
+    def action_stop(self) -> None:
+        """Stop, else leave what is open, else go back to the composer."""
+        if self._editing is not None:
+            self._editing = None
+            self.composer.set_text("")
+            self.show_hints()
+        elif self.composer.busy and self.session:
+            self.session.stop()
+        elif not self.transcript.deselect():
+            self.composer.focus()
+
+    def action_answer_now(self) -> None:
+        if self.session and self.session.live:
+            self.session.answer_now()
+
+    def action_regenerate(self) -> None:
+        session = self._talking()
+        if session:
+            chosen = self.transcript.selected
+            turn_id = chosen.id if chosen and chosen.role == "assistant" else None
+            self.behind(self._again(lambda: session.regenerate(turn_id)))
+
+    def action_retry(self) -> None:
+        session = self._talking()
+        if session:
+            self.behind(self._again(session.retry))
+
+    async def _again(self, ask: Callable[[], Turn]) -> None:
+        """Another answer beside one that is there."""
+        await asyncio.to_thread(ask)
+        self.reshow()
+        self.show_facts()
+
+    def action_continue_answer(self) -> None:
+        session = self._talking()
+        if not session:
+            return
+        chosen = self.transcript.selected
+        turn_id = chosen.id if chosen and chosen.role == "assistant" else None
+        if session.can_continue(turn_id):
+            self.behind(self._continue(session, turn_id))
+        else:
+            self.notify("That answer is complete.", markup=False)
+
+    async def _continue(self, session: Session, turn_id: str | None) -> None:
+        turn = await asyncio.to_thread(session.continue_answer, turn_id)
+        if session is self.session:
+            self.begin_answer(turn)
+
+    def action_edit_message(self) -> None:
+        session = self._talking()
+        if not session:
+            return
+        chosen = self.transcript.selected
+        if chosen is None or chosen.role == "note":
+            said = [turn for turn in session.page() if turn.role == "user"]
+            chosen = said[-1] if said else None
+        if chosen:
+            self._edit(chosen)
+
+    def _edit(self, turn: Turn) -> None:
+        self._editing = turn
+        self.composer.set_text(turn.content)
+        self.composer.focus()
+        self.hints.say("Editing: enter makes another branch, esc leaves everything as it is")
+
+    async def _send_edited(self, turn: Turn, text: str) -> None:
+        session = self.session
+        if session is None:
+            return
+        try:
+            await asyncio.to_thread(session.edit, turn.id, text)
+        except EdgemindError:
+            self.composer.set_text(text)
+            raise
+        self.reshow()
+        self.show_facts()
+
+    def _talking(self) -> Session | None:
+        """The open chat when it has something in it and nothing is being written."""
+        if self.session is None:
+            self.notify("Nothing has been said here yet.", markup=False)
+        elif self.session.live:
+            self.notify("An answer is being written: esc stops it.", markup=False)
+        else:
+            return self.session
+        return None
+
+    # Branches
+
+    def action_previous_branch(self) -> None:
+        self.transcript.ask_branch(-1)
+
+    def action_next_branch(self) -> None:
+        self.transcript.ask_branch(1)
+
+    def action_branch(self, argument: str = "") -> None:
+        self.transcript.ask_branch(1 if argument.strip() in ("1", "+1", "next") else -1)
+
+    def on_transcript_branch_asked(self, event: Transcript.BranchAsked) -> None:
+        session = self._talking()
+        if session:
+            self.attempt(lambda: session.switch_branch(event.turn.id, event.step))
+            self.reshow()
+            self.show_facts()
+
+    def on_transcript_edit_asked(self, event: Transcript.EditAsked) -> None:
+        if self._talking():
+            self._edit(event.turn)
+
+    def on_transcript_retry_asked(self, event: Transcript.RetryAsked) -> None:
+        self.action_retry()
+
+    def on_transcript_continue_asked(self, event: Transcript.ContinueAsked) -> None:
+        session = self._talking()
+        if session and session.can_continue(event.turn.id):
+            self.behind(self._continue(session, event.turn.id))
+
+    def action_select_previous(self) -> None:
+        self.transcript.select_previous()
+
+    def action_select_next(self) -> None:
+        self.transcript.select_next()
+
+    # Copying
+
+    def action_copy_message(self) -> None:
+        self.transcript.copy_selected()
+
+    def action_copy_code(self) -> None:
+        self.transcript.copy_code()
+
+    def on_transcript_copy_asked(self, event: Transcript.CopyAsked) -> None:
+        self.app.copy_to_clipboard(event.text)
+        self.notify(f"Copied: {event.what}", timeout=2, markup=False)
+
+    # Reasoning and confidence
+
+    def action_toggle_thought(self) -> None:
+        self.transcript.toggle_thought()
+
+    def action_find_in_thought(self) -> None:
+        self.transcript.find_in_thought()
+
+    def action_think(self, argument: str = "") -> None:
+        """Reason or not, or at most so many tokens."""
+        word = argument.strip().lower()
+        if not word:
+            now = self._parameters()
+            budget = f", at most {now.thinking_budget:,} tokens" if now.thinking_budget is not None else ""
+            self.notify(f"Reasoning is {now.thinking}{budget}. /think on, off, auto, or a number.", markup=False)
+        elif word in ("on", "off", "auto"):
+            self._change_parameters(thinking=word, thinking_budget=None)
+        elif word.isdecimal() and int(word) < 1_000_000:
+            self._change_parameters(thinking="auto", thinking_budget=int(word))
+        else:
+            self.complain(BadInput(f"/think does not know {word!r}.", "/think on, off, auto, or a number of tokens"))
+
+    def action_toggle_confidence(self) -> None:
+        shown = not self._parameters().confidence
+        self._change_parameters(confidence=shown)
+        self.transcript.set_confidence(shown)
+        self.notify(
+            "Guessed words are underlined, in answers from now on." if shown else "Guessed words are not marked.",
+            markup=False,
+        )
+
+    def _parameters(self) -> Parameters:
+        from edgemind.chat.types import Parameters
+
+        return self.session.chat.parameters if self.session else Parameters()
+
+    def _change_parameters(self, **changes: Any) -> None:
+        def change() -> None:
+            session = self.begun()
+            session.set_parameters(session.chat.parameters.model_copy(update=changes))
+
+        if self.attempt(change):
+            self.show_facts()
+
+
+class _Withdrawn(Exception):
+    """The user does not want to send it after all."""

@@ -1,0 +1,393 @@
+"""The chat screen's body: what it is made of, which chat is open, and how an answer in the making gets onto the screen.
+
+While nothing is generated nothing here wakes up; an answer is polled ``POLLS`` times a second.
+Not for: what the keys do (``chat_answers``, ``chat_shelf``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import Screen
+
+from edgemind.errors import EdgemindError
+from edgemind.tui import keys
+from edgemind.tui.widgets.composer import Composer
+from edgemind.tui.widgets.sidebar import Sidebar
+from edgemind.tui.widgets.status import Heading, Hints, Status
+from edgemind.tui.widgets.transcript import LiveMessage, Transcript
+from edgemind.tui.widgets.welcome import Welcome
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from edgemind.chat.attachments.types import Attachment
+    from edgemind.chat.history import History
+    from edgemind.chat.live import Delta
+    from edgemind.chat.session import Session
+    from edgemind.chat.types import Chat, Turn
+    from edgemind.tui.household import Household
+
+POLLS = 16
+"""How often a second an answer in the making is looked at."""
+
+PAGE = 40
+"""Messages that are read at a time."""
+
+WIDE = 100
+"""Columns from which the list of chats is open from the start."""
+
+
+class ChatBase(Screen[None]):
+    """See the module."""
+
+    DEFAULT_CSS = """
+    ChatBase {
+        layout: vertical;
+        #middle { height: 1fr; }
+        #chat { width: 1fr; }
+        #transcript { height: 1fr; display: none; }
+        #welcome { display: block; }
+        &.-talking #transcript { display: block; }
+        &.-talking #welcome { display: none; }
+        &.-low Hints, &.-low Heading { display: none; }
+        &.-tiny Status { display: none; }
+    }
+    """
+
+    class Changed(Message):
+        """Something of the house has changed; posted from any thread."""
+
+    def __init__(self, house: Household, *, chat: str | None = None) -> None:
+        super().__init__()
+        self.house = house
+        self.session: Session | None = None
+        """Of the chat that is open; ``None`` while it is new and nothing has been said in it."""
+        self._wanted = chat
+        self._away: dict[str, Session] = {}
+        """Of chats that are not on the screen while their answer is being written."""
+        self._kept_out: History | None = None
+        """Where an ephemeral chat lives."""
+        self._live: LiveMessage | None = None
+        self._timer: Timer | None = None
+        self._memory_read = 0.0
+        self._drawn_wide: bool | None = None
+
+    # What it is made of
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="middle"):
+            yield Sidebar(id="sidebar")
+            with Vertical(id="chat"):
+                yield Heading(id="heading")
+                yield Welcome(id="welcome")
+                yield Transcript(id="transcript")
+                yield Composer(
+                    keys.commands(),
+                    read=_read,
+                    count=self.house.engines_count,
+                    folder=Path.cwd(),
+                    values=self.values_for,
+                    id="composer",
+                )
+        yield Status(id="status")
+        yield Hints(id="hints")
+
+    def on_mount(self) -> None:
+        self.sidebar = self.query_one(Sidebar)
+        self.heading = self.query_one(Heading)
+        self.welcome = self.query_one(Welcome)
+        self.transcript = self.query_one(Transcript)
+        self.composer = self.query_one(Composer)
+        self.status = self.query_one(Status)
+        self.hints = self.query_one(Hints)
+        self.composer.focus()
+        self.show_facts()
+        self.call_after_refresh(self.house.begin, self._changed_elsewhere)
+
+    def on_resize(self) -> None:
+        width, height = self.size
+        self.set_class(height < 14, "-low")
+        self.set_class(height < 7, "-tiny")
+        wide = width >= WIDE
+        if wide != self._drawn_wide:
+            self._drawn_wide = wide
+            self.sidebar.set_class(wide, "-shown")
+
+    def values_for(self, command: str) -> list[str]:
+        """Words that may follow a slash command; called in a thread."""
+        return self.house.values_for(command)
+
+    # The house
+
+    def _changed_elsewhere(self) -> None:
+        """From any thread."""
+        if self.is_attached:
+            self.post_message(self.Changed())
+
+    def on_chat_base_changed(self) -> None:
+        """The model has come further, the history has opened, a title was made."""
+        self.house_changed()
+
+    def house_changed(self) -> None:
+        history = self.house.history
+        if history is not None and history is not self.sidebar.list.history:
+            self.sidebar.list.show(history)
+            self.open_chat(self._wanted)
+        elif history is not None:
+            self.sidebar.list.refresh_rows()
+        if self.session and self.session.live and self._timer is None:
+            self._follow()
+        self.show_facts()
+
+    @property
+    def history(self) -> History:
+        """Where the chat on the screen lives.
+
+        Raises:
+            EdgemindError: it is still being opened.
+        """
+        if self._kept_out is not None:
+            return self._kept_out
+        if self.house.history is None:
+            raise EdgemindError("The history is still being opened.", "Try again in a moment.")
+        return self.house.history
+
+    # Which chat is open
+
+    def open_chat(self, chat_id: str | None, *, turn: str | None = None) -> None:
+        """Show a chat of the history, or a new one that is created with its first message.
+
+        Args:
+            turn: a message that has to be on the branch that is shown.
+        """
+        self._leave()
+        self._kept_out = None
+        self._wanted = chat_id
+        self._show_session(self._session_of(chat_id, turn) if chat_id else None)
+
+    def open_ephemeral(self) -> None:
+        """A new chat that never touches the disk."""
+        from edgemind.chat.history import History
+
+        self._leave()
+        self._kept_out = History.in_memory()
+        self._wanted = None
+        self._show_session(None)
+
+    def _session_of(self, chat_id: str, turn: str | None) -> Session:
+        session = self._away.pop(chat_id, None)
+        if session is not None:
+            return session
+        history = self.history
+        if turn is not None:
+            history.update_chat(chat_id, leaf=history.leaf_below(turn))
+        return self._new_session(history.chat(chat_id))
+
+    def _new_session(self, chat: Chat) -> Session:
+        from edgemind.chat.session import Session
+
+        return Session(self.history, self.house.engines, chat, on_change=self._changed_elsewhere)
+
+    def begun(self) -> Session:
+        """The open chat's session; a new chat is created now."""
+        if self.session is None:
+            self.session = self._new_session(self.history.create_chat(model=self.house.chosen_model))
+            self._wanted = self.session.chat.id
+            self.sidebar.list.refresh_rows()
+            self.sidebar.list.mark(self.session.chat.id)
+        return self.session
+
+    def _leave(self) -> None:
+        """Put away the chat that is open; an answer in the making goes on behind it."""
+        self._stop_following()
+        session, self.session = self.session, None
+        if session is None:
+            return
+        if session.live is not None and self._kept_out is None:
+            self._away[session.chat.id] = session
+        else:
+            session.close(wait=0.5)
+
+    def _show_session(self, session: Session | None) -> None:
+        self.session = session
+        drafts = self.house.history if self._kept_out is None else None
+        if session is None:
+            self.transcript.forget()
+            self.composer.open_chat("", drafts)
+            self.sidebar.list.mark("")
+        else:
+            self.reshow()
+            self.composer.open_chat(session.chat.id, drafts, self._said_before())
+            self.sidebar.list.mark(session.chat.id)
+        self.show_facts()
+
+    def _said_before(self) -> list[str]:
+        return [turn.content for turn in self.session.page() if turn.role == "user"] if self.session else []
+
+    def reshow(self) -> None:
+        """Draw the branch that is shown, and go on with what is being written in it."""
+        session = self.session
+        if session is None:
+            return
+        turns = session.page(limit=PAGE)
+        live = session.live
+        writing = turns.pop() if live and turns and turns[-1].state == "writing" else None
+        self.transcript.show(turns, lambda before: session.page(before, PAGE), self._branches(session))
+        self.set_class(bool(turns or writing), "-talking")
+        if live and writing:
+            from dataclasses import replace
+
+            self._live = self.transcript.begin(replace(writing, content="", reasoning="", steps=()))
+            self._live.update(live.take_all())
+            self._follow()
+
+    @staticmethod
+    def _branches(session: Session) -> Callable[[str], tuple[int, int]]:
+        def place(turn_id: str) -> tuple[int, int]:
+            ids = session.siblings(turn_id)
+            return (ids.index(turn_id) + 1 if turn_id in ids else 1), max(1, len(ids))
+
+        return place
+
+    # An answer in the making
+
+    def begin_answer(self, turn: Turn) -> None:
+        """Show the answer that has just been asked for as it grows."""
+        self.add_class("-talking")
+        self._live = self.transcript.begin(turn)
+        self._follow()
+
+    def _follow(self) -> None:
+        self.composer.busy = True
+        if self._timer is None:
+            self._timer = self.set_interval(1 / POLLS, self._poll)
+        self.show_hints()
+
+    def _stop_following(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self._live = None
+        self.composer.busy = False
+
+    def _poll(self) -> None:
+        session = self.session
+        live = session.live if session else None
+        if session is None or live is None:
+            self._ended()
+            return
+        delta = live.take()
+        if self._live:
+            self._live.update(delta)
+        self._show_delta(delta)
+        if delta.over:
+            self._ended()
+
+    def _show_delta(self, delta: Delta) -> None:
+        changes: dict[str, Any] = {"rate": delta.rate}
+        if delta.context_limit:
+            changes |= {"context_used": delta.context_used, "context_limit": delta.context_limit}
+        now = time.monotonic()
+        if now - self._memory_read > 1:
+            self._memory_read = now
+            changes["memory"] = self.house.engines.memory()
+        self.status.know(**changes)
+
+    def _ended(self) -> None:
+        """The answer is complete, or as complete as it gets."""
+        session, shown = self.session, self._live
+        self._stop_following()
+        if session is None:
+            return
+        last = session.page(limit=1)
+        if shown and last:
+            shown.end(last[-1])
+        self.sidebar.list.refresh_rows()
+        self.sidebar.list.mark(session.chat.id)
+        self.show_facts()
+
+    # What the lines of facts say
+
+    def show_facts(self) -> None:
+        """Everything around the conversation, as it is now."""
+        house = self.house
+        self.status.know(**house.facts(ephemeral=self._kept_out is not None), **self._context())
+        if self.session and self.session.not_saving:
+            self.status.know(history=f"not saved: {self.session.not_saving}", saved=False)
+        chat = self.session.chat if self.session else None
+        marks = [*(["not kept"] if self._kept_out is not None else [])]
+        if chat:
+            marks += [word for word in (chat.persona or "", chat.folder, *(f"#{tag}" for tag in chat.tags)) if word]
+        self.heading.name_chat(chat.title if chat else "", marks)
+        self.welcome.tell(
+            model=house.model_name,
+            built_in=house.is_built_in,
+            kept=house.kept_words(ephemeral=self._kept_out is not None),
+        )
+        self.show_hints()
+
+    def _context(self) -> dict[str, int]:
+        """Of the branch that is shown, as its last answer left it."""
+        info = self.house.engines.info
+        limit = info.context_limit if info else 0
+        for turn in reversed(self.session.page(limit=2) if self.session else []):
+            if turn.stats:
+                return {"context_used": turn.stats.context_used, "context_limit": turn.stats.context_limit or limit}
+        return {"context_used": 0, "context_limit": limit}
+
+    def show_hints(self) -> None:
+        """The keys that matter now."""
+        if self.sidebar.list.has_focus:
+            self.hints.offer(keys.hints(*(a.name for a in keys.ACTIONS if a.where == "sidebar"), "help"))
+        elif self.composer.busy:
+            self.hints.offer(keys.hints("stop", "answer_now", "toggle_thought", "toggle_sidebar", "help"))
+        else:
+            self.hints.offer(
+                keys.hints(
+                    *("send", "new_chat", "toggle_sidebar", "search", "models", "command_palette", "help"),
+                    *("settings", "toggle_thought", "regenerate", "edit_message"),
+                )
+            )
+
+    def on_descendant_focus(self) -> None:
+        self.show_hints()
+
+    def complain(self, problem: EdgemindError) -> None:
+        """An error as one sentence and what to do about it."""
+        from edgemind.terminal import clean_line
+
+        said = clean_line(f"{problem.message} {problem.hint}".strip())
+        self.notify(said, severity="error", timeout=8, markup=False)
+
+    # Leaving
+
+    def save(self) -> None:
+        """Before an end or a lock: what is typed stays a draft, answers in the making are saved as far as they are."""
+        self.composer.save_draft()
+        self._stop_following()
+        for session in (self.session, *self._away.values()):
+            if session is not None:
+                session.close()
+        self.session = None
+        self._away.clear()
+
+    def forget(self) -> None:
+        """Drop every text of a conversation."""
+        self.composer.forget()
+        self.transcript.forget()
+        self.sidebar.list.show(None)
+        self.heading.name_chat("")
+        self._kept_out = None
+
+
+def _read(path: Path) -> Attachment:
+    from edgemind.chat.attachments.reading import read
+
+    return read(path)
