@@ -1,7 +1,6 @@
-"""Where the model was guessing: answer words with a token that it gave less than even odds.
+"""How guessed words are marked on the command line, and what is said about a whole answer.
 
-A guess is marked on whole words, since half a marked name cannot be read. Punctuation is left alone: whether a comma
-or a full stop follows says nothing about what is true. Not for: the numbers themselves (the worker's).
+Not for: which words are guessed (``engine.guesses``).
 """
 
 from __future__ import annotations
@@ -9,42 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from edgemind.engine.events import Answer, TokenConfidence
+from edgemind.engine.guesses import GUESSED, GuessedWords, is_guess
 
-GUESSED = 0.5
-"""A token under this probability was a guess: something else was more likely than not."""
+if TYPE_CHECKING:
+    from edgemind.engine.events import TokenConfidence
+
+__all__ = ["GUESSED", "GuessedWords", "is_guess", "marked", "summary"]
 
 MARK = "[?]"
-_FIRST_WITHOUT_SPACES = 0x2E80
-"""Scripts from here on (Chinese, Japanese, ...) put no spaces between words."""
-
-
-def is_guess(token: TokenConfidence) -> bool:
-    return token.probability < GUESSED and any(character.isalnum() for character in token.text)
-
-
-class GuessedWords:
-    """Cuts a streamed answer into words and says which were guessed."""
-
-    def __init__(self) -> None:
-        self._word = ""
-        self._guessed = False
-
-    def feed(self, piece: Answer) -> list[tuple[str, bool]]:
-        """Words that are complete now, as ``(text, guessed)``; joined they are the answer."""
-        ready: list[tuple[str, bool]] = []
-        if self._word and piece.text and not _joins(self._word[-1], piece.text[0]):
-            ready += self.finish()
-        self._word += piece.text
-        self._guessed = self._guessed or any(is_guess(token) for token in piece.confidence)
-        return ready
-
-    def finish(self) -> list[tuple[str, bool]]:
-        """The word that was not complete yet."""
-        last = [(self._word, self._guessed)] if self._word else []
-        self._word, self._guessed = "", False
-        return last
 
 
 def marked(word: str, colour: str, reset: str) -> str:
@@ -64,7 +35,3 @@ def summary(tokens: Sequence[TokenConfidence]) -> str:
     lowest = min(tokens, key=lambda token: token.probability)
     guesses = sum(map(is_guess, tokens))
     return f"mean {mean:.2f}, lowest {lowest.probability:.2f} at {lowest.text.strip()!r}, {guesses} guessed"
-
-
-def _joins(left: str, right: str) -> bool:
-    return left.isalnum() and right.isalnum() and max(ord(left), ord(right)) < _FIRST_WITHOUT_SPACES
