@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgemind.errors import HistoryProblem, NoRoom
+from edgemind.chat.problems import HistoryNotSaving
 
 TEMPORARY = ".new-"
 """Begins the name of a file that is being written; one that is left was interrupted."""
@@ -98,12 +98,14 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def explained(what: str, where: Path) -> Iterator[None]:
-    """Make a sentence of an ``OSError``: ``what`` (a plural subject) cannot be used at ``where``."""
+def explained(folder: Path) -> Iterator[None]:
+    """Make ``HistoryNotSaving`` of an ``OSError`` that writing into the history's folder meets."""
     try:
         yield
     except OSError as problem:
         if problem.errno in _NO_ROOM:
-            raise NoRoom(f"{what} cannot be written: the disk is full.", f"Make room on the disk of {where}.") from None
-        reason = problem.strerror or type(problem).__name__
-        raise HistoryProblem(f"{what} cannot be used: {reason}.", f"ls -ld {where}") from None
+            raise HistoryNotSaving(
+                "The history cannot be saved: the disk is full.", f"Make room on the disk of {folder}."
+            ) from None
+        reason = (problem.strerror or type(problem).__name__).lower()
+        raise HistoryNotSaving(f"The history cannot be saved: {reason}.", f"ls -ld {folder}") from None

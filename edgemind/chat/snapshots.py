@@ -1,0 +1,214 @@
+"""Encrypted copies of the whole history beside it, under the same key: a few recent ones, then one a day.
+
+A copy is checked before it gets its name, and a chat that is deleted is taken out of the copies too.
+Not for: bringing one back (``recovery``), copies for another place (``backups``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edgemind.chat.private_files import TEMPORARY, make_folder, sync_file, sync_folder, temporary_beside
+from edgemind.locking import locked
+
+FOLDER, LOCK = "snapshots", ".lock"
+HOUR, DAY = 3600.0, 86400.0
+_NAME = re.compile(r"(\d{8}T\d{6})Z\.db")
+_FORM = "%Y%m%dT%H%M%S"
+
+Connect = Callable[[Path], Any]
+"""Opens an encrypted database of this vault, which is made when there is none."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    path: Path
+    taken: float
+    """Seconds since the epoch."""
+    size: int
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def listed(folder: Path) -> list[Snapshot]:
+    """The snapshots of a history's folder, the newest first. Raises nothing."""
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder / FOLDER):
+            known = _NAME.fullmatch(entry.name)
+            if known and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(ValueError, OSError):
+                    taken = datetime.strptime(known[1], _FORM).replace(tzinfo=timezone.utc).timestamp()
+                    found.append(Snapshot(Path(entry.path), taken, entry.stat().st_size))
+    return sorted(found, key=lambda one: one.taken, reverse=True)
+
+
+def due(folder: Path, opening: bool = False) -> bool:
+    """Whether it is time for another: an hour after the last, when the history is opened a day."""
+    newest = next(iter(listed(folder)), None)
+    if newest is None:
+        return True
+    age = time.time() - newest.taken
+    return age >= (DAY if opening else HOUR) or age < 0
+
+
+def take(folder: Path, database: Path, connect: Connect, keep: int) -> Snapshot | None:
+    """Copy the history as it is now; the oldest go. ``None`` when another process is at it.
+
+    Raises:
+        OSError: it cannot be written.
+        The driver's ``DatabaseError``: the history, or the copy of it, is damaged; there is no new snapshot then.
+    """
+    place = folder / FOLDER
+    make_folder(place)
+    with locked(place / LOCK, 0) as held:
+        if not held:
+            return None
+        _sweep(place)
+        taken = time.time()
+        path = place / f"{datetime.fromtimestamp(taken, timezone.utc).strftime(_FORM)}Z.db"
+        copy_to(path, database, connect)
+        for one in superseded(listed(folder), keep):
+            with contextlib.suppress(OSError):
+                one.path.unlink()
+        return Snapshot(path, taken, path.stat().st_size)
+
+
+def copy_to(path: Path, database: Path, connect: Connect) -> None:
+    """A checked copy of an open database at ``path``, whole or not at all. Raises as ``take``."""
+    temporary = temporary_beside(path)
+    try:
+        source = connect(database)
+        try:
+            target = connect(temporary)
+            try:
+                source.backup(target)
+                target.execute("PRAGMA journal_mode = DELETE").fetchall()
+            finally:
+                target.close()
+        finally:
+            source.close()
+        finish(temporary, path, connect)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def finish(temporary: Path, path: Path, connect: Connect) -> None:
+    """Check a database, put it on the disk and give it its name."""
+    check(temporary, connect)
+    sync_file(temporary)
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def check(path: Path, connect: Connect) -> None:
+    """Raises the driver's ``DatabaseError`` when it is not sound."""
+    connection = connect(path)
+    try:
+        if problems := flaws(connection):
+            raise connection.DatabaseError(f"malformed: {problems[0]}")
+    finally:
+        connection.close()
+
+
+def duplicate(path: Path, to: Path) -> None:
+    """The same bytes for a file that nobody has open. Raises ``OSError``."""
+    shutil.copyfile(path, to)
+    os.chmod(to, 0o600)
+
+
+def flaws(connection: Any) -> list[str]:
+    """What is wrong with a database: every page's authentication, then its structure. Empty when it is sound."""
+    said = [str(row[0]) for row in connection.execute("PRAGMA cipher_integrity_check").fetchall()]
+    if not said:
+        said = [str(row[0]) for row in connection.execute("PRAGMA quick_check").fetchall()]
+    return [text for text in said if text != "ok"]
+
+
+def superseded(snapshots: Sequence[Snapshot], keep: int) -> list[Snapshot]:
+    """Those that go, so that ``keep`` stay: half of them the newest, the rest the last of earlier days."""
+    newest = list(snapshots[: keep - keep // 2])
+    days: dict[int, Snapshot] = {}
+    for one in snapshots[len(newest) :]:
+        days.setdefault(int(one.taken // DAY), one)
+    daily = sorted(days.values(), key=lambda one: one.taken, reverse=True)[: keep // 2]
+    return [one for one in snapshots if one not in newest and one not in daily]
+
+
+def without_chats(folder: Path, connect: Connect, chats: Sequence[str]) -> int:
+    """Take chats out of every snapshot; one from which they cannot be taken goes.
+
+    Returns:
+        How many snapshots there are still.
+    """
+    if listed(folder):
+        with locked(folder / FOLDER / LOCK, 60.0):
+            for one in listed(folder):
+                try:
+                    gone = _held(one.path, connect, chats)
+                    if gone:
+                        _rewrite(one.path, connect, gone)
+                except Exception:
+                    with contextlib.suppress(OSError):
+                        one.path.unlink()
+    return len(listed(folder))
+
+
+def _held(path: Path, connect: Connect, chats: Sequence[str]) -> list[str]:
+    connection = connect(path)
+    try:
+        return [chat for chat in chats if connection.execute("SELECT 1 FROM chats WHERE id = ?", (chat,)).fetchone()]
+    finally:
+        connection.close()
+
+
+def _rewrite(path: Path, connect: Connect, gone: Sequence[str]) -> None:
+    from edgemind.chat.history import History
+
+    temporary = temporary_beside(path)
+    try:
+        duplicate(path, temporary)
+        history = History(lambda: connect(temporary))
+        try:
+            for chat in gone:
+                history.delete_chat(chat)
+        finally:
+            history.close()
+        _plain_journal(temporary, connect)
+        finish(temporary, path, connect)
+    finally:
+        _remove(temporary)
+
+
+def _plain_journal(path: Path, connect: Connect) -> None:
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+    finally:
+        connection.close()
+
+
+def _sweep(place: Path) -> None:
+    """What an interrupted copy left."""
+    for name in os.listdir(place):
+        if name.startswith(TEMPORARY):
+            with contextlib.suppress(OSError):
+                (place / name).unlink()
+
+
+def _remove(path: Path) -> None:
+    for end in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(OSError):
+            os.unlink(f"{path}{end}")
