@@ -97,6 +97,9 @@ class GenerateRequest(Frozen):
     """One answer to be written. Exactly one of ``messages``, ``prompt`` and ``tokens`` is set."""
 
     messages: tuple[Message, ...] | None = None
+    continue_: bool = False
+    """The last message is an assistant's: go on after its content, or in its thought when that is empty. The events
+    hold only what is new; the steps of ``Done`` are those of the whole thought, what was there before for 0 tokens."""
     prompt: str | None = None
     """Raw text, no template."""
     tokens: tuple[int, ...] | None = None
@@ -240,6 +243,8 @@ class Done(Frozen):
     stats: Stats = Stats()
     budget_spent: bool = False
     """The thought was closed by the budget or by ``answer now``."""
+    thought_closed: bool = False
+    """There was a thought and it is over. To continue when nothing of the answer was said yet, give a blank content."""
 
 
 class Failed(Frozen):

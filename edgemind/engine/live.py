@@ -31,6 +31,9 @@ from edgemind.engine.reasoning_formats import FORMATS, ReasoningFormat
 from edgemind.engine.steps import StepSplitter
 from edgemind.engine.stops import StopStrings, Utf8Stream
 
+CUT: frozenset[StopReason] = frozenset({"max_tokens", "context_full", "cancelled"})
+"""Answers that end like this can be continued: half a character or half a tag at the end is left out."""
+
 CLOSING_SENTENCE = "I have to answer now."
 """What the worker writes into a thought whose budget is spent, unless the request says otherwise."""
 
@@ -79,6 +82,8 @@ class LiveRequest:
         self._inside = prompt.inside and bool(self._format.spans)
         self._parser = ReasoningParser(self._format, self._inside)
         self._splitter = StepSplitter()
+        self._said_before = 0
+        """Characters of a continued thought that the splitter still holds: they were said before."""
         self._stops = StopStrings(request.stop)
         self._events: list[Event] = []
         self._stop_reason: StopReason | None = None
@@ -89,11 +94,18 @@ class LiveRequest:
         self._unthought_tokens = 0
         """The same for the thought."""
         self._answer_tokens = 0
-        self._certainty = Certainty(trims=bool(self._format.spans))
+        self._certainty = Certainty(trims=bool(self._format.spans) and not (prompt.begun and prompt.begun.content))
         self._budget_spent = False
         self._closed = False
         """The worker has ended the thought: by the budget, or because the model stopped inside it."""
         self._began = self._first_token = self._last_token = self._thought_at = clock()
+        if prompt.begun and self._format.spans:
+            thought = prompt.begun.reasoning or ""
+            self._parser.resume(thought, prompt.begun.content)
+            self._said_before = self._splitter.resume(thought)
+            if prompt.begun.content:
+                self._splitter.flush()
+                self._said_before = 0
 
     @property
     def finished(self) -> bool:
@@ -146,8 +158,10 @@ class LiveRequest:
             return
         self._stop_reason = reason
         now = self._clock()
-        self._speak(self._parser.feed(self._utf8.finish()), now)
-        self._speak(self._parser.finish(), now)
+        cut = reason in CUT
+        if not cut:
+            self._speak(self._parser.feed(self._utf8.finish()), now)
+        self._speak(self._parser.finish(cut), now)
         if reason != "stop_string":
             rest = self._stops.finish()
             if rest:
@@ -182,6 +196,7 @@ class LiveRequest:
             steps=self._steps,
             stats=stats,
             budget_spent=self._budget_spent,
+            thought_closed=bool(self._steps) and self._parser.state == "answer",
         )
 
     def close(self) -> None:
@@ -280,13 +295,23 @@ class LiveRequest:
         self._thought_at = now
         tokens, self._unthought_tokens = self._unthought_tokens, 0
         for step, part in self._splitter.feed(text, tokens, now):
-            self._events.append(Thinking(text=part, step=step, tokens=tokens, forced=forced))
+            new = self._new(part)
+            if new or tokens:
+                self._events.append(Thinking(text=new, step=step, tokens=tokens, forced=forced))
             tokens = 0
+
+    def _new(self, part: str) -> str:
+        """A piece of the thought without what was said before this request."""
+        skipped = min(self._said_before, len(part))
+        self._said_before -= skipped
+        return part[skipped:]
 
     def _end_thought(self) -> None:
         """Say what the splitter still holds back."""
         for step, part in self._splitter.flush():
-            self._events.append(Thinking(text=part, step=step, tokens=self._unthought_tokens))
+            new = self._new(part)
+            if new or self._unthought_tokens:
+                self._events.append(Thinking(text=new, step=step, tokens=self._unthought_tokens))
             self._unthought_tokens = 0
 
     def _answer(self, text: str) -> None:

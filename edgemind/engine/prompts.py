@@ -15,7 +15,14 @@ from itertools import pairwise
 
 from edgemind.engine import llama
 from edgemind.engine.events import ContextTrimmed, GenerateRequest, Message
-from edgemind.engine.reasoning_formats import Detection, ReasoningFormat, closed_empty, opens_inside, suppression
+from edgemind.engine.reasoning_formats import (
+    Detection,
+    ReasoningFormat,
+    closed_empty,
+    continuation,
+    opens_inside,
+    suppression,
+)
 from edgemind.engine.templates import LoadedTemplate, TemplateError
 from edgemind.errors import BadInput, PromptTooLong, UsageError
 
@@ -40,6 +47,8 @@ class Prompt:
     inside: bool
     raw: bool = False
     """No template was used: whatever comes back is answer, tags included."""
+    begun: Message | None = None
+    """The message that is continued."""
     trimmed: ContextTrimmed | None = None
 
 
@@ -59,12 +68,15 @@ class PromptBuilder:
 
         Raises:
             PromptTooLong: the system prompt and the last message alone do not fit.
-            UsageError: the request has none or several of messages, prompt and tokens.
+            UsageError: the request has none or several of messages, prompt and tokens, or nothing that can be
+                continued, or a grammar for what was begun without it.
             BadInput: there is nothing to answer.
         """
         given = [request.messages, request.prompt, request.tokens]
         if sum(source is not None for source in given) != 1:
             raise UsageError("A request needs one of messages, a raw prompt, or tokens.", "Give exactly one of them.")
+        if request.continue_:
+            request = _checked(request)
         if request.messages is not None:
             return self._fit(list(request.messages), request, limit)
         if request.prompt is not None:
@@ -112,7 +124,8 @@ class PromptBuilder:
                 kept_tokens=len(tokens),
                 context_limit=limit,
             )
-        return Prompt(tokens, inside, trimmed=trimmed)
+        begun = messages[-1] if request.continue_ else None
+        return Prompt(tokens, inside, begun=begun, trimmed=trimmed)
 
     def _check(self, tokens: int, limit: int, request: GenerateRequest) -> None:
         needed = tokens + min(request.max_tokens or 1, ANSWER_ROOM)
@@ -127,25 +140,54 @@ class PromptBuilder:
         self, safe: Sequence[Message], hidden: Sequence[str], request: GenerateRequest
     ) -> tuple[list[int], bool]:
         thinking = None if request.thinking == "auto" else request.thinking == "on"
+        if request.continue_:
+            text, inside = self._begun(safe, thinking)
+            return self._tokens(text, hidden), inside
         if request.thinking_budget == 0:
             thinking = False
-        try:
-            text = self._template.render(safe, thinking=thinking, switch=self._detection.switch)
-        except TemplateError as problem:
-            raise BadInput(
-                f"The model's chat template cannot take this conversation: {problem}",
-                "Leave out the system prompt, or start a new conversation.",
-            ) from problem
+        text = self._written(safe, thinking)
         inside = opens_inside(text, self._format)
         suffix = ""
         if thinking is False:
-            if inside or (self._detection.evidence == "template" and not self._detection.can_switch):
-                suffix = suppression(text, self._format)
+            suffix = self._suppression(text)
             inside = False
         elif self._wants_opening(request, thinking) and not inside and not closed_empty(text, self._format):
             suffix = self._format.force_open
             inside = bool(suffix)
         return self._tokens(text + suffix, hidden), inside
+
+    def _begun(self, safe: Sequence[Message], thinking: bool | None) -> tuple[str, bool]:
+        """The conversation up to the last character of the message that is continued, and whether that is thought."""
+        *earlier, last = safe
+        if not last.reasoning:
+            text = self._written(earlier, thinking)
+            if thinking is False:
+                text += self._suppression(text)
+            return text + continuation(text, self._format, None, last.content), False
+        thinking = thinking or None
+        text = self._written(earlier, thinking)
+        if thinking is None and closed_empty(text, self._format):
+            text = self._written(earlier, True)
+        inside = not last.content and bool(self._format.spans) and not closed_empty(text, self._format)
+        return text + continuation(text, self._format, last.reasoning, last.content), inside
+
+    def _written(self, safe: Sequence[Message], thinking: bool | None) -> str:
+        """The conversation as the template writes it."""
+        try:
+            return self._template.render(safe, thinking=thinking, switch=self._detection.switch)
+        except TemplateError as problem:
+            raise BadInput(
+                f"The model's chat template cannot take this conversation: {problem}",
+                "Leave out the system prompt, or start a new conversation.",
+            ) from problem
+
+    def _suppression(self, text: str) -> str:
+        """What keeps the model from thinking where the template does not."""
+        if opens_inside(text, self._format):
+            return suppression(text, self._format)
+        if self._detection.evidence == "template" and not self._detection.can_switch:
+            return suppression(text, self._format)
+        return ""
 
     def _wants_opening(self, request: GenerateRequest, thinking: bool | None) -> bool:
         """Whether to open the thought for the model, so that it cannot be skipped.
@@ -194,6 +236,17 @@ class PromptBuilder:
         if vocab.add_eos and tokens and vocab.is_eog(tokens[-1]):
             tokens.pop()
         return tokens
+
+
+def _checked(request: GenerateRequest) -> GenerateRequest:
+    """A request to continue. Where nothing was said yet there is nothing to continue: it is an ordinary one then."""
+    if not request.messages or request.messages[-1].role != "assistant":
+        raise UsageError("Only a message of the assistant can be continued.", "Send a new message.")
+    if request.grammar is not None or request.json_schema is not None:
+        raise UsageError("An answer that was begun cannot be held to a grammar.", "Ask for the whole answer again.")
+    if request.messages[-1].content or request.messages[-1].reasoning:
+        return request
+    return request.model_copy(update={"messages": request.messages[:-1], "continue_": False})
 
 
 def _turns(messages: Sequence[Message]) -> list[slice]:

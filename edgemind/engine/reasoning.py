@@ -101,6 +101,16 @@ class ReasoningParser:
         """What to write to end the thought that is open now."""
         return self._span.force_close if self._span else self._fmt.force_close
 
+    def resume(self, thought: str, answer: str) -> None:
+        """Go on behind text that was given out before; nothing of it is given out again. For a new parser."""
+        self._any_thought = bool(thought)
+        if answer:
+            self._begin_answer()
+            self._code.feed(answer)
+            self._answer_last, self._answer_blank = answer[-1], answer.isspace()
+        elif thought and self._state == "thinking":
+            self._thought_empty, self._last_thought_character = False, thought[-1]
+
     def feed(self, text: str) -> list[Piece]:
         """The pieces that ``text`` settled, in order; neighbours of one kind are joined."""
         if not self._fmt.spans:
@@ -116,9 +126,16 @@ class ReasoningParser:
             buffer = rest
         return self._take()
 
-    def finish(self) -> list[Piece]:
-        """The end of the output: what was held back is settled."""
-        buffer, self._held = self._held, ""
+    def finish(self, cut: bool = False) -> list[Piece]:
+        """The end of the output: what was held back is settled.
+
+        Args:
+            cut: the output could go on. What may still become a tag is left out, so that it can be written again, and
+                whitespace at the end of a thought is given out: it may be one token with what stands before it.
+        """
+        if cut and self._state == "thinking" and not self._thought_empty and self._thought_space:
+            self._pieces.append(Piece("thinking", "".join(self._thought_space)))
+        buffer, self._held = "" if cut else self._held, ""
         while buffer:
             rest = self._advance(buffer, final=True)
             if rest is None:

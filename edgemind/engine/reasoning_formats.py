@@ -271,7 +271,8 @@ def suppression(rendered_prompt_tail: str, fmt: ReasoningFormat) -> str:
 def continuation(rendered_prompt_tail: str, fmt: ReasoningFormat, reasoning: str | None, content: str) -> str:
     """What to append to a rendered generation prompt to continue an assistant message that was begun.
 
-    With ``content`` empty the thought itself is continued, otherwise it is closed and the answer goes on.
+    With ``content`` empty the thought itself is continued, otherwise it is closed and the answer goes on; a blank
+    ``content`` stands for an answer of which nothing was said yet.
     """
     if not fmt.spans:
         return content
@@ -284,4 +285,4 @@ def continuation(rendered_prompt_tail: str, fmt: ReasoningFormat, reasoning: str
     if not content:
         return opened + reasoning
     span = next((span for span in fmt.spans if fmt.force_open.strip() in span.open), fmt.spans[0])
-    return opened + reasoning + span.force_close + content
+    return opened + reasoning.rstrip() + span.force_close + (content if content.strip() else "")

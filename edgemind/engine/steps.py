@@ -111,6 +111,16 @@ class StepSplitter:
             position = self._read(text, position)
         return self._take()
 
+    def resume(self, text: str) -> int:
+        """Go on behind a thought that was said before, for no tokens and no seconds. For a new splitter.
+
+        Returns:
+            How many characters at its end wait where a step might begin; the next pieces start with them.
+        """
+        given = sum(len(piece) for _, piece in self.feed(text, 0, 0.0))
+        self._now = None
+        return len(text) - given
+
     def flush(self) -> list[tuple[int, str]]:
         """The characters that still wait, when the thought is over. ``finish`` counts them either way."""
         if self._probe:
