@@ -80,7 +80,7 @@ def nearest(name: str, commands: Sequence[SlashCommand]) -> str | None:
 
 
 class Popup(Widget):
-    """Candidates above the field, one of them marked. It takes no focus: the field hands it the keys."""
+    """Candidates above the field (or ``below`` it), one of them marked. It takes no focus: the field hands it keys."""
 
     DEFAULT_CSS = """
     Popup {
@@ -111,8 +111,9 @@ class Popup(Widget):
             self.candidates = candidates
             self.foot = foot
 
-    def __init__(self) -> None:
+    def __init__(self, *, below: bool = False) -> None:
         super().__init__()
+        self._below = below
         self.candidates: list[Candidate] = []
         self.index = 0
         self.foot = ""
@@ -152,7 +153,7 @@ class Popup(Widget):
             return
         rows = self._visible_rows
         self._top = min(max(self._top, self.index - rows + 1), self.index)
-        self.styles.offset = (0, -self._height)
+        self.styles.offset = (0, 0 if self._below else -self._height)
         self.refresh(layout=True)
 
     @property

@@ -53,6 +53,7 @@ class Editor(TextArea, inherit_bindings=False):
     Args:
         first: asked about every key before the field acts on it; ``True`` means that it is done with.
         pasted: given every pasted text.
+        lines: the most that it grows to.
     """
 
     DEFAULT_CSS = """
@@ -111,10 +112,12 @@ class Editor(TextArea, inherit_bindings=False):
         first: Callable[[str], bool] = lambda key: False,
         pasted: Callable[[str], None] | None = None,
         placeholder: str = "",
+        lines: int = LINES,
     ) -> None:
         super().__init__(highlight_cursor_line=False, placeholder=placeholder)
         self._first = first
         self._pasted = pasted
+        self._lines = lines
         self.match_cursor_bracket = False
         self.cursor_blink = False  # a chat that waits does nothing at all
 
@@ -149,7 +152,7 @@ class Editor(TextArea, inherit_bindings=False):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """It grows with its text, in a small terminal to fewer lines."""
-        most = max(1, min(LINES, (viewport.height - 4) * 2 // 5))
+        most = max(1, min(self._lines, (viewport.height - 4) * 2 // 5))
         return min(max(1, self.wrapped_document.height), most)
 
     def get_line(self, line_index: int) -> Text:

@@ -49,10 +49,16 @@ class FileMatch:
 
 
 class FileIndex:
-    """The files below one folder. Safe from any thread; calls from several wait for one another's walk."""
+    """The files below one folder. Safe from any thread; calls from several wait for one another's walk.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where relative paths begin.
+        any_file: also those that cannot be text.
+    """
+
+    def __init__(self, folder: Path, *, any_file: bool = False) -> None:
         self.folder = folder
+        self._any_file = any_file
         self.partial = False
         """The walk stopped at its bounds: there are more files than were seen."""
         self._lock = threading.Lock()
@@ -70,7 +76,7 @@ class FileIndex:
             name = entry.name
             if name.lower().startswith(wanted) and _shown(name, hidden=tail.startswith(".")):
                 is_folder = _is_folder(entry, links=True)
-                if is_folder or (_may_be_text(name) and _is_file(entry)):
+                if is_folder or ((self._any_file or _may_be_text(name)) and _is_file(entry)):
                     found.append((name, is_folder))
         found.sort(key=lambda pair: (not pair[1] if head else pair[1], pair[0].lower()))
         return [FileMatch(base / name, f"{head}{name}", is_folder) for name, is_folder in found[:limit]]
