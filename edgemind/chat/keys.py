@@ -16,10 +16,10 @@ import unicodedata
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edgemind.chat.private_files import read_small, write_whole
-from edgemind.errors import HistoryProblem, OutOfMemory, WrongPassphrase
+from edgemind.errors import HistoryProblem, HistoryTooNew, OutOfMemory, WrongPassphrase
 
 Kind = Literal["keyring", "passphrase"]
 
@@ -172,24 +172,35 @@ def unwrap_with_secret(file: KeyFile, secret: bytes | bytearray) -> bytearray | 
 def read_key_file(file: Path) -> KeyFile:
     """Raises ``FileNotFoundError``; ``HistoryProblem`` with one sentence for whatever else is wrong with it."""
     try:
-        text = read_small(file, _FILE_MOST).decode("utf-8")
-        values = json.loads(text)
-        version = values.get("version") if isinstance(values, dict) else None
-        if type(version) is int and version > VERSION:
-            raise HistoryProblem(
-                f"The history was written by a newer EdgeMind (key file version {version}).",
-                "Use that version, or update this one.",
-            )
-        return KeyFile.model_validate(values)
+        return parse_key_file(read_small(file, _FILE_MOST), file)
     except FileNotFoundError:
         raise
     except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
+        reason = (problem.strerror or type(problem).__name__).lower()
         raise HistoryProblem(f"The history's key file cannot be read: {reason}.", f"ls -l {file}") from None
-    except (ValidationError, ValueError, RecursionError):
-        raise HistoryProblem(
-            f"The history's key file {file} is damaged, or not one.", "edgemind history restore FILE, from a backup"
-        ) from None
+    except ValueError:
+        raise _damaged(file) from None
+
+
+def parse_key_file(data: bytes, where: Path) -> KeyFile:
+    """The same for bytes that stand in ``where``. Raises ``HistoryProblem``."""
+    try:
+        values = json.loads(data)
+        version = values.get("version") if isinstance(values, dict) else None
+        if type(version) is int and version > VERSION:
+            raise HistoryTooNew(
+                f"A newer version of EdgeMind wrote the history (key file {version}; this one knows {VERSION}).",
+                "Update EdgeMind; the history was left as it is.",
+            )
+        return KeyFile.model_validate(values)
+    except (ValueError, RecursionError):
+        raise _damaged(where) from None
+
+
+def _damaged(file: Path) -> HistoryProblem:
+    return HistoryProblem(
+        f"The history's key file {file} is damaged, or not one.", "edgemind history restore FILE, from a backup"
+    )
 
 
 def write_key_file(file: Path, content: KeyFile) -> None:

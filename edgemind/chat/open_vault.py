@@ -180,8 +180,12 @@ class OpenVault:
 
     def set_passphrase(self, new: str, cost: keys.Argon2 | None = None) -> None:
         """Have it open with this passphrase, in the place of another if it has one. Raises as ``Vault.create``."""
-        keys.check_new_passphrase(new)
-        self._replace_slot(keys.wrap_with_passphrase(self._needed_key(), self.key_id, new, cost or keys.calibrated()))
+        self._replace_slot(self.passphrase_slot(new, cost))
+
+    def passphrase_slot(self, passphrase: str, cost: keys.Argon2 | None = None) -> keys.Slot:
+        """The key wrapped with a passphrase, written nowhere. Raises as ``Vault.create``."""
+        keys.check_new_passphrase(passphrase)
+        return keys.wrap_with_passphrase(self._needed_key(), self.key_id, passphrase, cost or keys.calibrated())
 
     def set_keyring(self, secret: bytes | bytearray) -> None:
         """Have it open with this secret of the keyring, which is kept under ``key_id``. Raises as ``Vault.create``."""
@@ -221,6 +225,15 @@ class OpenVault:
         try:
             with explained(self.vault.folder), translated():
                 return snapshots.take(self.vault.folder, self.vault.database, self.connect_to, max(1, self.vault.keep))
+        except HistoryDamaged:
+            self._suspect()
+            raise
+
+    def copy_to(self, path: Path) -> None:
+        """A checked copy of the database as it is now, whole or not at all. Raises as ``snapshot``."""
+        try:
+            with explained(path.parent), translated():
+                snapshots.copy_to(path, self.vault.database, self.connect_to)
         except HistoryDamaged:
             self._suspect()
             raise

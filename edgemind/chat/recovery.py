@@ -134,20 +134,25 @@ def settle(vault: OpenVault, path: Path) -> None:
 
 def set_aside(folder: Path, why: str) -> Path | None:
     """Move the database with what belongs to it into a folder of its own; nothing is deleted. Raises ``OSError``."""
-    if not any(os.path.lexists(folder / f"{DATABASE}{end}") for end in PARTS):
+    parts = [f"{DATABASE}{end}" for end in PARTS if os.path.lexists(folder / f"{DATABASE}{end}")]
+    if not parts:
         return None
+    aside = new_aside(folder, why)
+    for name in parts:
+        os.replace(folder / name, aside / name)
+    sync_folder(aside)
+    sync_folder(folder)
+    return aside
+
+
+def new_aside(folder: Path, why: str) -> Path:
+    """An empty folder for what is set aside now."""
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{why}"
-    aside = folder / ASIDE / name
-    number = 1
+    aside, number = folder / ASIDE / name, 1
     while aside.exists():
         number += 1
         aside = folder / ASIDE / f"{name}-{number}"
     make_folder(aside)
-    for end in PARTS:
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(folder / f"{DATABASE}{end}", aside / f"{DATABASE}{end}")
-    sync_folder(aside)
-    sync_folder(folder)
     return aside
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edgemind.chat import keys, tries
 from edgemind.chat.private_files import explained, make_folder
 from edgemind.chat.problems import HistoryDamaged, HistoryInUse, HistoryNotSaving, NoHistory
-from edgemind.errors import HistoryProblem, WrongPassphrase
+from edgemind.errors import EdgemindError, HistoryProblem, HistoryTooNew, WrongPassphrase
 from edgemind.locking import locked
 from edgemind.settings import paths
 
@@ -82,7 +82,7 @@ class Vault:
             file = self.key_file()
         except NoHistory:
             return self._without_key()
-        except HistoryProblem as problem:
+        except (HistoryProblem, HistoryTooNew) as problem:
             return VaultState("damaged", None, problem.message, problem.hint)
         kinds = {slot.kind for slot in file.slots}
         if _is_plain(self.database):
@@ -106,9 +106,10 @@ class Vault:
 
         Raises:
             NoHistory: there is neither.
-            HistoryProblem: they cannot be read, or were written by a newer version.
+            HistoryProblem: they cannot be read.
+            HistoryTooNew: a newer version wrote them.
         """
-        first: HistoryProblem | None = None
+        first: EdgemindError | None = None
         for name in (KEY, KEY_COPY):
             try:
                 return keys.read_key_file(self.folder / name)
@@ -116,7 +117,7 @@ class Vault:
                 continue
             except NotADirectoryError:
                 break
-            except HistoryProblem as problem:
+            except (HistoryProblem, HistoryTooNew) as problem:
                 first = first or problem
         raise first or NoHistory("There is no history yet.", "edgemind starts one; or: edgemind history passphrase")
 
@@ -174,10 +175,10 @@ class Vault:
         """
         from edgemind.chat.open_vault import OpenVault
 
+        file = self.key_file()
         state = self.state()
         if state.kind in ("damaged", "plain"):
             raise HistoryProblem(state.problem, state.hint)
-        file = self.key_file()
         if passphrase is None:
             self.refuse_keyring(keyring_secret)
             return OpenVault(self, self._by_keyring(file, keyring_secret), file.key_id)
