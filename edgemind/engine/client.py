@@ -91,6 +91,11 @@ class Generation:
         """Stop within one token; the events still end with ``Done``. Safe from any thread, any number of times."""
         self._engine.send(protocol.Cancel(id=self.id))
 
+    def abandon(self) -> None:
+        """As ``cancel``, and the events end here and now, whatever the worker is doing (loading a model, say)."""
+        self.cancel()
+        self._inbox.put(Done(stop_reason="cancelled"))
+
     def answer_now(self) -> None:
         """Close the thought and let the model answer."""
         self._engine.send(protocol.AnswerNow(id=self.id))
