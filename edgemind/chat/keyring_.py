@@ -62,13 +62,25 @@ class Asking:
         try:
             self._child: subprocess.Popen[bytes] | None = subprocess.Popen(
                 [sys.executable, "-m", "edgemind.chat.keyring_child", order, key_id],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
             )
         except OSError:
             self._child = None
+
+        if order != "forget":
+            self.go()
+
+    def go(self) -> None:
+        """Let the child do it. ``forget`` waits for this: it is started before the jail, and meant only once what
+        makes the secret useless is on the disk."""
+        if self._child is not None and self._child.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._child.stdin.write(b"go\n")
+                self._child.stdin.flush()
+            self._began = time.monotonic()
 
     def ready(self) -> bool:
         """Whether ``result`` would not wait."""
@@ -93,7 +105,7 @@ class Asking:
         word, _, rest = said.strip().partition(b" ")
         if word == b"ok":
             with contextlib.suppress(binascii.Error):
-                return Answer(secret=bytearray(binascii.unhexlify(rest)))
+                return Answer(secret=bytearray(binascii.unhexlify(rest)) if rest else None)
         refusal: Refusal = "none" if word == b"none" else "missing" if word == b"missing" else "failed"
         return Answer(refusal=refusal)
 
@@ -109,7 +121,7 @@ def make(key_id: str) -> Asking:
 
 
 def forget(key_id: str) -> Asking:
-    """Have the secret taken out of the keyring; the answer has no secret and no refusal when that went well."""
+    """Have the secret taken out of the keyring after ``go``; the answer has no refusal when that went well."""
     return Asking("forget", key_id)
 
 

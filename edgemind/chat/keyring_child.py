@@ -1,6 +1,7 @@
 """The child process that talks to the system's keyring: one order, one line of answer, the end.
 
-It imports next to nothing of EdgeMind, so that it answers soon. Not for: importing it (``keyring_`` starts it).
+It waits for a line on standard input, and ends without one. It imports next to nothing, so that it answers soon.
+Not for: importing it (``keyring_`` starts it).
 """
 
 from __future__ import annotations
@@ -43,5 +44,5 @@ def _keeps_secrets(backend: object) -> bool:
     return _keeps_secrets(several[0]) if isinstance(several, list) and several else True
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.stdin.readline():
     os.write(1, (answer(*sys.argv[1:3]) + "\n").encode("ascii"))
