@@ -9,7 +9,6 @@ from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -20,6 +19,7 @@ from edgemind.tui.widgets.chip import counted
 
 Choice = Literal["cut", "summarise", "passages"]
 CHOICES: tuple[Choice, ...] = ("passages", "cut", "summarise")
+WORDS: dict[Choice, str] = {"passages": "Pick passages", "cut": "Cut", "summarise": "Summarise in parts"}
 
 
 class FitScreen(Dialog[Choice]):
@@ -60,25 +60,26 @@ class FitScreen(Dialog[Choice]):
             markup=False,
         )
         yield Static("", classes="gap")
-        yield OptionList(*(Option(row) for row in self._rows()), markup=False)
+        yield OptionList(*(Option(f"{number} {WORDS[one]}") for number, one in enumerate(CHOICES, 1)), markup=False)
+        yield Static("", classes="gap")
+        yield Static("", id="what", classes="note", markup=False)
 
-    def _rows(self) -> list[Content]:
+    def _said(self, choice: Choice) -> str:
         share = f"{min(100, 100 * self._room // max(1, self._tokens))} %"
         requests = f"{self._parts:,} requests" if self._parts else "several requests"
-        said = {
-            "passages": ("Pick passages", "the parts that fit your question best; the sources stand beside the answer"),
-            "cut": ("Cut", f"only the beginning goes along: {share} of it"),
-            "summarise": ("Summarise in parts", f"the model reads all of it first: {requests}, which takes a while"),
-        }
-        return [
-            Content.assemble((f"{number} {said[choice][0]}: ", "bold"), said[choice][1])
-            for number, choice in enumerate(CHOICES, 1)
-        ]
+        return {
+            "passages": "The parts that fit your question best go along; their sources stand beside the answer.",
+            "cut": f"Only the beginning goes along: {share} of it.",
+            "summarise": f"The model reads all of it first, in {requests}; that takes a while.",
+        }[choice]
+
+    def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
+        self.query_one("#what", Static).update(self._said(CHOICES[message.option_index]))
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
         options.highlighted = 0
-        options.focus()
+        options.focus(scroll_visible=False)
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         self.dismiss(CHOICES[message.option_index])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -27,12 +28,16 @@ class Body(VerticalScroll, can_focus=False):
     """As high as what it holds, as long as that fits."""
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        chrome = 2 if viewport.height < SHORT else 4
+        chrome = 2 if viewport.height < SHORT else 4 if viewport.height < HIGH else 5
         return min(super().get_content_height(container, viewport, width), max(1, viewport.height - chrome))
 
 
 SHORT = 8
 """Below this many rows a dialog has no border."""
+NARROW = 60
+"""Below this many columns there is room for the necessary only."""
+HIGH = 16
+"""From this many rows on there is room for gaps."""
 
 
 class Dialog(ModalScreen[T | None], Generic[T]):
@@ -45,7 +50,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 60%; }
     Dialog > #box {
-        width: 76;
+        width: 84;
         max-width: 100%;
         height: auto;
         max-height: 100%;
@@ -59,14 +64,16 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     Dialog #problem { display: none; height: auto; max-height: 2; color: $text-error; }
     Dialog #hints { height: 1; color: $text-muted; link-style: none; link-style-hover: bold; link-color: $text-muted;
         link-background-hover: $panel; link-color-hover: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
+    Dialog.-high Body { margin: 0 0 1 0; }
     Dialog.-bare > #box { border: none; padding: 0; }
     Dialog .note { height: auto; color: $text-muted; }
+    Dialog.-bare .note { display: none; }
     Dialog .gap { height: 1; }
     Dialog.-low .gap { display: none; }
     """
 
-    VERTICAL_BREAKPOINTS = [(0, "-bare"), (SHORT, "-low"), (16, "-high")]  # noqa: RUF012
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-bare"), (SHORT, "-low"), (HIGH, "-high")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),
@@ -77,16 +84,20 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     HEADING: ClassVar[str] = ""
     HINTS: ClassVar[tuple[tuple[str, str, str], ...]] = (("enter", "ok", "main"), ("esc", "leave", "leave"))
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._hints = self.HINTS
+
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = Content(f" {self.HEADING} ") if self.HEADING else None
+            box.border_title = Content(self.HEADING) if self.HEADING else None
             with Body():
                 yield from self.body()
             yield Static("", id="problem", markup=False)
             yield Static("", id="hints", markup=False)
 
     def on_mount(self) -> None:
-        self.hint(self.HINTS)
+        self.hint(self._hints)
 
     def body(self) -> ComposeResult:
         """What stands in the box."""
@@ -96,13 +107,18 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         """What enter does."""
 
     def hint(self, hints: tuple[tuple[str, str, str], ...]) -> None:
-        """The keys in the last line, each one a button for the mouse too."""
+        """The keys in the last line, each one a button for the mouse too; in a narrow terminal only what acts."""
+        self._hints = hints
         parts: list[Content | str] = []
         for key, words, action in hints:
-            parts += [" · "] if parts else []
-            link = Style.from_meta({"@click": f"screen.{action}"}) if action else Style()
-            parts.append(Content.assemble((key, "bold"), f" {words}").stylize(link))
+            if action or self.app.size.width >= NARROW:
+                parts += [" · "] if parts else []
+                link = Style.from_meta({"@click": f"screen.{action}"}) if action else Style()
+                parts.append(Content.assemble((key, "bold"), f" {words}").stylize(link))
         self.query_one("#hints", Static).update(Content.assemble(*parts))
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.hint(self._hints)
 
     def complain(self, text: str) -> None:
         """Say what is wrong, in the line above the keys; an empty text takes it away."""

@@ -136,6 +136,7 @@ def problem_with(path: Path) -> str:
 class PathScreen(Dialog[Path]):
     """Asks for one existing file, with completion: what to import, what to attach."""
 
+    HEADING = "Choose a file"
     HINTS = (("enter", "takes it", "main"), ("tab", "completes", ""), ("esc", "leaves", "leave"))
 
     def __init__(self, title: str, *, folder: Path | None = None, note: str = "", any_file: bool = False) -> None:

@@ -26,23 +26,23 @@ class Number:
 
 
 LENGTHS = (
-    Number("thinking_budget", "Thinking budget", "tokens of thought; empty: no limit", sampling=False),
-    Number("max_tokens", "Longest answer", "tokens with the thought; empty: no limit", sampling=False),
+    Number("thinking_budget", "Thinking budget", "tokens of thought", sampling=False),
+    Number("max_tokens", "Longest answer", "tokens, thought included", sampling=False),
 )
 SAMPLING = (
-    Number("temperature", "Temperature", "0 always takes the likeliest token"),
-    Number("top_k", "Top-k", "only the k likeliest tokens; 0: all"),
-    Number("top_p", "Top-p", "likeliest tokens up to this sum; 1: all"),
-    Number("min_p", "Min-p", "at least this share of the likeliest; 0: all"),
+    Number("temperature", "Temperature", "0: always the likeliest token"),
+    Number("top_k", "Top-k", "the k likeliest tokens; 0: all"),
+    Number("top_p", "Top-p", "likeliest up to this sum; 1: all"),
+    Number("min_p", "Min-p", "this share of the likeliest; 0: all"),
     Number("typical_p", "Typical-p", "locally typical sampling; 1: off"),
     Number("repeat_penalty", "Repeat penalty", "1: none"),
     Number("presence_penalty", "Presence penalty", "0: none"),
     Number("frequency_penalty", "Frequency penalty", "0: none"),
-    Number("penalty_last_n", "Penalties look back", "tokens; -1: the whole context"),
+    Number("penalty_last_n", "Penalty window", "tokens; -1: the whole context"),
     Number("dry_multiplier", "DRY multiplier", "against repeated passages; 0: off"),
     Number("dry_base", "DRY base", "growth with the repeated length"),
-    Number("dry_allowed_length", "DRY allowed length", "tokens that may repeat"),
-    Number("dry_penalty_last_n", "DRY looks back", "tokens; -1: the whole context"),
+    Number("dry_allowed_length", "DRY free length", "tokens that may repeat"),
+    Number("dry_penalty_last_n", "DRY window", "tokens; -1: the whole context"),
     Number("xtc_probability", "XTC probability", "leave out likely tokens; 0: off"),
     Number("xtc_threshold", "XTC threshold", "what counts as likely"),
     Number("mirostat", "Mirostat", "0: off, or version 1 or 2"),
@@ -95,7 +95,7 @@ def built(values: dict[Number, Any], before: Parameters, thinking: str, confiden
 def default_of(number: Number, model: Sampling | None) -> str:
     """The model's own value, for the empty field; empty when it has none."""
     value = getattr(model, number.name, None) if number.sampling and model is not None else None
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:g} (model)"
 
 
 def _model(number: Number) -> Any:

@@ -38,10 +38,11 @@ class PassphraseScreen(Dialog[Passphrases]):
     """
 
     DEFAULT_CSS = """
-    PassphraseScreen #strength { height: auto; padding: 0 0 0 20; color: $text-muted; }
+    PassphraseScreen #strength { height: auto; padding: 0 0 0 18; color: $text-muted; }
     PassphraseScreen.-narrow #strength { padding: 0; }
     """
 
+    HEADING = "Passphrase of the history"
     HINTS = (("enter", "next field, then saves", "main"), ("↑↓", "field", ""), ("esc", "leaves", "leave"))
 
     class Applied(Message):
@@ -62,8 +63,7 @@ class PassphraseScreen(Dialog[Passphrases]):
         self._busy = False
 
     def body(self) -> ComposeResult:
-        words = "Change the passphrase" if self._change else "Set a passphrase"
-        yield Static(f"{words} of the history. Nobody can restore a forgotten one.", classes="note", markup=False)
+        yield Static("It unlocks the history. Nobody can restore a forgotten one.", classes="note", markup=False)
         yield Static("", classes="gap")
         if self._change:
             yield Row("Passphrase now", self._long(self._old))

@@ -50,6 +50,7 @@ class PersonasScreen(Dialog["Persona"]):
 
     DEFAULT_CSS = """
     PersonasScreen OptionList { height: auto; border: none; padding: 0; background: $surface; }
+    PersonasScreen OptionList { text-wrap: nowrap; text-overflow: ellipsis; }
     PersonasScreen OptionList:focus { border: none; }
     """
 

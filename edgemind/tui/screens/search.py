@@ -36,7 +36,7 @@ class SearchScreen(Dialog["Hit"]):
 
     DEFAULT_CSS = """
     SearchScreen > #box { height: 100%; width: 100; }
-    SearchScreen Body { height: 1fr; overflow: hidden; }
+    SearchScreen Body, SearchScreen.-high Body { height: 1fr; overflow: hidden; margin: 0; }
     SearchScreen OptionList { height: 1fr; border: none; padding: 0; background: $surface; scrollbar-size-vertical: 1; }
     SearchScreen OptionList:focus { border: none; }
     SearchScreen #said { height: 1; color: $text-muted; }
@@ -163,6 +163,8 @@ def snippet(hit: Hit, width: int) -> Content:
     begin = 0
     if spans and spans[0][1] > width * 2 // 3:
         begin = max(0, spans[0][0] - width // 4)
+        space = text.find(" ", begin, spans[0][0])
+        begin = space + 1 if space >= 0 else begin
     parts: list[tuple[str, str]] = [("…", "dim")] if begin else []
     at = begin
     for first, last in spans:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgemind.chat.types import Chat, Parameters, Persona
     from edgemind.engine.events import Sampling
 
-THINKING = (("auto", "as the model does"), ("on", "on"), ("off", "off"))
+THINKING = (("auto", "auto"), ("on", "on"), ("off", "off"))
 ON_OFF = (("off", "off"), ("on", "on"))
 OWN = "model's own"
 NO_PERSONA = "\x00"
@@ -45,7 +45,7 @@ class Row(Horizontal):
 
     DEFAULT_CSS = """
     Row { height: 1; }
-    Row > .label { width: 20; color: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
+    Row > .label { width: 18; max-width: 45%; padding: 0 1 0 0; text-wrap: nowrap; text-overflow: ellipsis; }
     Row > Line { width: 1fr; max-width: 16; }
     Row > Line.-long { max-width: 100%; }
     Row > .beside { width: 1fr; padding: 0 0 0 2; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }

@@ -30,7 +30,7 @@ class Strength:
 
 
 _LEVELS = (
-    (0.0, "Four or five words that do not belong together make a good one."),
+    (0.0, "Four or five unrelated words make a good one."),
     (1.0, "very weak: the first thing anybody tries"),
     (28.0, "weak: holds against a person, not against a program"),
     (40.0, "fair: another word makes it good"),
