@@ -13,8 +13,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from edgemind.tui.widgets.markdown.blocks import Block
 from edgemind.tui.widgets.markdown.lines import Line, Piece, safe
-from edgemind.tui.widgets.markdown.views import VerbatimView
+from edgemind.tui.widgets.markdown.views import Guesses, VerbatimView, no_guesses
 
 LEXERS = {
     "bash": "BashLexer", "sh": "BashLexer", "shell": "BashLexer", "zsh": "BashLexer", "c": "CLexer", "h": "CLexer",
@@ -130,7 +131,7 @@ def _line(found: Any, text: str, state: _State) -> tuple[list[Span], _State]:
         tokens = list(_tokens(found, text[start:] + "\n", stack))
         for opener, closer in _CLOSERS:
             place = text.find(opener, start)
-            if place < 0 or opener == closer == "`" and text.count("`", start) % 2 == 0:
+            if place < 0 or (opener == closer == "`" and text.count("`", start) % 2 == 0):
                 continue
             if found.name == "Bash" or _covers(tokens, place - start, len(text) - start):
                 continue
@@ -221,9 +222,8 @@ def _move(stack: list[str], new_state: Any) -> None:
 
 
 def _is_extended(found: Any) -> bool:
-    from pygments.lexer import ExtendedRegexLexer
-
-    return isinstance(found, ExtendedRegexLexer)
+    """Whether its actions want a context of their own."""
+    return any(base.__name__ == "ExtendedRegexLexer" for base in type(found).__mro__)
 
 
 _looks: dict[Any, str] = {}
@@ -273,11 +273,15 @@ def _look_of(kind: str) -> str:
 class CodeView(VerbatimView):
     """A code block: its language above it, its lines on a ground of their own, long ones wrapped."""
 
+    def __init__(self, block: Block, guesses: Guesses = no_guesses) -> None:
+        super().__init__(block, guesses)
+        self._highlighter = Highlighter("")
+
     def _reset(self) -> None:
         super()._reset()
         language = self.block.info.split(maxsplit=1)[0].lower().strip("{}.,:") if self.block.info.strip() else ""
         self._language = language
-        if not hasattr(self, "_highlighter") or self._highlighter.language != language:
+        if self._highlighter.language != language:
             self._highlighter = Highlighter(language)
 
     @property
@@ -299,7 +303,9 @@ class CodeView(VerbatimView):
         return max(1, self._room - 2)
 
     def _update(self) -> int:
-        return super()._update() + 1 if self._rows else (super()._update(), 0)[1]
+        is_new = not self._rows
+        first = super()._update()
+        return 0 if is_new else first + 1
 
     def _body(self, number: int) -> Line:
         if number == 0:

@@ -256,7 +256,7 @@ class _Reader:
         address = match[0].rstrip("?!.,:*_~'\"")
         while address.endswith(")") and address.count(")") > address.count("("):
             address = address[:-1].rstrip("?!.,:*_~'\"")
-        if "." not in address[4:] and "://" not in address or len(address) <= len("www."):
+        if ("." not in address[4:] and "://" not in address) or len(address) <= len("www."):
             self._add(match[0][:4], match.start(), match.start() + 4)
             return match.start() + 4
         stop = match.start() + len(address)
