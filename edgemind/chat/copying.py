@@ -87,7 +87,7 @@ def renamed(whole: Whole) -> Whole:
     )
 
 
-def all_ids(connection: Connection) -> Sequence[str]:
+def all_ids(connection: Connection) -> list[str]:
     """Of every chat, oldest first."""
     return [row[0] for row in connection.execute("SELECT id FROM chats ORDER BY seq").fetchall()]
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from edgemind.chat import migrations, schema
+from edgemind.chat.problems import HistoryDamaged, HistoryInUse, HistoryNotSaving
 from edgemind.errors import HistoryProblem
 
 READERS = 2
@@ -231,24 +232,51 @@ class Database:
             raise _sentence(str(problem)) from problem
 
 
-_SENTENCES = (
-    ("full", "The disk is full: the history cannot be saved.", "Free some space; the next message is saved again."),
+_SENTENCES: tuple[tuple[str, type[HistoryProblem], str, str], ...] = (
+    (
+        "full",
+        HistoryNotSaving,
+        "The disk is full: the history cannot be saved.",
+        "Free some space; the next message is saved again.",
+    ),
     (
         "readonly",
+        HistoryNotSaving,
         "The history cannot be written: its disk or folder is read-only.",
         "Make it writable, or go on without saving: edgemind chat --ephemeral",
     ),
-    ("locked", "Another program is writing to the history and does not end.", "Close it, and try again."),
-    ("interrupted", "The history is closed.", "Start edgemind again to open it."),
-    ("not a database", "The history is damaged, or the key does not fit.", "Try: edgemind history restore"),
-    ("malformed", "The history is damaged.", "Try: edgemind history restore"),
-    ("i/o error", "The disk does not read or write the history.", "Look at the disk, and keep a copy of the folder."),
-    ("unable to open", "The history cannot be opened.", "Look whether its folder is there and can be written."),
+    (
+        "locked",
+        HistoryInUse,
+        "Another program is writing to the history and does not end.",
+        "Close it, and try again.",
+    ),
+    ("interrupted", HistoryProblem, "The history is closed.", "Start edgemind again to open it."),
+    (
+        "not a database",
+        HistoryDamaged,
+        "The history is damaged, or the key does not fit.",
+        "Try: edgemind history restore",
+    ),
+    ("malformed", HistoryDamaged, "The history is damaged.", "Try: edgemind history restore"),
+    (
+        "i/o error",
+        HistoryNotSaving,
+        "The disk does not read or write the history.",
+        "Look at the disk, and keep a copy of the history's folder.",
+    ),
+    (
+        "unable to open",
+        HistoryNotSaving,
+        "The history cannot be opened.",
+        "Look whether its folder is there and can be written.",
+    ),
 )
+"""What SQLite says (https://sqlite.org/rescode.html), what it is, the sentence and the hint."""
 
 
 def _sentence(said: str) -> HistoryProblem:
-    for word, message, hint in _SENTENCES:
+    for word, kind, message, hint in _SENTENCES:
         if word in said.lower():
-            return HistoryProblem(message, hint)
+            return kind(message, hint)
     return HistoryProblem(f"The history cannot be used: {said}.", "Try: edgemind history status")

@@ -215,6 +215,11 @@ class History:
         with self._reading() as connection:
             return chats.find(connection, text)
 
+    def ids(self) -> list[str]:
+        """Of all chats, the oldest first."""
+        with self._reading() as connection:
+            return copying.all_ids(connection)
+
     def whole(self, chat_id: str) -> Whole:
         """A chat with all its messages and the text of its attachments."""
         with self._reading() as connection:
