@@ -76,7 +76,7 @@ class Guesses:
         return [Guess(start, start + len(body), len(self.words) - 1)]
 
     def alternatives(self, number: int) -> list[tuple[str, float]]:
-        """What a guessed word said and might have said instead, each with its probability; the first is what it said."""
+        """What a guessed word said and might have said, each with its probability; the first is what it said."""
         return alternatives(self.words[number])
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgemind.terminal import clean_line
+from edgemind.tui.widgets import message_notes
 from edgemind.tui.widgets.confidence import Guesses
 from edgemind.tui.widgets.markdown.document import Document
 from edgemind.tui.widgets.markdown.lines import EMPTY, Guess, Line, Piece, cropped, width_of, wrap
@@ -19,7 +20,6 @@ from edgemind.tui.widgets.thought import Thought
 if TYPE_CHECKING:
     from edgemind.chat.live import Delta
     from edgemind.chat.types import Turn
-    from edgemind.engine.events import ContextTrimmed
 
 WIDEST = 110
 """Cells of a line of text; longer ones are hard to read."""
@@ -163,7 +163,7 @@ class MessageItem(Item):
             found = self._guesses.feed(delta.confidence, self._text)
             self.document.guess(found, self._guesses.known)
         self._rate, self._tokens = delta.rate, delta.tokens
-        status = _status(delta) if not self._text and not self.thought.streaming else ""
+        status = message_notes.status(delta) if not self._text and not self.thought.streaming else ""
         if status != self._status:
             self._status, self._stale = status, True
 
@@ -285,7 +285,7 @@ class MessageItem(Item):
 
     def _moved(self, parts: list[Part], height: int) -> int:
         """The first line that belongs to another section than before."""
-        for old, new in zip(self._parts, parts):
+        for old, new in zip(self._parts, parts, strict=False):
             if old != new:
                 return min(old.top, new.top)
         return min(self.height, height) - 1 if self._parts else 0
@@ -414,7 +414,7 @@ class MessageItem(Item):
         for info in self.turn.attachments:
             tokens = f", {info.tokens:,} tokens" if info.tokens is not None else ""
             given = {"cut": ", only its beginning", "summary": ", summarised", "passages": ", passages of it"}
-            facts = f"  {_size(info.size)}{tokens}{given.get(info.treatment, '')}"
+            facts = f"  {message_notes.size_words(info.size)}{tokens}{given.get(info.treatment, '')}"
             name = cropped(f"▤ {clean_line(info.name)}", width)
             lines.append(Line((Piece(name, "attachment"), Piece(cropped(facts, width - width_of(name)), "figures"))))
         return lines
@@ -422,7 +422,7 @@ class MessageItem(Item):
     def _trimmed_lines(self, width: int) -> list[Line]:
         if self._trimmed is None:
             return []
-        return [*plain(trimmed_words(self._trimmed), width, "note"), EMPTY]
+        return [*plain(message_notes.trimmed(self._trimmed), width, "note"), EMPTY]
 
     def _after_lines(self, width: int) -> list[Line]:
         lines: list[Line] = []
@@ -435,7 +435,7 @@ class MessageItem(Item):
                 more = Piece(" …", "passage") if row == PASSAGE_LINES - 1 and len(shown) > PASSAGE_LINES else Piece("")
                 lines.append(Line((Piece("    "), *pieces, more)))
         if not self.live and not self.is_user:
-            for text, look, mark in _ending(self.turn):
+            for text, look, mark in message_notes.ending(self.turn):
                 if lines:
                     lines.append(EMPTY)
                 lines += [
@@ -443,50 +443,3 @@ class MessageItem(Item):
                     for pieces in wrap([Piece(clean_line(text), look)], width)
                 ]
         return lines
-
-
-def _ending(turn: Turn) -> list[tuple[str, str, object]]:
-    """What is said under an answer that did not simply end, with its look and what a click on it asks for."""
-    if turn.state == "stopped":
-        return [("■ stopped  (ctrl+g goes on, ctrl+r answers again)", "note", ("continue", 0))]
-    if turn.state == "cut":
-        return [("✂ cut off: the limit of tokens is reached  (ctrl+g goes on)", "note-warning", ("continue", 0))]
-    if turn.state == "interrupted":
-        words = "EdgeMind ended while this was written  (ctrl+g goes on, ctrl+r answers again)"
-        return [(f"■ {words}", "note-warning", ("retry", 0))]
-    if turn.state == "failed":
-        words = turn.error or "the answer failed"
-        return [(f"✗ {words}  (ctrl+r tries again)", "note-error", ("retry", 0))]
-    return []
-
-
-def trimmed_words(trimmed: ContextTrimmed) -> str:
-    """``ContextTrimmed`` as a sentence."""
-    turns = (
-        "the oldest message was"
-        if trimmed.dropped_turns == 1
-        else f"{trimmed.dropped_turns} of the oldest messages were"
-    )
-    return (
-        f"⋯ {turns} left out from here on ({trimmed.dropped_tokens:,} tokens): "
-        f"the context holds {trimmed.context_limit:,} tokens"
-    )
-
-
-def _status(delta: Delta) -> str:
-    """What goes on before anything is said."""
-    if delta.note:
-        return clean_line(delta.note)
-    if delta.phase == "loading":
-        return f"loading the model, {delta.loading:.0%}" if delta.loading else "loading the model"
-    if delta.phase == "prompt":
-        if delta.prompt_total - delta.prompt_cached >= 64:
-            return f"reading, {delta.prompt_done:,} of {delta.prompt_total:,} tokens"
-        return "reading"
-    return "writing" if delta.phase == "answer" else ""
-
-
-def _size(size: int) -> str:
-    if size < 1000:
-        return f"{size} B"
-    return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"

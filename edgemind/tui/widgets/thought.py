@@ -1,7 +1,7 @@
 """A thought as lines: numbered steps as they form, the figures above them, folded to one line when it is over.
 
-While it streams only the newest steps are shown, the finished ones by their first line; unfolded it is all there. What a
-step costs is its own text, however many there are. Not for: the answer, keys.
+While it streams only the newest steps are shown, finished ones by their first line; unfolded it is all there. A step
+costs what its own text costs, however many there are. Not for: the answer, keys.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ class Thought:
         return self._tops[step] if 0 <= step < len(self._tops) else 0
 
     def find(self, words: str, *, keep: bool = False) -> int:
-        """Look for ``words``, without regard to case; the number of hits. ``keep``: stay at the hit that is looked at."""
+        """Look for ``words``, whatever their case; the number of hits. ``keep``: the same words, stay at the hit."""
         if not keep:
             self._needle = re.compile(re.escape(words), re.IGNORECASE) if words else None
             self.hit = -1

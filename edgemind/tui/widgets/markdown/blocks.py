@@ -1,6 +1,6 @@
 """Lines into blocks, as they come: paragraphs, headings, lists, quotes, code, tables, rules; after CommonMark and GFM.
 
-A block is a leaf that knows the quotes and list items it stands in, so that a list of any length is many small blocks and
+A block is a leaf that knows the quotes and list items it stands in, so a list of any length is many small blocks and
 only the last block ever changes. A line that is not complete yet takes part as soon as no later character can make it
 something else, and is held back until then, so that no half of a mark is ever shown as text.
 Kept simple on purpose: link definitions and HTML stay text; a line end inside a paragraph is a line end.
@@ -78,7 +78,8 @@ _HTML = re.compile(
     re.IGNORECASE,
 )
 _UNDECIDED = re.compile(
-    r"(?: {0,3}(?:#{1,6}|[-+*]|\d{1,9}[.)]?|`{1,2}|~{1,2}|</?[a-zA-Z0-9]{0,12}|<!-?|=+|>|(?:[*_-][ \t]*)+|`{3,}[^`]*|~{3,}.*)|"
+    r"(?: {0,3}(?:#{1,6}|[-+*]|\d{1,9}[.)]?|`{1,2}|~{1,2}|</?[a-zA-Z0-9]{0,12}|<!-?|=+|>|(?:[*_-][ \t]*)+|`{3,}[^`]*|"
+    r"~{3,}.*)|"
     r"[ \t]*|[|:\- \t]+)$"
 )
 _TASK = re.compile(r"\[[ xX]?\]?[ \t]*$")

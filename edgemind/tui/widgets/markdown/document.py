@@ -88,7 +88,9 @@ class Document:
     @property
     def code(self) -> list[tuple[int, str]]:
         """The code blocks: the line each begins at, and its text as the model wrote it."""
-        return [(top, view.source) for top, view in zip(self._tops, self._views) if isinstance(view, CodeView)]
+        return [
+            (top, view.source) for top, view in zip(self._tops, self._views, strict=False) if isinstance(view, CodeView)
+        ]
 
     @property
     def is_waiting(self) -> bool:
@@ -140,7 +142,9 @@ class Document:
     def _between(self, index: int) -> Line:
         """The empty line after block ``index``: quotes that go on are drawn through."""
         shared: list[Piece] = []
-        for one, other in zip(self._views[index].block.containers, self._views[index + 1].block.containers):
+        for one, other in zip(
+            self._views[index].block.containers, self._views[index + 1].block.containers, strict=False
+        ):
             if one is not other or not isinstance(one, Quote):
                 break
             shared.append(Piece("▌ ", "quote-bar"))

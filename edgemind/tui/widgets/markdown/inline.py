@@ -1,4 +1,4 @@
-"""Emphasis, code spans, links and line ends inside one block of text, after CommonMark 0.31 with ``~~`` and bare addresses.
+"""Emphasis, code spans, links and line ends inside a block of text: CommonMark 0.31 with ``~~`` and bare addresses.
 
 ``read`` turns text into runs that know where they stand in it. With ``final=False`` the text is still growing: what is
 opened and not closed yet is shown as if it were closed at the end, and marks that may still become something else wait.

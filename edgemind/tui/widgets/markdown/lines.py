@@ -77,7 +77,7 @@ def marked(text: str, look: str, source: int, guesses: Sequence[Guess], mark: ob
 
 
 def breaks(text: str, width: int) -> list[tuple[int, int]]:
-    """Where the lines of ``text`` are: ``(start, end)`` each, at most ``width`` cells; blanks at a break are in no line.
+    """Where the lines of ``text`` are: ``(start, end)``, at most ``width`` cells; blanks at a break are in no line.
 
     A newline ends a line. There is always at least one line. A word that is longer than a line is cut.
     """

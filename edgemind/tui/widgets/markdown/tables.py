@@ -1,8 +1,8 @@
 """Tables that fit: columns as wide as they need while there is room, wrapped cells when there is not, and each row as a
 small list of its own where even that would be unreadable.
 
-While rows still come, widths only grow, and once the table is full they are divided anew when the number of its rows has
-doubled, so that a long table costs what its rows cost. Not for: parsing rows (``blocks.cells``).
+While rows still come, widths only grow, and once the table is full they are divided anew when the number of rows has
+doubled, so a long table costs what its rows cost. Not for: parsing rows (``blocks.cells``).
 """
 
 from __future__ import annotations
@@ -129,11 +129,11 @@ class TableView(View):
 
     def _row_lines(self, row: Row, number: int) -> list[list[tuple[Piece, ...]]]:
         if self._widths:
-            return [wrap(cell, width) for cell, width in zip(row, self._widths)]
+            return [wrap(cell, width) for cell, width in zip(row, self._widths, strict=False)]
         if not number:
             return [[tuple(piece for cell in row for piece in (*cell, Piece("  ")))]]
         lines: list[tuple[Piece, ...]] = []
-        for title, cell in zip(self._cells[0], row):
+        for title, cell in zip(self._cells[0], row, strict=False):
             label = Piece("".join(piece.text for piece in title) + ": ", "table-head")
             lines += wrap([label, *cell], self._room)
         return [lines or [()]]
@@ -178,11 +178,11 @@ def _share(ideal: list[int], least: list[int], room: int) -> list[int]:
     """Widths that sum up to ``room``: each column its longest word if there is room for that, the rest by need."""
     count = len(ideal)
     fair = room // count
-    widths = [min(want, max(word, 3)) for want, word in zip(ideal, least)]
+    widths = [min(want, max(word, 3)) for want, word in zip(ideal, least, strict=False)]
     if sum(widths) > room:
         widths = [min(width, fair) for width in widths]
     while (left := room - sum(widths)) > 0:
-        need = [want - width for want, width in zip(ideal, widths)]
+        need = [want - width for want, width in zip(ideal, widths, strict=False)]
         total = sum(need)
         if total <= 0:
             break

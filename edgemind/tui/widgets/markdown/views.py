@@ -146,7 +146,7 @@ class View:
         starts, lines = self.block.starts, self.block.lines
         if len(starts) == 1:
             return starts[0] + place
-        for start, line in zip(starts, lines):
+        for start, line in zip(starts, lines, strict=False):
             if place <= len(line):
                 return start + place
             place -= len(line) + 1
@@ -228,7 +228,7 @@ def _box(block: Block) -> str:
 
 
 def _first_difference(before: Sequence[object], after: Sequence[object]) -> int:
-    for number, (old, new) in enumerate(zip(before, after)):
+    for number, (old, new) in enumerate(zip(before, after, strict=False)):
         if old != new:
             return number
     return min(len(before), len(after)) if len(before) != len(after) else len(after)
