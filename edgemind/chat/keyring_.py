@@ -125,16 +125,13 @@ def forget(key_id: str) -> Asking:
     return Asking("forget", key_id)
 
 
-def needed(asking: Asking, wait: float = WAIT) -> bytearray:
+def needed(asking: Asking, what: str = "The history cannot be opened") -> bytearray:
     """The secret.
 
     Raises:
-        HistoryProblem: the keyring does not give it.
+        HistoryProblem: the keyring does not give it; ``what`` says what does not work then.
     """
-    answer = asking.result(wait)
+    answer = asking.result()
     if answer.secret is None:
-        raise HistoryProblem(
-            f"The history cannot be opened: {answer.reason or WORDS['failed']}.",
-            "Unlock the keyring and try again, or restore a backup: edgemind history restore FILE",
-        )
+        raise HistoryProblem(f"{what}: {answer.reason or WORDS['failed']}.", "Unlock the keyring, and try again.")
     return answer.secret

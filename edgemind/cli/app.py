@@ -17,6 +17,7 @@ from edgemind.cli import (
     alias,
     bench,
     catalog,
+    chat,
     completion,
     console,
     convert,
@@ -25,6 +26,7 @@ from edgemind.cli import (
     doctor,
     eval_,
     export,
+    history,
     import_,
     list_,
     login,
@@ -51,6 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 run.register(app)
+chat.register(app)
 doctor.register(app)
 for family in (
     recommend,
@@ -65,6 +68,7 @@ for family in (
     import_,
     export,
     store,
+    history,
     quantize,
     quality,
     login,
@@ -115,7 +119,7 @@ def main() -> int:
     console.prepare_streams()
     if completion.is_asked():
         return completion.answer_shell(app)
-    arguments = sys.argv[1:] or ["--help"]
+    arguments = sys.argv[1:] or (["chat"] if chat.is_possible() else ["--help"])
     if sys.stdout is None:
         report(UsageError("Standard output is closed, so an answer has nowhere to go.", "Leave out `>&-`."))
         return EXIT_CLOSED_OUTPUT

@@ -195,12 +195,24 @@ def delete(
         if not yes:
             _ask(doomed)
         found.delete_chat(*(row.id for row in doomed))
+        aside = _set_aside(found.vault.folder)
     if json_output:
         console.out_json({"deleted": [row_object(row) for row in doomed]})
     else:
         count = len(doomed)
         console.out(f"Deleted {count} chat{'' if count == 1 else 's'}.\n")
+        if aside:
+            console.err(f"Histories that were set aside are left as they are, in {aside[0].parent}\n")
     return 0
+
+
+def _set_aside(folder: Path) -> list[Path]:
+    from edgemind.chat import recovery
+
+    try:
+        return sorted((folder / recovery.ASIDE).iterdir())
+    except OSError:
+        return []
 
 
 def _ask(doomed: list[ChatRow]) -> None:
@@ -242,7 +254,7 @@ def status(
     passphrase_stdin: PassphraseStdin = False,
     json_output: Json = False,
 ) -> int:
-    """Say how the history is kept, what opens it, and what copies there are."""
+    """Say how the history is kept, what opens it, what copies there are."""
     place = vault()
     flaws = None
     if check:
@@ -260,16 +272,11 @@ def status(
 
 def gather(folder: Path, flaws: list[str] | None = None) -> dict[str, Any]:
     """The state as plain values."""
-    from edgemind.chat import recovery, running, snapshots
+    from edgemind.chat import running, snapshots
     from edgemind.models.opening import shown
 
     place = vault()
     state = place.state()
-    aside = folder / recovery.ASIDE
-    try:
-        set_aside = sorted(shown(one) for one in aside.iterdir())
-    except OSError:
-        set_aside = []
     try:
         size = sum(one.stat().st_size for one in folder.glob("history.db*"))
     except OSError:
@@ -288,7 +295,7 @@ def gather(folder: Path, flaws: list[str] | None = None) -> dict[str, Any]:
         "snapshots": [
             {"name": one.name, "taken": one.taken, "size_bytes": one.size} for one in snapshots.listed(folder)
         ],
-        "set_aside": set_aside,
+        "set_aside": [shown(one) for one in _set_aside(folder)],
         "flaws": flaws,
     }
 

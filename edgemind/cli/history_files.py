@@ -135,10 +135,10 @@ def backup(
     passphrase_stdin: PassphraseStdin = False,
     json_output: Json = False,
 ) -> int:
-    """Write the whole history into one encrypted file, for another disk or machine.
+    """Write the whole history into one encrypted file.
 
-    It opens with what opens the history. Where that is the keyring alone, only this machine can open it, unless it is
-    given a passphrase of its own.
+    It is meant for another disk or machine, and opens with what opens the history. Where that is the keyring alone, only
+    this machine can open it, unless it is given a passphrase of its own.
     """
     from edgemind.models.sizes import human_bytes
 

@@ -43,7 +43,7 @@ def passphrase(
     passphrase_stdin: PassphraseStdin = False,
     json_output: Json = False,
 ) -> int:
-    """Set or change the passphrase of the history, or what else opens it.
+    """Set or change the passphrase, or what else opens the chats.
 
     The key of the history stays, so nothing has to be encrypted again, and until the new passphrase is on the disk the
     old one opens it. A passphrase that is lost cannot be found again by anyone. With --passphrase-stdin the first line
@@ -95,7 +95,7 @@ def _with_keyring(place: Vault, state: VaultState, access: Access) -> str:
     key_id = state.key_id or keys.new_key_id()
     asking = keyring_.make(key_id)
     shut()
-    secret = keyring_.needed(asking)
+    secret = keyring_.needed(asking, "The keyring cannot open the history")
     try:
         if state.kind == "none":
             place.create(keyring_secret=secret, key_id=key_id).lock()

@@ -18,6 +18,8 @@ import typer
 from tiny import tiny_model
 from tiny_checkpoint import tiny_checkpoint
 
+from edgemind.chat import keys
+from edgemind.chat.vault import Vault
 from edgemind.cli.app import app
 
 from .conftest import TIMEOUT, Command
@@ -68,6 +70,9 @@ class How:
 KEYRING = ("http.client", "urllib.request")
 """``keyring`` needs ``jaraco.context``, which has a helper for fetching archives."""
 
+PASSPHRASE = "correct horse battery"
+OPEN = ("--passphrase-file", "{folder}/passphrase")
+
 COMMANDS: dict[str, How] = {
     "alias": How(("m", "mine")),
     "bench": How(("--depth", "8", "--repeat", "1", "--threads", "1")),
@@ -82,6 +87,17 @@ COMMANDS: dict[str, How] = {
     "doctor": How(),
     "eval": How(("mine", "--families", "addition", "--count", "1", "--max-tokens", "2", "--threads", "1")),
     "export": How(("mine", "{folder}/stick")),
+    "history backup": How(("{folder}/backup", *OPEN)),
+    "history delete": How(("nothing", "--yes", *OPEN), code=10),
+    "history export": How(("--all", "{folder}/all.json", *OPEN)),
+    "history import": How(("{folder}/none.json", *OPEN), code=10),
+    "history list": How(OPEN),
+    "history lock": How(),
+    "history passphrase": How(("--new-passphrase-file", "{folder}/passphrase", *OPEN)),
+    "history restore": How(("{folder}/none", *OPEN), code=10),
+    "history search": How(("word", *OPEN)),
+    "history show": How(("nothing", *OPEN), code=10),
+    "history status": How(("--check", *OPEN)),
     "imatrix": How(("mine", "-o", "{folder}/m.gguf", "--chunks", "1", "--threads", "1")),
     "import": How(("{folder}/tiny.gguf", "--name", "second")),
     "list": How(),
@@ -135,11 +151,14 @@ class Watched:
 
 @pytest.fixture
 def home(edgemind: Command, tmp_path: Path) -> Command:
-    """One model in the store, one in a shared folder."""
+    """One model in the store, one in a shared folder, an empty history."""
     model = tiny_model(tmp_path / "tiny.gguf")
     assert edgemind("import", str(model), "--name", "mine").code == 0
     assert edgemind("export", "mine", str(tmp_path / "shared")).code == 0
     tiny_checkpoint(tmp_path / "checkpoint")
+    cheap = keys.Argon2(memory_kib=8 << 10, passes=1, lanes=1)
+    Vault(edgemind.home / "data" / "history").create(PASSPHRASE, cost=cheap).lock()
+    (tmp_path / "passphrase").write_text(f"{PASSPHRASE}\n")
     return edgemind
 
 
