@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from edgemind.cli import completion, console
+from edgemind.cli.shut_in import shut_in
 from edgemind.errors import UsageError
 
 EPILOG = "Keys and commands: f1 in the app. For one answer in a script or a pipe: edgemind run"
@@ -49,6 +50,7 @@ def chat(
     Without --model the one of the settings is used, else the model that comes with EdgeMind.
     """
     if not is_possible():
+        shut_in()
         why = "TERM says that this terminal cannot be drawn on" if console.is_terminal(sys.stdout) else "there is none"
         raise UsageError(
             f"The chat app needs a terminal, and {why}.", "For one answer without one: edgemind run 'your prompt'"

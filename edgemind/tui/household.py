@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from edgemind.chat.history import History
     from edgemind.chat.keyring_ import Asking
     from edgemind.chat.locking_policy import LockingPolicy
-    from edgemind.chat.vault import OpenVault, Vault
+    from edgemind.chat.open_vault import OpenVault
+    from edgemind.chat.vault import Vault
     from edgemind.settings import Settings
 
 Kept = Literal["opening", "encrypted", "unsaved", "memory", "off", "ephemeral", "trouble"]
@@ -126,7 +127,7 @@ class Household:
 
     def _enter(self, opened: OpenVault) -> None:
         """The vault is open: what was said in memory so far moves into it."""
-        from edgemind.chat.vault import HistoryNotSaving
+        from edgemind.chat.problems import HistoryNotSaving
 
         try:
             history = opened.history(app=True)

@@ -60,10 +60,11 @@ def launch(wishes: Wishes) -> Ended:
     engines.load(wishes.model)
     house = Household(engines, settings, vault=vault, asking=asking, ephemeral=wishes.ephemeral, model=wishes.model)
 
-    from edgemind.tui import crash, theme
+    from edgemind.tui import crash, terminal_input, theme
     from edgemind.tui.app import EdgemindApp
 
     crash.install()
+    terminal_input.install()
     app = EdgemindApp(house, first=wishes.first, utf8=theme.reads_utf8())
     try:
         said = app.run(mouse=settings.chat.mouse) or ""
@@ -79,7 +80,7 @@ def _vault(settings: Settings, wishes: Wishes) -> Vault | None:
         return None
     from edgemind.chat.vault import Vault
 
-    return Vault(clinic=settings.chat.clinic)
+    return Vault(clinic=settings.chat.clinic, keep=settings.chat.snapshots)
 
 
 def _ask_keyring(vault: Vault | None, settings: Settings) -> Asking | None:

@@ -115,9 +115,9 @@ class Answering(ChatBase):
             return
         from edgemind.tui.screens.export import PathScreen
 
-        self.app.push_screen(PathScreen("Attach a file"), self._attach)
+        self.app.push_screen(PathScreen("Attach a file"), self._attach_file)
 
-    def _attach(self, path: Any) -> None:
+    def _attach_file(self, path: Any) -> None:
         if path is not None:
             self.composer.add_attachment(path)
 

@@ -318,7 +318,7 @@ class ChatBase(Screen[None]):
     def show_facts(self) -> None:
         """Everything around the conversation, as it is now."""
         house = self.house
-        self.status.know(**house.facts(ephemeral=self._kept_out is not None), **self._context())
+        self.status.know(**house.facts(ephemeral=self._kept_out is not None), **self._tokens())
         if self.session and self.session.not_saving:
             self.status.know(history=f"not saved: {self.session.not_saving}", saved=False)
         chat = self.session.chat if self.session else None
@@ -333,7 +333,7 @@ class ChatBase(Screen[None]):
         )
         self.show_hints()
 
-    def _context(self) -> dict[str, int]:
+    def _tokens(self) -> dict[str, int]:
         """Of the branch that is shown, as its last answer left it."""
         info = self.house.engines.info
         limit = info.context_limit if info else 0

@@ -5,39 +5,40 @@ Not for: anything that is not in ``keys``.
 
 from __future__ import annotations
 
+import itertools
+import textwrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from edgemind.tui import keys
+from edgemind.tui.screens.dialog import Body, Dialog
 
 NARROW = 60
-"""Columns under which the command stands on a line of its own."""
+"""Columns under which everything stands on lines of its own."""
+
+COMMANDS = 20
+"""Columns for a slash command and what may follow it."""
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Left with escape, ``q`` or f1."""
 
     DEFAULT_CSS = """
     HelpScreen {
-        align: center middle;
-        #help { width: 92; max-width: 96%; height: 90%; border: round $primary; background: $surface; padding: 0 1; }
-        #help-title { height: 1; text-style: bold; color: $primary; }
-        #help-scroll { height: 1fr; scrollbar-size-vertical: 1; }
+        #box { width: 94; }
         #help-text { height: auto; }
-        #help-foot { height: 1; color: $foreground 60%; }
     }
-    HelpScreen.-short #help { height: 100%; max-width: 100%; border: none; }
-    HelpScreen.-narrow #help { width: 100%; max-width: 100%; }
     """
 
-    BINDINGS: ClassVar = [
-        Binding("escape,q,f1,question_mark", "dismiss", show=False),
+    HEADING = "Keys and commands"
+    HINTS = (("↑ ↓", "scroll", ""), ("esc", "leave", "leave"), ("ctrl+p", "has them all as commands", ""))
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,f1,question_mark", "leave", show=False),
         Binding("up,k", "scroll(-1)", show=False),
         Binding("down,j", "scroll(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
@@ -46,22 +47,14 @@ class HelpScreen(ModalScreen[None]):
         Binding("end,G", "edge(1)", show=False),
     ]
 
-    def compose(self) -> ComposeResult:
-        with Vertical(id="help"):
-            yield Static("Keys and commands", id="help-title", markup=False)
-            with VerticalScroll(id="help-scroll", can_focus=False):
-                yield Static(id="help-text")
-            yield Static("↑ ↓ scroll · esc leaves · every command is also in the palette, ctrl+p", id="help-foot",
-                         markup=False)  # fmt: skip
-
-    def on_mount(self) -> None:
-        self.query_one("#help-scroll", VerticalScroll).focus()
+    def body(self) -> ComposeResult:
+        yield Static(id="help-text", markup=False)
 
     def on_resize(self) -> None:
-        self.query_one("#help-text", Static).update(content(min(self.size.width, 92) - 4))
+        self.query_one("#help-text", Static).update(content(min(self.size.width, 94) - 6))
 
-    def _view(self) -> VerticalScroll:
-        return self.query_one("#help-scroll", VerticalScroll)
+    def _view(self) -> Body:
+        return self.query_one(Body)
 
     def action_scroll(self, step: int) -> None:
         self._view().scroll_relative(y=step, animate=False)
@@ -99,15 +92,22 @@ def content(width: int) -> Content:
 
 
 def _line(action: keys.Action, width: int) -> Content:
+    """Keys, words and command side by side, each in its column; on a narrow screen one under the other."""
     pressed = ", ".join(keys.shown(key) for key in action.keys)
     command = f"/{action.command} {action.argument}".strip() if action.command else ""
     if width < NARROW:
         ways = "  ".join(way for way in (pressed, command) if way)
-        return Content.assemble("  ", (ways, "bold $primary"), "\n    ", action.words)
-    line = [("  ", ""), (pressed.ljust(20), "bold $primary"), (" ", ""), (action.words, "")]
-    room = width - 23 - len(action.words) - len(command)
-    if command and room > 1:
-        line += [(" " * (room - 1), ""), (command, "$foreground 60%")]
-    elif command:
-        line += [(f"\n{' ' * max(0, width - len(command) - 1)}", ""), (command, "$foreground 60%")]
-    return Content.assemble(*line)
+        words = textwrap.wrap(action.words, max(10, width - 4))
+        return Content.assemble(
+            ("\n".join(f"  {line}" for line in textwrap.wrap(ways, max(10, width - 2))), "bold $primary"),
+            *(f"\n    {line}" for line in words),
+        )
+    sizes = (18, width - 2 - 18 - 2 - 2 - COMMANDS, COMMANDS)
+    columns = [textwrap.wrap(text, size) for text, size in zip((pressed, action.words, command), sizes, strict=True)]
+    lines: list[Content] = []
+    for parts in itertools.zip_longest(*columns, fillvalue=""):
+        key, said, typed = (part.ljust(size) for part, size in zip(parts, sizes, strict=True))
+        lines.append(
+            Content.assemble("  ", (key, "bold $primary"), "  ", said, "  ", (typed.rstrip(), "$foreground 60%"))
+        )
+    return Content("\n").join(lines)

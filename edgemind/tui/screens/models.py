@@ -8,51 +8,50 @@ Not for: fetching (no process that shows a chat can reach a network).
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Vertical
+from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from edgemind.errors import EdgemindError
 from edgemind.terminal import clean_line
+from edgemind.tui.screens.dialog import Dialog
 from edgemind.tui.widgets.status import human
 
 if TYPE_CHECKING:
-    from edgemind.chat.engines import Engines, InstalledModel
+    from edgemind.chat.engines import Engines
+    from edgemind.chat.installed import InstalledModel
 
 LOOK_EVERY = 3.0
 """Seconds between two looks at the store's folder."""
 
 
-class ModelsScreen(ModalScreen[str]):
+class ModelsScreen(Dialog[str]):
     """Dismissed with the name of the model to use, or ``None``."""
 
     DEFAULT_CSS = """
     ModelsScreen {
-        align: center middle;
-        #models { width: 84; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
-                  background: $surface; padding: 0 1; }
-        #models-title { height: 1; text-style: bold; color: $primary; }
+        #box { width: 84; }
         #models-list { height: auto; max-height: 16; border: none; background: $surface; padding: 0;
                        scrollbar-size-vertical: 1; }
         #models-list > .option-list--option-highlighted { background: $primary 30%; text-style: none; }
-        #models-said { height: auto; min-height: 1; margin-top: 1; color: $foreground 70%; }
-        #models-foot { height: 1; color: $foreground 60%; }
+        #models-said { height: auto; color: $text-muted; }
     }
-    ModelsScreen.-short #models { border: none; max-height: 100%; }
-    ModelsScreen.-short #models-said { margin-top: 0; max-height: 1; }
-    ModelsScreen.-narrow #models { width: 100%; max-width: 100%; }
     """
 
-    BINDINGS: ClassVar = [
-        Binding("escape,q,ctrl+o", "dismiss(None)", show=False),
+    HEADING = "Models on this machine"
+    HINTS = (("enter", "use it", "main"), ("u", "unload", "unload"), ("esc", "leave", "leave"))
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,ctrl+o", "leave", show=False),
         Binding("u", "unload", show=False),
     ]
 
@@ -62,12 +61,13 @@ class ModelsScreen(ModalScreen[str]):
         self._models: list[InstalledModel] = []
         self._stamp: object = None
 
-    def compose(self) -> ComposeResult:
-        with Vertical(id="models"):
-            yield Static("Models on this machine", id="models-title", markup=False)
-            yield OptionList(id="models-list", markup=False)
-            yield Static("Looking ...", id="models-said", markup=False)
-            yield Static("enter uses it · u unloads the one in memory · esc leaves", id="models-foot", markup=False)
+    def body(self) -> ComposeResult:
+        yield OptionList(id="models-list", markup=False)
+        yield Static("", classes="gap")
+        yield Static("Looking ...", id="models-said", markup=False)
+
+    def main(self) -> None:
+        self.query_one(OptionList).action_select()
 
     def on_mount(self) -> None:
         self.query_one(OptionList).focus()
@@ -145,7 +145,7 @@ def row(model: InstalledModel, width: int, *, used: bool) -> Content:
     name = clean_line(model.name)
     room = max(12, min(34, width - 2 - 22))
     if cell_len(name) > room:
-        name = set_cell_size(name, room - 1) + "…"
+        name = set_cell_size(name, room - 2) + "… "
     pieces: list[tuple[str, str]] = [mark, (set_cell_size(name, room), "bold" if used else "")]
     left = width - 2 - room - 10
     for text, style, size in columns:
@@ -157,13 +157,13 @@ def row(model: InstalledModel, width: int, *, used: bool) -> Content:
 
 
 def _stamp() -> object:
-    """Something that changes when a model comes or goes: names and times of the store's manifests."""
+    """Something that changes when a model comes or goes: names and times of manifests, and of files in this folder."""
     from edgemind.settings import paths
 
     found = []
-    for folder in sorted((paths().data / "models").glob("**/manifests")):
-        try:
-            found += [(entry.name, entry.stat().st_mtime_ns) for entry in folder.iterdir()]
-        except OSError:
-            continue
+    for folder in (paths().data / "models" / "manifests", Path.cwd()):
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            found += [
+                (entry.name, entry.stat().st_mtime_ns) for entry in entries if entry.name.endswith((".json", ".gguf"))
+            ]
     return sorted(found)
