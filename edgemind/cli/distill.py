@@ -62,7 +62,7 @@ Variants = Annotated[
     typer.Option(
         "--variant",
         metavar="NAME",
-        help="Compare with the same recipe no-teacher, no-targets, no-traces or no-curriculum.",
+        help="Compare with the same recipe no-teacher, no-start, no-targets, no-traces or no-curriculum.",
     ),
 ]
 Ablations = Annotated[bool, typer.Option("--ablations", help="Compare with all of these.")]

@@ -29,6 +29,7 @@ COLUMNS = (
 """Subjects of the table, and what they are called in it."""
 
 ABLATIONS = (
+    ("no-start", "start from the teacher's weights (random ones)"),
     ("no-targets", "soft targets (the teacher's traces, plain cross-entropy)"),
     ("no-traces", "traces (written solutions with the teacher's soft targets)"),
     ("no-curriculum", "curriculum (all levels mixed from the start)"),
@@ -226,7 +227,7 @@ def _self_knowledge(results: Mapping[str, Evaluation]) -> list[str]:
 
 def _trainings(facts: CardFacts, results: Mapping[str, Evaluation]) -> str:
     rows = [["trained", "parameters", "steps", "tokens", "time", "tokens a second"]]
-    names = {**dict(COLUMNS), **{subject: f"without {words.partition(' (')[0]}" for subject, words in ABLATIONS[:3]}}
+    names = {**dict(COLUMNS), **{subject: f"without {words.partition(' (')[0]}" for subject, words in ABLATIONS[:-1]}}
     for subject, training in facts.trainings.items():
         parameters = results[subject].parameters if subject in results else 0
         rate = f"{training.tokens / training.seconds:,.0f}" if training.seconds else ""

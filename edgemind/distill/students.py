@@ -1,12 +1,15 @@
-"""Where a network starts: a fresh shape, a checkpoint, or a smaller network grown; as a whole checkpoint folder.
+"""Where a network starts: a fresh shape, a checkpoint, its teacher cut down, or a smaller network grown.
 
-Not for: training it (``training``), writing tokenizers (``tokenizer_files``), how a network grows (``grow``).
+What comes out is a whole checkpoint folder.
+Not for: training it (``training``), writing tokenizers (``tokenizer_files``), how a network grows (``grow``) or is made
+smaller (``inheriting``, ``compress``).
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, Qwen3Config
 
+    from edgemind.distill.problems.base import Problem
+
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -30,6 +35,8 @@ TOKENIZER_FILES = (
     "merges.txt",
 )
 """Files of a checkpoint folder that belong to its tokenizer."""
+INHERITED = "inherited.json"
+"""Beside a checkpoint that was cut out of its teacher: which layers were kept, and the loss before and after."""
 THETA, EPSILON, DEVIATION = 10_000.0, 1e-6, 0.02
 """Of a fresh shape: base of the rotary positions (small contexts), RMSNorm's epsilon, spread of the first weights."""
 IN_GGUF = {
@@ -47,19 +54,30 @@ IN_GGUF = {
 }
 """What transformers calls the tensors of a block."""
 GROWABLE = "A network that can grow is a Qwen3 without biases and with tied embeddings, such as edgemind-nano."
+READABLE = "Name its checkpoint's folder; a GGUF file is read as a network when it is a Qwen3, such as edgemind-nano."
 
 
-def start_student(recipe: StudentRecipe, seed: int, into: Path, tokenizer: Path) -> Path:
+def start_student(
+    recipe: StudentRecipe,
+    seed: int,
+    into: Path,
+    tokenizer: Path,
+    teacher: Path | None = None,
+    problems: Sequence[Problem] = (),
+) -> Path:
     """Write the network that training starts from to ``into``, a checkpoint folder with a tokenizer.
 
     Args:
         seed: decides a fresh shape's weights and a grown one's noise.
         tokenizer: a tokenizer's folder, or a GGUF file to take it from; a checkpoint brings its own.
+        teacher: with a shape, a network of its kind is made: a folder or a GGUF file. With ``start = "teacher"`` it is
+            what is made smaller, and what that cost stands in ``INHERITED`` then.
+        problems: with ``start = "teacher"``, what the smaller network is fitted on.
 
     A chat template that knows no thoughts is taught that there are some (``tokenizer_files.teach_thoughts``).
 
     Raises:
-        ModelUnusable: the checkpoint or small network cannot be read, or cannot grow.
+        ModelUnusable: the checkpoint, teacher or small network cannot be read, or is of the wrong kind.
         BadInput: the tokenizer is none.
         NoRoom, StoreProblem: the disk.
     """
@@ -80,7 +98,17 @@ def start_student(recipe: StudentRecipe, seed: int, into: Path, tokenizer: Path)
             _copy_tokenizer(tokenizer, folder)
             _teach_thoughts(folder)
             ends, pad, size = _tokens_of(folder)
-            if recipe.shape is not None:
+            if recipe.shape is not None and teacher is not None:
+                model = _like_the_teacher(recipe, teacher, folder, problems, seed)
+                if model.config.vocab_size < size:
+                    raise UsageError(
+                        f"The tokenizer has {size:,} tokens, the teacher's network {model.config.vocab_size:,}.",
+                        'Say student.start = "random".',
+                    )
+                for config in (model.config, model.generation_config):
+                    config.eos_token_id = list(ends) if len(ends) > 1 else ends[0]
+                    config.pad_token_id, config.bos_token_id = pad, None
+            elif recipe.shape is not None:
                 model = fresh(recipe.shape, size, ends, pad, seed)
             else:
                 assert recipe.grow is not None
@@ -137,17 +165,46 @@ def fresh(shape: ShapeRecipe, vocab: int, ends: tuple[int, ...], pad: int, seed:
 
     What writes to the residual stream is smaller by the root of twice the number of layers, as in GPT-2.
     """
-    import torch
     from transformers import Qwen3ForCausalLM
 
-    model = Qwen3ForCausalLM(config_of(shape, vocab, ends, pad))
+    return _with_random_weights(Qwen3ForCausalLM(config_of(shape, vocab, ends, pad)), shape.layers, seed)
+
+
+def _with_random_weights(model: Any, layers: int, seed: int) -> Any:
+    import torch
+
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.ndim == 2:
                 last = name.endswith(("o_proj.weight", "down_proj.weight"))
-                weight.normal_(0.0, DEVIATION / (2 * shape.layers) ** 0.5 if last else DEVIATION, generator=rng)
+                weight.normal_(0.0, DEVIATION / (2 * layers) ** 0.5 if last else DEVIATION, generator=rng)
+            else:
+                weight.fill_(0.0 if name.endswith("bias") else 1.0)
     return model
+
+
+def _like_the_teacher(
+    recipe: StudentRecipe, teacher: Path, folder: Path, problems: Sequence[Problem], seed: int
+) -> Any:
+    """A network of the teacher's kind: cut out of it, or in the same shape from random weights."""
+    from edgemind.distill.compress import smaller_config
+    from edgemind.distill.inheriting import cut
+
+    assert recipe.shape is not None
+    if recipe.start == "random":
+        network = open_network(teacher)
+        made = type(network)(smaller_config(network.config, recipe.shape))
+        return _with_random_weights(made, recipe.shape.layers, seed)
+    found = cut(recipe, teacher, folder, problems)
+    about = {
+        "layers": list(found.layers),
+        "energy": round(found.energy, 6),
+        "teacher_loss": round(found.teacher_loss, 6),
+        "loss": round(found.loss, 6),
+    }
+    (folder / INHERITED).write_text(json.dumps(about) + "\n", encoding="utf-8")
+    return found.model
 
 
 def config_of(
@@ -212,13 +269,23 @@ def grown(recipe: GrowRecipe, ends: tuple[int, ...], pad: int, seed: int) -> Any
     return model
 
 
+def open_network(source: Path) -> Any:
+    """A network from a checkpoint folder, or from the GGUF file of a Qwen3, in float32.
+
+    Raises:
+        ModelUnusable: it is neither.
+    """
+    quiet()
+    return open_model(source) if source.is_dir() else _from_gguf(source)
+
+
 def open_small(source: Path) -> Any:
     """A small Qwen3 from a checkpoint folder or a GGUF file, in float32.
 
     Raises:
         ModelUnusable: it is none.
     """
-    model: Any = open_model(source) if source.is_dir() else _from_gguf(source)
+    model: Any = open_network(source)
     if model.config.model_type != "qwen3":
         raise ModelUnusable(f"{shown(source)} is a {model.config.model_type} and cannot grow.", GROWABLE)
     return model
@@ -233,7 +300,7 @@ def _from_gguf(path: Path) -> Any:
 
     header = read_header(path)
     if header.architecture != "qwen3":
-        raise ModelUnusable(f"{shown(path)} is a {header.architecture} and cannot grow.", GROWABLE)
+        raise ModelUnusable(f"{shown(path)} is a {header.architecture} and cannot be read as a network.", READABLE)
 
     def number(key: str) -> int:
         found = header.number(f"qwen3.{key}")
@@ -273,7 +340,9 @@ def _renamed(tensors: Mapping[str, torch.Tensor], path: Path) -> dict[str, torch
         else:
             parts = name.split(".")
             if len(parts) != 4 or parts[0] != "blk" or parts[2] not in IN_GGUF:
-                raise ModelUnusable(f"{shown(path)} has a tensor {shown(name)} and cannot grow.", GROWABLE)
+                raise ModelUnusable(
+                    f"{shown(path)} has a tensor {shown(name)} and cannot be read as a network.", READABLE
+                )
             found[f"model.layers.{parts[1]}.{IN_GGUF[parts[2]]}.{parts[3]}"] = tensor
     return found
 

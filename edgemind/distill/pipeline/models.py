@@ -90,6 +90,12 @@ class Teacher:
     def tokenizer(self) -> Path | None:
         return self.scorer or self.folder or self.gguf
 
+    @property
+    def network(self) -> Path | None:
+        """What a student can be cut out of: a checkpoint's folder if there is one, else a file with its weights."""
+        folder = self.folder or (self.scorer if self.scorer is not None and self.scorer.is_dir() else None)
+        return folder or self.scorer or self.gguf
+
     def figures(self, run: Run) -> dict[str, str | None]:
         """As the record of the stage holds it."""
         found = {"gguf": self.gguf, "folder": self.folder, "scorer": self.scorer}

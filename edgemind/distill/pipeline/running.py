@@ -19,6 +19,7 @@ from pathlib import Path
 from edgemind import __version__
 from edgemind.distill.pipeline.records import Begun, Record, changed, digest_of, hash_file
 from edgemind.distill.pipeline.stage import KINDS, Kind, Run, Stage, Step, View
+from edgemind.distill.pipeline.variants import VARIANTS
 from edgemind.errors import Damaged, EdgemindError, NoRoom, OutOfMemory, UsageError
 from edgemind.locking import locked
 from edgemind.models import hardware
@@ -291,5 +292,4 @@ def _now() -> str:
 def with_variants(run: Run) -> Run:
     """The run with the recipe's own variants beside those asked for, each once and in one order."""
     wanted = {*run.recipe.evaluation.variants, *run.variants}
-    order = ("no-teacher", "no-targets", "no-traces", "no-curriculum")
-    return replace(run, variants=tuple(name for name in order if name in wanted))
+    return replace(run, variants=tuple(name for name in VARIANTS if name in wanted))

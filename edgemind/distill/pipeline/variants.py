@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemind.distill.recipe.schema import Recipe, Variant
+from edgemind.distill.recipe.schema import Recipe, StudentRecipe, Variant
 from edgemind.errors import UsageError
 
-VARIANTS: tuple[Variant, ...] = ("no-teacher", "no-targets", "no-traces", "no-curriculum")
+VARIANTS: tuple[Variant, ...] = ("no-teacher", "no-start", "no-targets", "no-traces", "no-curriculum")
 ABOUT: dict[Variant, str] = {
     "full": "the recipe as it is",
-    "no-teacher": "written solutions, plain cross-entropy: the same student without a teacher",
+    "no-teacher": "random weights, written solutions, plain cross-entropy: the same student without a teacher",
+    "no-start": "the same student from random weights, everything else the teacher's",
     "no-targets": "the teacher's traces, plain cross-entropy",
     "no-traces": "written solutions, with the teacher's probabilities on them",
     "no-curriculum": "all levels mixed from the first step on",
@@ -29,6 +30,8 @@ def adjusted(recipe: Recipe, variant: Variant) -> Recipe:
     if variant == "full":
         return recipe
     changes: dict[str, Any] = {}
+    if variant in ("no-teacher", "no-start"):
+        changes["student"] = from_nothing(recipe.student)
     if variant in ("no-teacher", "no-traces"):
         changes["traces"] = recipe.traces.model_copy(update={"source": "written"})
     if variant in ("no-teacher", "no-targets"):
@@ -44,6 +47,11 @@ def adjusted(recipe: Recipe, variant: Variant) -> Recipe:
             "Leave it out.",
         )
     return changed
+
+
+def from_nothing(student: StudentRecipe) -> StudentRecipe:
+    """The same student with random weights, if it starts from its teacher's; else itself."""
+    return student.model_copy(update={"start": "random", "keep_layers": None})
 
 
 def possible(recipe: Recipe) -> tuple[Variant, ...]:
@@ -76,6 +84,7 @@ def examples_of(recipe: Recipe) -> str:
 def _what_counts(recipe: Recipe) -> Any:
     weighty = bool(recipe.targets.k or recipe.targets.online) and recipe.loss.weight > 0
     return (
+        recipe.student.start,
         recipe.traces.source,
         recipe.loss.weight if weighty else 0.0,
         recipe.policy,

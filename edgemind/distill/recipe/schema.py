@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-Variant = Literal["full", "no-teacher", "no-targets", "no-traces", "no-curriculum"]
+Variant = Literal["full", "no-teacher", "no-start", "no-targets", "no-traces", "no-curriculum"]
 """The recipe, or the same recipe with one thing taken away."""
 
 Quantization = Literal["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "Q3_K_M"]
@@ -90,10 +90,14 @@ class GrowRecipe(_Table):
 
 
 class StudentRecipe(_Table):
-    """Where a network starts: exactly one of a checkpoint, a fresh shape or a smaller network that grows."""
+    """Where a network starts: exactly one of a checkpoint, a shape or a smaller network that grows."""
 
     checkpoint: Checkpoint | None = None
     shape: ShapeRecipe | None = None
+    start: Literal["random", "teacher"] = "random"
+    """The weights of a shape: random, or the teacher's own, cut down to it."""
+    keep_layers: tuple[CountOrNone, ...] | None = None
+    """Which of the teacher's layers (from 0) are kept; those that matter most when left out."""
     grow: GrowRecipe | None = None
     tokenizer: ModelName = "teacher"
     """``teacher``: the teacher's; ``train``: a new one from the problems' text; else that of a model."""
@@ -110,7 +114,21 @@ class StudentRecipe(_Table):
             raise ValueError("a checkpoint has its own tokenizer; leave out tokenizer")
         if "tokenizer_size" in self.model_fields_set and self.tokenizer != "train":
             raise ValueError('tokenizer_size goes with tokenizer = "train"')
+        if self.start == "teacher" and self.shape is None:
+            raise ValueError('start = "teacher" needs [student.shape], the size that the teacher is cut down to')
+        if self.start == "teacher" and self.tokenizer != "teacher":
+            raise ValueError('with start = "teacher" the tokenizer is the teacher\'s; leave out tokenizer')
+        if self.keep_layers is not None:
+            self._check_layers(self.keep_layers)
         return self
+
+    def _check_layers(self, layers: tuple[int, ...]) -> None:
+        if self.start != "teacher" or self.shape is None:
+            raise ValueError('keep_layers goes with start = "teacher"')
+        if list(layers) != sorted(set(layers)):
+            raise ValueError("keep_layers are in rising order, each once")
+        if len(layers) != self.shape.layers:
+            raise ValueError(f"keep_layers has {len(layers)} layers and shape.layers is {self.shape.layers}")
 
 
 class LoraRecipe(_Table):
@@ -207,6 +225,8 @@ class TeacherRecipe(_Table):
             raise ValueError("a teacher that is trained needs [teacher.start] and [teacher.training]")
         if not self.train and (self.start or self.training or self.problems):
             raise ValueError("[teacher.start], [teacher.training] and problems go with train = true")
+        if self.start is not None and self.start.start == "teacher":
+            raise ValueError('[teacher.start] has no teacher to start from; start = "teacher" is for [student]')
         if self.start is not None and self.start.tokenizer == "teacher" and self.start.shape is not None:
             raise ValueError('[teacher.start] has no teacher to take a tokenizer from; say tokenizer = "train"')
         if self.server is None and (self.served_model or self.key_variable):
@@ -460,6 +480,8 @@ class Recipe(_Table):
             )
         if only_writes and self.policy is not None:
             raise ValueError("[policy] needs a teacher that scores, and a server does not; name teacher.score_with")
+        if only_writes and self.student.start == "teacher":
+            raise ValueError('a server hands on no weights to start from; name teacher.score_with, or start = "random"')
         if only_writes and self.student.shape is not None and self.student.tokenizer == "teacher":
             raise ValueError("a server has no tokenizer to hand on; name a model in student.tokenizer")
         if self.targets.online and not self.targets.k and self.loss.weight:

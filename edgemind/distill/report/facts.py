@@ -25,6 +25,7 @@ TITLES = {
     "full": "student, distilled",
     "shipped": "student as shipped",
     "no-teacher": "student without a teacher",
+    "no-start": "from random weights",
     "no-targets": "without soft targets",
     "no-traces": "without traces",
     "no-curriculum": "without a curriculum",

@@ -17,7 +17,7 @@ from edgemind.distill.report.tables import Cell, Raw, card, figure, folded, poin
 if TYPE_CHECKING:
     from edgemind.distill.evaluation.result import Evaluation, Outcome, Share
 
-ORDER = ("teacher", "full", "shipped", "no-teacher", "no-targets", "no-traces", "no-curriculum")
+ORDER = ("teacher", "full", "shipped", "no-teacher", "no-start", "no-targets", "no-traces", "no-curriculum")
 """In which subjects stand, each with its own colour everywhere."""
 
 IN_THE_CHART = ("teacher", "full", "no-teacher")

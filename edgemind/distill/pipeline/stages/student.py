@@ -1,8 +1,15 @@
-"""The stage ``student``: the checkpoint that training starts from, with its tokenizer."""
+"""The stage ``student``: the checkpoint that training starts from, with its tokenizer.
+
+Where the student starts from its teacher and a variant does not, there is a second one, ``student random``: the same
+network with random weights.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,30 +17,93 @@ from edgemind.distill.pipeline.matching import matched, needs_match
 from edgemind.distill.pipeline.models import Teacher, named
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
 from edgemind.distill.pipeline.stages.problems import TRAINING, file
+from edgemind.distill.pipeline.variants import adjusted, from_nothing
 from edgemind.distill.recipe.schema import ShapeRecipe, StudentRecipe
 from edgemind.errors import ModelUnusable, OutOfMemory
 from edgemind.models import hardware
 
 if TYPE_CHECKING:
+    from edgemind.distill.inheriting import Measures
     from edgemind.distill.problems.base import Problem
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+START, FROM_NOTHING = "student", "student random"
+"""Names of the stages."""
 LEAST_VOCABULARY = 300
 TRAINED_BYTES = 12
 """Of memory to a parameter that is trained: weight, gradient and one moment in float32."""
 
 
 def stages(run: Run) -> list[Stage]:
+    recipe = run.recipe.student
     needs: dict[str, tuple[str, ...]] = {}
     if needs_match(run) or _has_teachers_tokenizer(run):
         needs["teacher"] = ()
-    if run.recipe.student.tokenizer == "train":
+    if recipe.tokenizer == "train" or recipe.start == "teacher":
         needs["problems"] = (TRAINING,)
-    return [Stage("student", "student", needs, _inputs, _work, ready=_ready)]
+    found = [
+        Stage(START, "student", needs, partial(_inputs, recipe=recipe), partial(_work, recipe=recipe), ready=_ready)
+    ]
+    others = [adjusted(run.recipe, variant).student for variant in run.variants]
+    if any(other != recipe for other in others):
+        bare = from_nothing(recipe)
+        found.append(
+            Stage(
+                FROM_NOTHING,
+                "student",
+                {"teacher": (), START: ("config.json",)},
+                partial(_inputs, recipe=bare),
+                partial(_work, recipe=bare),
+            )
+        )
+    return found
+
+
+def stage_of(run: Run, recipe: StudentRecipe) -> str:
+    """The name of the stage that makes the start of a variant's student."""
+    return START if recipe == run.recipe.student else FROM_NOTHING
 
 
 def _ready(run: Run) -> None:
-    check_start(run.recipe.student, "student.shape")
+    recipe = run.recipe.student
+    check_start(recipe, "student.shape")
+    if recipe.start == "teacher":
+        _check_teacher(run)
+
+
+def _check_teacher(run: Run) -> None:
+    """That the student can be cut out of its teacher, as far as is known before there is one.
+
+    Raises:
+        UsageError, ModelUnusable: it cannot.
+    """
+    from edgemind.distill.inheriting import Measures, check_fits
+
+    teacher, found = run.recipe.teacher, None
+    name = "the teacher"
+    text = teacher.model if teacher.model and named(teacher.model).is_folder else teacher.score_with or teacher.model
+    if text is not None:
+        name, found = named(text).name, _measures(text)
+    elif teacher.start is not None and teacher.start.shape is not None:
+        found = Measures.of_shape(teacher.start.shape)
+    elif teacher.start is not None and teacher.start.checkpoint is not None:
+        found = _measures(str(teacher.start.checkpoint))
+    elif teacher.start is not None and teacher.start.grow is not None:
+        small, new = _measures(teacher.start.grow.from_), len(set(teacher.start.grow.layers_after))
+        found = replace(
+            small, width=2 * small.width, layers=small.layers + new, heads=2 * small.heads, ffn=2 * small.ffn
+        )
+    if found is not None:
+        check_fits(run.recipe.student, found, name)
+
+
+def _measures(text: str) -> Measures:
+    from edgemind.distill.inheriting import Measures
+
+    model = named(text)
+    if not model.is_folder:
+        return Measures.of_gguf(model.path, model.name)
+    return Measures.of_config(dict(model.links).get("config.json", model.path / "config.json"), model.name)
 
 
 def check_start(recipe: StudentRecipe, where: str) -> None:
@@ -78,14 +148,16 @@ def _has_teachers_tokenizer(run: Run) -> bool:
     return run.recipe.student.tokenizer == "teacher" and run.recipe.student.checkpoint is None
 
 
-def start_folder(run: Run) -> Path:
-    """Where it is."""
-    return run.directory / "student" / "start"
+def start_folder(run: Run, recipe: StudentRecipe | None = None) -> Path:
+    """Where it is; of a variant's student, when that is given."""
+    return run.directory / stage_of(run, recipe or run.recipe.student).replace(" ", "/") / "start"
 
 
 def start_inputs(recipe: StudentRecipe, run: Run) -> dict[str, Any]:
     """A start, with what the files it names hold."""
-    values = recipe.model_dump(mode="json", by_alias=True)
+    values = recipe.model_dump(mode="json", by_alias=True, exclude={"start", "keep_layers"})
+    if recipe.start == "teacher":
+        values.update(start="teacher", keep_layers=recipe.keep_layers)
     if recipe.checkpoint is not None:
         values["checkpoint"] = named(str(recipe.checkpoint)).digest(run)
     if recipe.grow is not None:
@@ -95,12 +167,20 @@ def start_inputs(recipe: StudentRecipe, run: Run) -> dict[str, Any]:
     return values
 
 
-def start(recipe: StudentRecipe, seed: int, into: Path, teacher: Teacher | None, problems: Sequence[Problem]) -> Path:
+def start(
+    recipe: StudentRecipe,
+    seed: int,
+    into: Path,
+    teacher: Teacher | None,
+    problems: Sequence[Problem],
+    like_teacher: bool = False,
+) -> Path:
     """Make a start of ``recipe`` in ``into``; what is there already stays.
 
     Args:
         teacher: whose tokenizer ``teacher`` means.
-        problems: what a new tokenizer is trained on.
+        problems: what a new tokenizer is trained on, and what a teacher is cut down by.
+        like_teacher: a shape is made a network of the teacher's kind.
     """
     from edgemind.distill.students import start_student
 
@@ -114,7 +194,8 @@ def start(recipe: StudentRecipe, seed: int, into: Path, teacher: Teacher | None,
     tokenizer = _tokenizer(recipe, into, teacher, problems)
     if (into / "config.json").is_file() and any(into.glob("*.safetensors*")):
         return into
-    return start_student(recipe, seed, into, tokenizer)
+    network = teacher.network if teacher is not None and like_teacher else None
+    return start_student(recipe, seed, into, tokenizer, network, problems)
 
 
 def _tokenizer(recipe: StudentRecipe, into: Path, teacher: Teacher | None, problems: Sequence[Problem]) -> Path:
@@ -142,22 +223,29 @@ def _trained(size: int, folder: Path, problems: Sequence[Problem]) -> Path:
     return folder
 
 
-def _inputs(run: Run) -> Mapping[str, Any]:
-    found = {"[student]": start_inputs(run.recipe.student, run), "seed": run.recipe.seed}
+def _inputs(run: Run, recipe: StudentRecipe) -> Mapping[str, Any]:
+    found = {"[student]": start_inputs(recipe, run), "seed": run.recipe.seed}
     return {**found, "targets.across": run.recipe.targets.across} if needs_match(run) else found
 
 
-def _work(run: Run, folder: Path, view: View) -> Done:
+def _work(run: Run, folder: Path, view: View, recipe: StudentRecipe) -> Done:
     from edgemind.distill.problems.sources import read_problems
+    from edgemind.distill.students import INHERITED
 
-    recipe = run.recipe.student
-    problems = read_problems(file(run, TRAINING)) if recipe.tokenizer == "train" else ()
+    inherits = recipe.start == "teacher"
+    problems = read_problems(file(run, TRAINING)) if recipe.tokenizer == "train" or inherits else ()
     teacher = Teacher.of(run) if _has_teachers_tokenizer(run) else None
-    into = start(recipe, run.recipe.seed, folder / "start", teacher, problems)
+    if inherits:
+        view.progress(0, 0, "cutting the teacher down")
+    like_teacher = run.recipe.student.start == "teacher"
+    into = start(recipe, run.recipe.seed, folder / "start", teacher, problems, like_teacher)
     if needs_match(run):
         matched(run, into)
     files = sorted(path for path in into.rglob("*") if path.is_file())
-    return Done(files, {"parameters": _parameters(files)})
+    figures: dict[str, Any] = {"parameters": _parameters(files)}
+    if inherits:
+        figures["inherited"] = json.loads((into / INHERITED).read_text("utf-8"))
+    return Done(files, figures)
 
 
 def _parameters(files: Sequence[Path]) -> int:

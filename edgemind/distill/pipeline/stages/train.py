@@ -11,7 +11,7 @@ from edgemind.distill.pipeline.models import Teacher
 from edgemind.distill.pipeline.records import write_whole
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
 from edgemind.distill.pipeline.stages.problems import LEVELS, TRAINING, checks_of, file
-from edgemind.distill.pipeline.stages.student import start_folder
+from edgemind.distill.pipeline.stages.student import stage_of, start_folder
 from edgemind.distill.pipeline.stages.targets import folder_of as examples_folder
 from edgemind.distill.pipeline.variants import adjusted, examples_of
 from edgemind.distill.recipe.schema import Recipe, Variant
@@ -29,7 +29,7 @@ def stages(run: Run) -> list[Stage]:
     for variant in variants:
         recipe = adjusted(run.recipe, variant)
         needs: dict[str, tuple[str, ...]] = {
-            "student": (),
+            stage_of(run, recipe.student): (),
             "problems": (TRAINING, LEVELS),
             f"targets {examples_of(recipe)}": (),
         }
@@ -81,7 +81,7 @@ def _work(run: Run, folder: Path, view: View, variant: Variant) -> Done:
     recipe = adjusted(run.recipe, variant)
     teacher = Teacher.of(run) if _asks_teacher(recipe) else None
     job = JobFile(
-        model=start_folder(run),
+        model=start_folder(run, recipe.student),
         examples=examples_folder(run, examples_of(recipe)),
         recipe=recipe.training,
         loss=recipe.loss,
