@@ -168,6 +168,6 @@ def all_kinds() -> dict[str, type[EdgemindError]]:
     pending = list(EdgemindError.__subclasses__())
     while pending:
         cls = pending.pop()
-        found[cls.kind] = cls
+        found.setdefault(cls.kind, cls)  # a special case that has no kind of its own does not stand for its family
         pending.extend(cls.__subclasses__())
     return found

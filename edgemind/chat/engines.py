@@ -146,6 +146,10 @@ class Engines:
         model = self._model
         return model.name if model else self._wanted
 
+    def has(self, name: str) -> bool:
+        """Whether this is the model that is loaded or being loaded, by its name or by what was asked for."""
+        return name in (self.name, self._wanted)
+
     @property
     def thinking(self) -> ThinkingPolicy:
         """Whether this model reasons first when a chat does not say; from settings and catalog."""
