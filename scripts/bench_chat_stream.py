@@ -1,10 +1,10 @@
 """How much the chat's transcript costs while an answer streams, against Textual's own Markdown widget in the same run.
 
-Each app runs in a pseudo-terminal of its own. Tokens come at a steady rate, once into an empty answer and once into one
+Each app runs in a pseudo-terminal of its own. Tokens come at a steady rate, once into an empty answer, once into one
 that is already long; meanwhile keys are typed and timed until their character comes back on the terminal. CPU is the
 process time of the app.
 
-    python scripts/bench_chat_stream.py [--kinds mixed,code,list,table,paragraph] [--seconds 5] [--rate 60] [--length 3000]
+    python scripts/bench_chat_stream.py [--kinds mixed,code,...] [--seconds 5] [--rate 60] [--length 3000]
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ KEYS = "αβγδεζηθικλμνξοπρστυφχψω"
 WORDS = (
     "the model reads each token and writes another one after it so that an answer grows word by word until its end "
     "is reached and nothing more has to be said about memory layers attention or the weights that were trained"
-).split()
+)
 
 
 def text_of(kind: str, tokens: int, seed: int = 7) -> list[str]:
     """An answer of one kind as tokens of about four characters."""
     rng = random.Random(seed)
+    vocabulary = WORDS.split()
 
     def words(count: int) -> str:
-        parts = [rng.choice(WORDS) for _ in range(count)]
+        parts = [rng.choice(vocabulary) for _ in range(count)]
         if kind in ("mixed", "paragraph") and count > 6:
             parts[count // 2] = f"**{parts[count // 2]}**"
             parts[count // 3] = f"`{parts[count // 3]}`"
