@@ -22,6 +22,10 @@ READERS = 2
 BUSY_MS = 5_000
 """How long another process that writes is waited for."""
 
+BYTES_PER_CHARACTER = 750
+"""Bytes of the database for which writing its index anew costs as much as taking out the words of one character:
+with 100,000 messages in 125 MB, 0.9 s against 5.5 us a character."""
+
 PATIENCE_S = 5.0
 """How long closing and emptying the log wait for a reader."""
 
@@ -95,12 +99,14 @@ class Database:
     def _ask_for_secure_deletion(self) -> bool:
         """Tell the search tables to take deleted words out at once; SQLite before 3.42 cannot."""
         known = tuple(map(int, self._writer.execute("SELECT sqlite_version()").fetchone()[0].split("."))) >= (3, 42)
-        if known:
-            for table in schema.SEARCH_TABLES:
-                asked = self._writer.execute(f"SELECT v FROM {table}_config WHERE k = 'secure-delete'").fetchone()
-                if not asked or asked[0] != 1:
-                    self._writer.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('secure-delete', 1)")
+        for table in schema.SEARCH_TABLES if known else ():
+            asked = self._writer.execute(f"SELECT v FROM {table}_config WHERE k = 'secure-delete'").fetchone()
+            if not asked or asked[0] != 1:
+                self._configure(table, "secure-delete", 1)
         return known
+
+    def _configure(self, table: str, option: str, value: int) -> None:
+        self._writer.execute(f"INSERT INTO {table} ({table}, rank) VALUES (?, ?)", (option, value))
 
     def after_rollback(self, call: Callable[[], None]) -> None:
         """``call`` is called whenever a transaction was undone."""
@@ -184,12 +190,28 @@ class Database:
                 self._idle.append(connection)
             self._readers.notify_all()
 
-    def forget(self) -> None:
-        """Inside ``writing``: what this transaction deletes shall be gone from the files when it is left."""
+    @contextmanager
+    def forgetting(self, characters: int = 0) -> Iterator[None]:
+        """Inside ``writing``: what is deleted in here shall be gone from the files when the transaction is left.
+
+        Args:
+            characters: how much text that can be searched is deleted. Taking out words one by one costs more than
+                writing the whole index anew from some length on, and SQLite before 3.42 only has the second way.
+        """
         self._wipe = True
-        if not self._forgets_words:
+        anew = not self._forgets_words or characters > self._bytes() / BYTES_PER_CHARACTER
+        if anew and self._forgets_words:
+            self._configure("message_words", "secure-delete", 0)
+        yield
+        if anew:
             for table in schema.SEARCH_TABLES:
                 self._writer.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+            if self._forgets_words:
+                self._configure("message_words", "secure-delete", 1)
+
+    def _bytes(self) -> int:
+        pages, size = (self._writer.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
+        return int(pages) * int(size)
 
     def _empty_the_log(self) -> None:
         """Another process that reads can delay it; then the next deletion, or closing, does it."""

@@ -147,11 +147,11 @@ class History:
         """Delete it so that its words are no longer in the file, nor in the log beside it."""
         with self._writing() as connection:
             seq = chats.key(connection, chat_id)
-            search.remove_title(connection, seq, chats.read(connection, chat_id).title)
-            messages.delete_all(connection, seq)
-            connection.execute("DELETE FROM chats WHERE seq = ?", (seq,))
-            personas.set_draft(connection, chat_id, "")
-            self._database.forget()
+            with self._database.forgetting(messages.characters(connection, "chat", [seq])):
+                search.remove_title(connection, seq, chats.read(connection, chat_id).title)
+                messages.delete_all(connection, seq)
+                connection.execute("DELETE FROM chats WHERE seq = ?", (seq,))
+                personas.set_draft(connection, chat_id, "")
             self._forget_written(chat_id)
 
     def delete_turn(self, turn_id: str) -> Chat:
@@ -165,9 +165,9 @@ class History:
             if shown in gone:
                 leaf = branches.leaf_without(connection, seq)
                 chats.change(connection, chats.key(connection, chat), {"leaf": leaf})
-            messages.delete(connection, gone)
+            with self._database.forgetting(messages.characters(connection, "seq", gone)):
+                messages.delete(connection, gone)
             chats.count_messages(connection, chat)
-            self._database.forget()
             self._forget_written(chat)
             return chats.read(connection, chat)
 
@@ -397,9 +397,8 @@ class History:
 
     def delete_persona(self, name: str) -> None:
         """Does nothing when there is none of this name."""
-        with self._writing() as connection:
+        with self._writing() as connection, self._database.forgetting():
             personas.delete(connection, name)
-            self._database.forget()
 
     def draft(self, chat: str) -> str:
         """The text that was typed into a chat and not sent; chat "" is the one that is not created yet."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -133,7 +133,9 @@ def unindex(connection: Connection, seq: int) -> None:
 
 def save_whole(connection: Connection, seq: int, turn: Turn) -> None:
     """Write a message as it is now."""
-    unindex(connection, seq)
+    same = _is_indexed_as(connection, seq, turn)
+    if not same:
+        unindex(connection, seq)
     connection.execute(
         """
         UPDATE messages SET state = ?, model = ?, error = ?, content = ?, reasoning = ?, details = ?, confidence = ?
@@ -143,7 +145,22 @@ def save_whole(connection: Connection, seq: int, turn: Turn) -> None:
     )
     connection.execute("DELETE FROM pieces WHERE message = ?", (seq,))
     _save_infos(connection, seq, turn.attachments)
-    _index(connection, seq, turn)
+    if not same:
+        _index(connection, seq, turn)
+
+
+def _is_indexed_as(connection: Connection, seq: int, turn: Turn) -> bool:
+    """Whether the index has its words already: facts about long attachments change without their text."""
+    searchable, content, reasoning = connection.execute(
+        "SELECT searchable, content, reasoning FROM messages WHERE seq = ?", (seq,)
+    ).fetchone()
+    names = [info.name for info in _infos(connection, [seq]).get(seq, ())]
+    return (
+        bool(searchable)
+        and turn.state != "writing"
+        and (content, reasoning) == (storable(turn.content), storable(turn.reasoning))
+        and names == [storable(info.name) for info in turn.attachments][: len(names)]
+    )
 
 
 def _save_infos(connection: Connection, seq: int, infos: Sequence[AttachmentInfo]) -> None:
@@ -276,6 +293,24 @@ def reindex(connection: Connection, seq: int) -> None:
     """Put a message that is done back into the index, after ``unindex``."""
     role, state = connection.execute("SELECT role, state FROM messages WHERE seq = ?", (seq,)).fetchone()
     _index(connection, seq, Turn(id="", chat="", parent=None, role=role, state=state))
+
+
+def characters(connection: Connection, column: Literal["chat", "seq"], values: Sequence[int]) -> int:
+    """How much text that can be searched these messages have."""
+    found = 0
+    for some in in_parts(values):
+        which = f"messages.{column} IN ({marks(some)})"
+        for (length,) in connection.execute(
+            f"""
+            SELECT sum(length(content) + length(reasoning)) FROM messages WHERE {which}
+            UNION ALL
+            SELECT sum(length(attachments.content)) FROM attachments
+            JOIN messages ON messages.seq = attachments.message WHERE {which}
+            """,
+            (*some, *some),
+        ).fetchall():
+            found += length or 0
+    return found
 
 
 def delete_all(connection: Connection, chat: int) -> None:

@@ -55,6 +55,7 @@ def test_what_is_deleted_is_in_no_file(library: str, tmp_path: Path) -> None:
     history.delete_chat(chat)
     assert b"zebra" not in everywhere(tmp_path)
     history.delete_turn(one.id)
+    assert len(history.search("ordinary")) == 30
     assert b"okapi" not in everywhere(tmp_path)
     assert history.search("zebrafinch") == history.search("okapi") == []
     assert len(history.search("ordinary", limit=50)) == 30
