@@ -192,8 +192,9 @@ class Chips(Horizontal):
         if self.get(message.key) is None:
             return
         if isinstance(message.result, EdgemindError):
-            self._hold(tuple(one for one in self.held if one.key != message.key))
+            # Said first: a message that waits for this file must not be sent without it.
             self.post_message(self.Said(f"{message.result.message} {message.result.hint}".strip(), failed=True))
+            self._hold(tuple(one for one in self.held if one.key != message.key))
             return
         found = message.result
         self._hold(tuple(replace(one, attachment=found) if one.key == message.key else one for one in self.held))

@@ -129,6 +129,8 @@ class Composer(Widget):
         self._saving: Timer | None = None
         self._saved = Draft()
         self._waiting = False
+        self._without = False
+        """A file could not be read since the last change: one more enter sends without it."""
         self._said_at = 0.0
         self._put: str | None = None
 
@@ -282,6 +284,9 @@ class Composer(Widget):
             return
         elif self.busy:
             self.say("The answer is still being written: esc stops it.")
+        elif self._without:
+            self._without = False
+            self.say("A file could not be read; enter again sends without it.")
         else:
             self._attach_mentioned(text)
             self._wait(True)
@@ -356,6 +361,7 @@ class Composer(Widget):
         message.stop()
         if message.failed:
             self._waiting = False
+            self._without = True
         self.say(message.text)
 
     def on_chip_taken_out(self, message: Chip.TakenOut) -> None:
@@ -417,6 +423,7 @@ class Composer(Widget):
         else:
             self._put = None
             self._chips.forget_taken_out()
+            self._without = False
             self._wait(False)
             self._suggesting.look()
         self._draft_later()
