@@ -21,6 +21,7 @@ from edgemind.tui.commands import Commands
 from edgemind.tui.screens.chat import ChatScreen
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
     from textual.timer import Timer
 
     from edgemind.tui.household import Household
@@ -39,6 +40,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         house: engines and history.
         first: sent as the first message.
         utf8: whether the terminal takes UTF-8.
+        driver: Textual's own when not given.
     """
 
     TITLE = "EdgeMind"
@@ -53,9 +55,11 @@ class EdgemindApp(App[str], inherit_bindings=False):
     CommandPalette > Vertical { margin-top: 2; }
     """
 
-    def __init__(self, house: Household, *, first: str = "", utf8: bool = True) -> None:
+    def __init__(
+        self, house: Household, *, first: str = "", utf8: bool = True, driver: type[Driver] | None = None
+    ) -> None:
         self._only_ascii = theme.OnlyAscii(enabled=not utf8)
-        super().__init__()
+        super().__init__(driver_class=driver)
         self.house = house
         self.first = first
         self._utf8 = utf8

@@ -8,6 +8,7 @@ Not for: flags and terminals (``cli/chat.py``), what is drawn (``app``).
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,13 @@ def launch(wishes: Wishes) -> Ended:
 
     from edgemind.tui import crash, terminal_input, theme
     from edgemind.tui.app import EdgemindApp
+    from edgemind.tui.driver import QuietDriver
 
     crash.install()
     terminal_input.install()
-    app = EdgemindApp(house, first=wishes.first, utf8=theme.reads_utf8())
+    if not sys.__stderr__ or not sys.__stderr__.isatty():
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # where Textual draws; a file it was sent to must not get the conversation
+    app = EdgemindApp(house, first=wishes.first, utf8=theme.reads_utf8(), driver=QuietDriver)
     try:
         said = app.run(mouse=settings.chat.mouse) or ""
     finally:

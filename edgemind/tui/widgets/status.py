@@ -6,6 +6,7 @@ Not for: finding the facts out (``screens/chat.py``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -103,7 +104,7 @@ class Status(Widget):
         return [
             self._offline(),
             self._model(),
-            self._context(),
+            self._meter_ways(),
             [[(f"{facts.rate:.1f} tok/s", "")], [(f"{facts.rate:.0f} t/s", "")], []] if facts.rate else [[]],
             [[(human(facts.memory), "")], []] if facts.memory else [[]],
             self._history(),
@@ -130,7 +131,7 @@ class Status(Widget):
             ]
         return [[(name, "bold")], [(short, "bold")], []]
 
-    def _context(self) -> list[list[Piece]]:
+    def _meter_ways(self) -> list[list[Piece]]:
         used, limit = self.facts.context_used, self.facts.context_limit
         if not limit:
             return [[]]
@@ -149,7 +150,7 @@ class Status(Widget):
         if not facts.history:
             return [[]]
         style = "$success" if facts.saved else "$warning"
-        word = facts.history.split(" ")[0].rstrip(":,")
+        word = re.split("[:(]", facts.history)[0].strip()
         return [
             [(f"history {clean_line(facts.history)}", style)],
             [(clean_line(facts.history), style)],
