@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgemind.tui.widgets.markdown.blocks import Block
-from edgemind.tui.widgets.markdown.lines import Line, Piece, safe
-from edgemind.tui.widgets.markdown.views import Guesses, VerbatimView, no_guesses
+from edgemind.tui.widgets.markdown.lines import Line, Piece, cropped, safe
+from edgemind.tui.widgets.markdown.views import Guesses, VerbatimView, cells_of, no_guesses
 
 LEXERS = {
     "bash": "BashLexer", "sh": "BashLexer", "shell": "BashLexer", "zsh": "BashLexer", "c": "CLexer", "h": "CLexer",
@@ -309,12 +309,18 @@ class CodeView(VerbatimView):
 
     def _body(self, number: int) -> Line:
         if number == 0:
-            return Line((Piece(f" {safe(self._language) or 'code'}", "code-title"),), "code-title")
+            title = cropped(f" {safe(self._language) or 'code'}", self._room)
+            return self._filled((Piece(title, "code-title"),), "code-title")
         row, start, end = self._rows[number - 1]
         growing = self.block.growing and row == len(self._shown) - 1
         spans = self._highlighter.spans(self._shown, row, growing)
         edge = Piece(" " if start == 0 else "↪", "code-block" if start == 0 else "code-block syntax-comment")
-        return Line((edge, *self._parts(row, start, end, spans)), "code-block")
+        return self._filled((edge, *self._parts(row, start, end, spans)), "code-block")
+
+    def _filled(self, pieces: tuple[Piece, ...], look: str) -> Line:
+        """A line of the block's ground from edge to edge."""
+        space = self._room - cells_of(pieces)
+        return Line((*pieces, Piece(" " * space, look)) if space > 0 else pieces)
 
     def _parts(self, row: int, start: int, end: int, spans: list[Span]) -> Iterator[Piece]:
         text = self._shown[row]

@@ -20,7 +20,7 @@ _STYLES = {
     "code": "color: $text-warning; background: $foreground 7%;",
     "link": "color: $text-accent; text-style: underline;",
     "address": "color: $text-muted;",
-    "h1": "color: $text-primary; text-style: bold underline;",
+    "h1": "color: $text-primary; background: $primary 14%; text-style: bold;",
     "h2": "color: $text-primary; text-style: bold;",
     "h3": "color: $text-accent; text-style: bold;",
     "h4": "text-style: bold;",
@@ -97,7 +97,7 @@ class Palette:
         """The style of a look; of several names the later win."""
         style = self._known.get(look)
         if style is None:
-            style = Style.null()
+            style = self._widget.rich_style
             for name in look.split():
                 if name == "guess" and not self.guesses:
                     continue

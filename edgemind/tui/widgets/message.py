@@ -374,12 +374,15 @@ class MessageItem(Item):
 
     def _barred(self, line: Line) -> Line:
         if self.selected:
-            bar = Piece("▌ ", "bar-selected")
+            bar = "bar-selected"
         elif self.is_user:
-            bar = Piece("▌ ", "bar-user")
+            bar = "bar-user"
         else:
-            bar = Piece("  ")
-        return Line((bar, *line.pieces), line.fill or ("user" if self.is_user else ""))
+            bar = ""
+        edge = Piece("▌ " if bar else "  ", bar)
+        if not self.is_user:
+            return Line((edge, *line.pieces), line.fill)
+        return Line(tuple(piece._replace(look=f"user {piece.look}") for piece in (edge, *line.pieces)), "user")
 
     def _head(self) -> Line:
         turn = self.turn

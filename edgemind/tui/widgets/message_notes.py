@@ -20,7 +20,7 @@ def ending(turn: Turn) -> list[tuple[str, str, object]]:
     if turn.state == "stopped":
         return [("■ stopped  (ctrl+g goes on, ctrl+r answers again)", "note", ("continue", 0))]
     if turn.state == "cut":
-        return [("✂ cut off: the limit of tokens is reached  (ctrl+g goes on)", "note-warning", ("continue", 0))]
+        return [("■ cut off: there was no room for more tokens  (ctrl+g goes on)", "note-warning", ("continue", 0))]
     if turn.state == "interrupted":
         words = "EdgeMind ended while this was written  (ctrl+g goes on, ctrl+r answers again)"
         return [(f"■ {words}", "note-warning", ("retry", 0))]

@@ -31,6 +31,36 @@ class Transcript(TranscriptMarks):
     CopyAsked = messages.CopyAsked
     SelectionChanged = messages.SelectionChanged
 
+    DEFAULT_CSS = """
+    Transcript {
+        height: 1fr;
+        width: 1fr;
+        layers: base over;
+        & > #find-bar {
+            layer: over;
+            dock: bottom;
+            display: none;
+            height: 1;
+            padding: 0 1;
+            background: $panel;
+            &.-open { display: block; }
+            & > FindLine { width: 1fr; background: $panel; padding: 0; }
+            & > #find-count { width: auto; color: $text-muted; }
+        }
+        & > #hint {
+            layer: over;
+            dock: bottom;
+            display: none;
+            width: 1fr;
+            height: 1;
+            padding: 0 1;
+            background: $panel;
+            color: $text-muted;
+            &.-open { display: block; }
+        }
+    }
+    """
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "step(-1)", "Step before", show=False),
         Binding("right", "step(1)", "Next step", show=False),

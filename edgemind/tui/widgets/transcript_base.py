@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
@@ -50,39 +51,12 @@ class LiveMessage:
 class TranscriptBase(Widget):
     """See the module."""
 
-    DEFAULT_CSS = """
-    Transcript {
-        height: 1fr;
-        width: 1fr;
-        layers: base over;
-        & > FindLine {
-            layer: over;
-            dock: bottom;
-            display: none;
-            height: 1;
-            border: none;
-            padding: 0 1;
-            background: $panel;
-            &.-open { display: block; }
-        }
-        & > #hint {
-            layer: over;
-            dock: bottom;
-            display: none;
-            width: 1fr;
-            height: 1;
-            padding: 0 1;
-            background: $panel;
-            color: $text-muted;
-            &.-open { display: block; }
-        }
-    }
-    """
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._view = TranscriptView()
-        self._find = FindLine(placeholder="find in this thought", select_on_focus=False)
+        self._find = FindLine(placeholder="find in this thought", select_on_focus=False, compact=True)
+        self._count = Static("", id="find-count", markup=False)
+        self._find_bar = Horizontal(self._find, self._count, id="find-bar")
         self._hint = Static("", id="hint", markup=False)
         self._branches: Branches | None = None
         self._older: Older | None = None
@@ -97,7 +71,7 @@ class TranscriptBase(Widget):
     def compose(self) -> ComposeResult:
         self._view.seen = self._seen
         yield self._view
-        yield self._find
+        yield self._find_bar
         yield self._hint
 
     def focus(self, scroll_visible: bool = True) -> TranscriptBase:
@@ -184,7 +158,7 @@ class TranscriptBase(Widget):
     def _lay_out(self, item: MessageItem) -> None:
         view = self._view
         if item.laid_out and view.size.width:
-            item.layout(view.size.width)
+            item.layout(view.line_width)
             view.changed(item)
             view.refresh()
 
@@ -223,7 +197,7 @@ class TranscriptBase(Widget):
 
     def leave_find(self) -> None:
         """Close the line that finds."""
-        self._find.remove_class("-open")
+        self._find_bar.remove_class("-open")
         if self._finding is not None:
             self._finding.thought.find("")
             self._lay_out(self._finding)
@@ -286,7 +260,7 @@ class TranscriptBase(Widget):
 
     def deselect(self) -> bool:
         """Whether there was anything to leave: the find line, a guessed word, a selection."""
-        if self._find.has_class("-open"):
+        if self._find_bar.has_class("-open"):
             self.leave_find()
         elif self._guess is not None:
             self.show_guess(None)
@@ -313,15 +287,14 @@ class TranscriptBase(Widget):
 
     def say(self, text: str) -> None:
         """Show one line over the lower edge until something else is to be said there; empty: none."""
+        if self._finding is not None:
+            return
         self._hint.update(Content(clean_line(text)))
         self._hint.set_class(bool(text), "-open")
 
     def _say(self) -> None:
         if self._guess is not None:
             self.say(self._guess[0].guess_words(self._guess[1]))
-        elif self._finding is not None:
-            thought = self._finding.thought
-            self.say(f"{thought.hit + 1} of {len(thought.hits)}" if thought.hits else "")
         elif self._new_below:
             self.say("↓ new text below (end)")
         elif self._selected is not None:

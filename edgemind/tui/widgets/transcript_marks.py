@@ -6,6 +6,7 @@ Not for: drawing them (``thought``, ``confidence``).
 from __future__ import annotations
 
 from textual import on
+from textual.content import Content
 from textual.widgets import Input
 
 from edgemind.tui.widgets.find_line import FindLine
@@ -58,7 +59,7 @@ class TranscriptMarks(TranscriptBase):
 
     def find_in_thought(self) -> None:
         """Open the line that finds inside the thought; asked again it goes to the next hit."""
-        if self._find.has_class("-open"):
+        if self._find_bar.has_class("-open"):
             self._go_to_hit(1)
             return
         item = self._with_thought()
@@ -70,7 +71,8 @@ class TranscriptMarks(TranscriptBase):
             item.toggle_thought()
             self._lay_out(item)
         self._before_find = self.screen.focused
-        self._find.add_class("-open")
+        self._find_bar.add_class("-open")
+        self._hint.remove_class("-open")
         self._find.focus()
         self._look_for(self._find.value)
 
@@ -109,9 +111,8 @@ class TranscriptMarks(TranscriptBase):
         if count:
             line = item.section_top("thought") + item.thought.line_of_hit()
             self._view.show_lines(item, line, line + 2)
-        self._find.border_subtitle = None
-        self._find.tooltip = None
-        self.say(f"{item.thought.hit + 1} of {count}" if count else "no hit" if self._find.value else "")
+        words = f"{item.thought.hit + 1} of {count}" if count else "none" if self._find.value else ""
+        self._count.update(Content(words))
 
     # Confidence
 

@@ -170,9 +170,14 @@ class TranscriptView(ScrollView, can_focus=True):
         heights = (item.height for item in self.items[first:])
         self._tops += list(accumulate(heights, initial=self._tops[-1]))[1:]
 
+    @property
+    def line_width(self) -> int:
+        """Cells of a line, beside the scrollbar."""
+        return max(0, self.scrollable_content_region.width)
+
     def _measure(self) -> None:
         """Everything for a new width."""
-        width = self.size.width
+        width = self.line_width
         if not width or not self.size.height:
             return
         self._width = width
@@ -271,7 +276,7 @@ class TranscriptView(ScrollView, can_focus=True):
             del self._strips[key]
 
     def on_resize(self) -> None:
-        if self.size.width != self._width:
+        if self.line_width != self._width:
             anchor = self._anchor()
             self._strips.clear()
             self._built.clear()
@@ -352,7 +357,7 @@ class TranscriptView(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         found = self._at(self.scroll_offset.y + y)
-        width = self.size.width
+        width = self.line_width
         if found is None:
             return Strip.blank(width, self.rich_style)
         number, within = found
@@ -390,7 +395,7 @@ class TranscriptView(ScrollView, can_focus=True):
             if text:
                 if current is not None and mark == current:
                     look = f"{look} guess-current"
-                segments.append(Segment(text, fill + style_of(look) if line.fill else style_of(look)))
+                segments.append(Segment(text, style_of(look)))
                 cells += width_of(text)
         if cells < width:
             segments.append(Segment(" " * (width - cells), fill))
