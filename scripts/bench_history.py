@@ -26,7 +26,28 @@ from typing import Any
 from edgemind.chat.history import History
 from edgemind.chat.types import Turn
 
-SYLLABLES = "ka re mo ti lu ven sor pa ni de ra gul fen ost im ber tal qui zo hal".split()
+SYLLABLES = [
+    "ka",
+    "re",
+    "mo",
+    "ti",
+    "lu",
+    "ven",
+    "sor",
+    "pa",
+    "ni",
+    "de",
+    "ra",
+    "gul",
+    "fen",
+    "ost",
+    "im",
+    "ber",
+    "tal",
+    "qui",
+    "zo",
+    "hal",
+]
 LONG_CHAT = 5_000
 
 

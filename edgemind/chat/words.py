@@ -62,8 +62,7 @@ class Phrase:
 
     def __str__(self) -> str:
         """As FTS5 reads it. Words are letters and digits, so nothing in them is an operator."""
-        text = " ".join(self.words).replace('"', " ")
-        return f'"{text}"{" *" if self.open else ""}'
+        return f'"{" ".join(self.words)}"{" *" if self.open else ""}'
 
     def matches(self, words: Sequence[Word]) -> bool:
         """Whether exactly these words are the phrase."""
@@ -78,19 +77,21 @@ class Phrase:
 
 @functools.lru_cache(maxsize=8192)
 def fold(word: str) -> str:
-    """One word without case and diacritics; may have become several."""
+    """One word without case and diacritics; it may become several with spaces between ("½" is "1 2") or none."""
     if word.isascii():
         return word.lower()
     if _ONE.match(word):
         return unicodedata.normalize("NFKC", word).casefold()
-    return _MARK.sub("", unicodedata.normalize("NFKD", word.casefold())).casefold()
+    plain = _MARK.sub("", unicodedata.normalize("NFKD", word.casefold())).casefold()
+    return " ".join(_WORD.findall(plain))
 
 
 def words(text: str, start: int = 0, end: int | None = None) -> Iterator[Word]:
     """The words of a text in order."""
     pattern = _ASCII_WORD if text.isascii() else _WORD
     for found in pattern.finditer(text, start, len(text) if end is None else end):
-        yield Word(fold(found[0]), found.start(), found.end())
+        for part in fold(found[0]).split():
+            yield Word(part, found.start(), found.end())
 
 
 def folded(text: str) -> str:
@@ -106,7 +107,7 @@ def phrases(question: str) -> tuple[Phrase, ...]:
     found: list[Phrase] = []
     for part in _QUOTED.finditer(question[:LONGEST_QUESTION]):
         quoted = part[1] is not None
-        parts = tuple(text for word in words(part[1] if quoted else part[2]) for text in word.text.split())
+        parts = tuple(word.text for word in words(part[1] if quoted else part[2]))
         if parts:
             found.append(Phrase(parts, open=not quoted))
     found = found[:MOST_PHRASES]
