@@ -13,6 +13,10 @@ def main() -> int:
     """The entry point. Ctrl-C is quiet from the first import on."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them costs a start 13 ms
     try:
+        from edgemind.cli import chat_start
+
+        if chat_start.is_meant():
+            return chat_start.main()
         from edgemind.cli.app import main as run_command
 
         return run_command()

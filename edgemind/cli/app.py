@@ -119,7 +119,7 @@ def main() -> int:
     console.prepare_streams()
     if completion.is_asked():
         return completion.answer_shell(app)
-    arguments = sys.argv[1:] or (["chat"] if chat.is_possible() else ["--help"])
+    arguments = sys.argv[1:] or ["--help"]
     if sys.stdout is None:
         report(UsageError("Standard output is closed, so an answer has nowhere to go.", "Leave out `>&-`."))
         return EXIT_CLOSED_OUTPUT

@@ -1,29 +1,19 @@
-"""``edgemind chat``, and ``edgemind`` alone on a terminal: the chat app. This file declares the flags and looks at the
-terminal; ``tui.launch`` does it.
-"""
+"""``edgemind chat``: the chat app. This file declares the flags; ``chat_start`` does it, for ``edgemind`` alone too."""
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
-from edgemind.cli import completion, console
-from edgemind.cli.shut_in import shut_in
-from edgemind.errors import UsageError
+from edgemind.cli import completion
+from edgemind.cli.chat_start import start
 
 EPILOG = "Keys and commands: f1 in the app. For one answer in a script or a pipe: edgemind run"
 
 
 def register(app: typer.Typer) -> None:
     app.command(name="chat", epilog=EPILOG)(chat)
-
-
-def is_possible() -> bool:
-    """Whether there is a terminal that an app can be drawn on."""
-    return console.is_terminal(sys.stdin) and console.is_smart(sys.stdout)
 
 
 def chat(
@@ -49,23 +39,14 @@ def chat(
 
     Without --model the one of the settings is used, else the model that comes with EdgeMind.
     """
-    if not is_possible():
-        shut_in()
-        why = "TERM says that this terminal cannot be drawn on" if console.is_terminal(sys.stdout) else "there is none"
-        raise UsageError(
-            f"The chat app needs a terminal, and {why}.", "For one answer without one: edgemind run 'your prompt'"
-        )
-    for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
-        del os.environ[name]  # devtools, debug logs, screenshots: all of them are switched on from there
-    from edgemind.tui.launch import Wishes, launch
+    from edgemind.tui.launch import Wishes
 
-    wishes = Wishes(
-        first=" ".join(prompt or ()),
-        model=model,
-        ephemeral=ephemeral,
-        no_think=no_think,
-        require_offline=require_offline,
+    return start(
+        Wishes(
+            first=" ".join(prompt or ()),
+            model=model,
+            ephemeral=ephemeral,
+            no_think=no_think,
+            require_offline=require_offline,
+        )
     )
-    ended = launch(wishes)
-    console.err(ended.said + "\n" if ended.said else "")
-    return ended.code

@@ -5,6 +5,7 @@ Not for: starting a process with all that comes before (``launch``).
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,10 +18,10 @@ from textual.screen import Screen
 
 from edgemind.errors import EdgemindError
 from edgemind.tui import crash, keys, theme
-from edgemind.tui.commands import Commands
 from edgemind.tui.screens.chat import ChatScreen
 
 if TYPE_CHECKING:
+    from textual.command import Provider
     from textual.driver import Driver
     from textual.timer import Timer
 
@@ -31,6 +32,13 @@ INPUT = (events.Key, events.Paste, events.MouseDown, events.MouseScrollDown, eve
 
 QUIT_WITHIN = 2.0
 """Seconds between two ctrl+c that mean: quit."""
+
+
+def _commands() -> type[Provider]:
+    """Imported when the palette is opened."""
+    from edgemind.tui.commands import Commands
+
+    return Commands
 
 
 class EdgemindApp(App[str], inherit_bindings=False):
@@ -44,7 +52,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
     """
 
     TITLE = "EdgeMind"
-    COMMANDS: ClassVar = {Commands}
+    COMMANDS: ClassVar = {_commands}
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("app")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-regular")]  # noqa: RUF012
@@ -93,9 +101,13 @@ class EdgemindApp(App[str], inherit_bindings=False):
         return bottom if isinstance(bottom, ChatScreen) else None
 
     def on_mount(self) -> None:
+        chat = self.chat_screen
+        if chat and self.first:
+            chat.say_first(self.first)
         from edgemind.tui import signals
 
         signals.listen(end=self.end, lock=self.action_lock)
+        self.call_after_refresh(_collect_again)
         self._watch_idleness()
         if not self._utf8:
             self.notify("This terminal does not read UTF-8: lines and letters are shown in ASCII.", markup=False)
@@ -244,6 +256,12 @@ class EdgemindApp(App[str], inherit_bindings=False):
     def crashed(self) -> str:
         """The report, if the app was at fault."""
         return crash.describe(self._crash) if self._crash else ""
+
+
+def _collect_again() -> None:
+    """The first frame is drawn; what is there by now stays, and need not be looked at again."""
+    gc.freeze()
+    gc.enable()
 
 
 def told(problem: EdgemindError) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgemind.chat.keyring_ import Asking
     from edgemind.chat.locking_policy import LockingPolicy
     from edgemind.chat.open_vault import OpenVault
+    from edgemind.chat.types import Parameters
     from edgemind.chat.vault import Vault
     from edgemind.settings import Settings
 
@@ -37,6 +38,7 @@ class Household:
         asking: the keyring's answer, on its way.
         ephemeral: nothing is kept, whatever the settings say.
         model: the name that was asked for.
+        think: new chats may reason before they answer.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Household:
         asking: Asking | None = None,
         ephemeral: bool = False,
         model: str | None = None,
+        think: bool = True,
     ) -> None:
         self.engines = engines
         self.settings = settings
@@ -62,6 +65,7 @@ class Household:
         """What happened on opening that the user should know."""
         self._asking = asking
         self._ephemeral = ephemeral
+        self._think = think
         self._listener: Callable[[], None] | None = None
         self._opened = threading.Event()
         self._lock = threading.Lock()
@@ -81,11 +85,17 @@ class Household:
         """Open the history in a thread; ``listener`` is called, on any thread, when something has changed."""
         self._listener = listener
         self.engines.on_change = listener
+        self.load_model()
         if self._begun or self.history is not None:
             listener()
             return
         self._begun = True
         threading.Thread(target=self._open, name="history", daemon=True).start()
+
+    def load_model(self) -> None:
+        """Begin to load the model, unless one is there or was asked for."""
+        if self.engines.state == "none":
+            self.engines.load(self.chosen_model)
 
     def _open(self) -> None:
         with self._lock:
@@ -170,8 +180,6 @@ class Household:
         with self._lock:
             self._enter(self.vault.unlock(passphrase=passphrase))
         self._opened.set()
-        if self.engines.state == "none":
-            self.engines.load(self.chosen_model)
 
     # Passphrases
 
@@ -333,6 +341,12 @@ class Household:
         if command == "persona":
             return [persona.name for persona in history.personas()]
         return history.folders() if command == "folder" else history.tags() if command == "tags" else []
+
+    def new_parameters(self) -> Parameters:
+        """Of a new chat."""
+        from edgemind.chat.types import Parameters
+
+        return Parameters(thinking="auto" if self._think else "off", confidence=self.settings.chat.confidence)
 
     def model_sampling(self) -> Any:
         """The model's own sampling, for hints; ``None`` while unknown."""

@@ -1,12 +1,13 @@
 """From a command to a drawn app, in the order that privacy and speed ask for.
 
-The keyring's child first (it needs a socket), then the jail, then the engine's worker (so that the model loads while
-everything else starts), then Textual, which is imported last because it is the largest.
+The keyring's child first (it needs a socket), then the jail, then Textual and the first frame; the model and the
+history are loaded behind it, by whichever screen is shown first.
 Not for: flags and terminals (``cli/chat.py``), what is drawn (``app``).
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ def launch(wishes: Wishes) -> Ended:
         NotOffline: the jail could not be armed, or was asked for and is not to be had here.
         EdgemindError: the settings are not valid.
     """
+    gc.disable()  # until the first frame is drawn: nothing that is made before it is thrown away
     os.umask(0o077)
     from edgemind.settings import load_settings
 
@@ -58,8 +60,7 @@ def launch(wishes: Wishes) -> Ended:
     from edgemind.tui.household import Household
 
     engines = Engines(settings)
-    engines.load(wishes.model)
-    house = Household(engines, settings, vault=vault, asking=asking, ephemeral=wishes.ephemeral, model=wishes.model)
+    house = Household(engines, settings, vault=vault, asking=asking, ephemeral=wishes.ephemeral, model=wishes.model, think=not wishes.no_think)
 
     from edgemind.tui import crash, terminal_input, theme
     from edgemind.tui.app import EdgemindApp

@@ -1,99 +1,17 @@
-"""The chat app in this process with a real engine, the built-in model and a history in memory, and hands to drive it.
-
-A test is a plain function: ``drive(app, script)`` runs the app without a terminal and hands ``script`` a ``Hands``.
-"""
+"""The chat app in this process with a real engine, the built-in model and a history in memory."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from edgemind.chat.engines import Engines
 from edgemind.chat.history import History
 from edgemind.settings import Settings
 from edgemind.tui.app import EdgemindApp
 from edgemind.tui.household import Household
-from edgemind.tui.screens.chat import ChatScreen
-
-PATIENCE = 60.0
-"""Seconds for what a busy machine may take."""
-
-
-@dataclass
-class Hands:
-    """What a test does with a running app."""
-
-    app: EdgemindApp
-    pilot: Pilot[Any]
-
-    @property
-    def chat(self) -> ChatScreen:
-        screen = self.app.chat_screen
-        assert screen is not None
-        return screen
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def type(self, text: str) -> None:
-        """Into the composer, whatever has the focus."""
-        self.chat.composer.focus()
-        await self.pilot.pause()
-        self.chat.composer.set_text(text)
-        await self.pilot.pause()
-
-    async def say(self, text: str) -> None:
-        """Send a message."""
-        await self.type(text)
-        await self.press("enter")
-
-    async def until(self, condition: Callable[[], Any], what: str = "") -> None:
-        """Until it is so; fails after ``PATIENCE``."""
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, what or "it did not happen"
-            await self.pilot.pause(0.02)
-        await self.pilot.pause()
-
-    async def opened(self) -> None:
-        """Until the history is open and the model has loaded."""
-        await self.until(lambda: self.app.house.history is not None, "the history did not open")
-        await self.until(lambda: self.app.house.engines.state == "ready", "the model did not load")
-
-    async def answered(self) -> None:
-        """Until the answer that is being written is complete."""
-        await self.until(lambda: self.chat.session is not None, "nothing was asked")
-        await self.until(
-            lambda: not self.chat.composer.busy and self.chat.session and not self.chat.session.live, "no answer"
-        )
-
-    def text(self) -> str:
-        """What the screen shows, line by line."""
-        return shown(self.app)
-
-
-def shown(app: EdgemindApp) -> str:
-    """The lines of the screen as they would be drawn, without colours."""
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
-
-
-def drive(app: EdgemindApp, script: Callable[[Hands], Awaitable[None]], size: tuple[int, int] = (80, 24)) -> None:
-    """Run the app without a terminal while ``script`` acts."""
-
-    async def run() -> None:
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            await script(Hands(app, pilot))
-
-    asyncio.run(run())
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +19,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folders of the test's own."""
     monkeypatch.setenv("EDGEMIND_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
 
 

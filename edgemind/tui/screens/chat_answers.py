@@ -58,6 +58,10 @@ class Answering(ChatBase):
         else:
             self.behind(self._send(event.text, event.attachments))
 
+    def say_first(self, text: str) -> None:
+        """The message that the command line brought."""
+        self.call_after_refresh(lambda: self.behind(self._send(text, ())))
+
     async def _send(self, text: str, attachments: tuple[Attachment, ...]) -> None:
         try:
             await self._opened()
@@ -77,9 +81,7 @@ class Answering(ChatBase):
 
     def _give_back(self, text: str, attachments: tuple[Attachment, ...]) -> None:
         if not self.composer.draft:
-            self.composer.set_text(text)
-            for attachment in attachments:
-                self.composer.attach(attachment)
+            self.composer.restore(text, attachments)
 
     async def _opened(self) -> None:
         """The history may still be opening when the first message is sent."""
@@ -291,9 +293,7 @@ class Answering(ChatBase):
         )
 
     def _parameters(self) -> Parameters:
-        from edgemind.chat.types import Parameters
-
-        return self.session.chat.parameters if self.session else Parameters()
+        return self.session.chat.parameters if self.session else self.house.new_parameters()
 
     def _change_parameters(self, **changes: Any) -> None:
         def change() -> None:

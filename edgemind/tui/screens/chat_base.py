@@ -198,7 +198,8 @@ class ChatBase(Screen[None]):
     def begun(self) -> Session:
         """The open chat's session; a new chat is created now."""
         if self.session is None:
-            self.session = self._new_session(self.history.create_chat(model=self.house.chosen_model))
+            chat = self.history.create_chat(model=self.house.chosen_model, parameters=self.house.new_parameters())
+            self.session = self._new_session(chat)
             self._wanted = self.session.chat.id
             self.sidebar.list.refresh_rows()
             self.sidebar.list.mark(self.session.chat.id)

@@ -51,6 +51,7 @@ class UnlockScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
+        self.call_after_refresh(self.house.load_model)
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
         said = self.query_one("#door-said", Static)

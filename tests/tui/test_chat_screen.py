@@ -1,0 +1,255 @@
+"""Talking with the built-in model in the app: what is sent, shown, kept, branched, stopped and listed."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from driving import Hands, drive
+
+from edgemind.chat.history import History
+from edgemind.tui.app import EdgemindApp
+from edgemind.tui.household import Household
+from edgemind.tui.widgets.sidebar import ChatList
+
+
+def test_a_message_is_answered_kept_and_listed(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        assert "edgemind-nano" in hands.text()
+        await hands.say("What is 48 + 37?")
+        await hands.answered()
+        assert "85" in hands.text()
+        session = hands.chat.session
+        assert session is not None
+        asked, answer = session.page()
+        assert (asked.content, answer.state) == ("What is 48 + 37?", "done")
+        assert hands.chat.sidebar.list.count == 1
+        assert hands.chat.status.facts.context_used > 0
+        assert hands.chat.composer.draft == ""
+
+    drive(app, script)
+
+
+def test_typing_is_possible_before_anything_is_loaded(household: Household) -> None:
+    household.history = None
+    app = EdgemindApp(household)
+
+    async def script(hands: Hands) -> None:
+        await hands.press("h", "i")
+        assert hands.chat.composer.draft == "hi"
+        await hands.press("enter")
+        await hands.answered()
+
+    drive(app, script)
+
+
+def test_again_makes_a_branch_and_the_keys_walk_between_them(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("Hello")
+        await hands.answered()
+        session = hands.chat.session
+        assert session is not None
+        first = session.page()[-1].id
+        await hands.press("ctrl+r")
+        await hands.until(lambda: session.page()[-1].id != first)
+        await hands.answered()
+        second = session.page()[-1].id
+        await hands.press("alt+left")
+        await hands.until(lambda: session.page()[-1].id == first)
+        await hands.press("alt+right")
+        await hands.until(lambda: session.page()[-1].id == second)
+
+    drive(app, script)
+
+
+def test_an_edited_message_is_another_branch_and_escape_leaves_the_old_one(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("What is 2 + 2?")
+        await hands.answered()
+        await hands.press("ctrl+e")
+        assert hands.chat.composer.draft == "What is 2 + 2?"
+        await hands.press("escape")
+        assert hands.chat.composer.draft == ""
+        await hands.press("ctrl+e")
+        await hands.type("What is 5 + 4?")
+        await hands.press("enter")
+        session = hands.chat.session
+        assert session is not None
+        await hands.until(lambda: session.page()[0].content == "What is 5 + 4?")
+        await hands.answered()
+        assert len(session.siblings(session.page()[0].id)) == 2
+
+    drive(app, script)
+
+
+def test_a_killed_worker_leaves_what_was_said_and_retry_answers(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("Hello")
+        await hands.answered()
+        session, engines = hands.chat.session, hands.app.house.engines
+        assert session is not None
+        worker = engines.pid
+        assert worker
+        os.kill(worker, signal.SIGKILL)
+        await hands.until(lambda: engines.pid != worker)
+        await hands.say("What is 1 + 2?")
+        await hands.answered()
+        if session.page()[-1].state != "done":
+            hands.chat.perform("retry")
+            await hands.answered()
+        assert session.page()[-1].state == "done"
+        assert [turn.content for turn in session.page() if turn.role == "user"] == ["Hello", "What is 1 + 2?"]
+
+    drive(app, script)
+
+
+def test_think_off_holds_for_this_chat(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("/think off")
+        session = hands.chat.session
+        assert session is not None
+        assert session.chat.parameters.thinking == "off"
+        await hands.say("What is 3 + 4?")
+        await hands.answered()
+        assert session.page()[-1].reasoning == ""
+        await hands.say("/think 12")
+        assert session.chat.parameters.thinking_budget == 12
+
+    drive(app, script)
+
+
+def test_an_ephemeral_chat_is_in_no_list(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("/ephemeral")
+        await hands.say("Hello")
+        await hands.answered()
+        assert "not kept" in hands.text()
+        assert hands.app.house.history is not None
+        assert hands.app.house.history.count() == 0
+        await hands.press("ctrl+n")
+        assert "not kept" not in hands.text()
+
+    drive(app, script)
+
+
+def test_pin_rename_folder_tags_duplicate_and_delete(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("Hello")
+        await hands.answered()
+        history = hands.app.house.history
+        assert history is not None
+        for typed in ("/pin", "/rename Round of Tuesday", "/folder ward", "/tags a b"):
+            await hands.say(typed)
+        row = history.rows(0, 10)[0]
+        assert (row.title, row.pinned, row.folder, row.tags) == ("Round of Tuesday", True, "ward", ("a", "b"))
+        assert "Round of Tuesday" in hands.text()
+        await hands.say("/duplicate")
+        await hands.until(lambda: history.count() == 2)
+        await hands.say("/delete")
+        await hands.press("enter")
+        assert history.count() == 2, "enter alone deletes nothing"
+        await hands.press("y")
+        await hands.until(lambda: history.count() == 1)
+
+    drive(app, script)
+
+
+def test_the_sidebar_opens_chats_and_its_keys_act_on_the_row_under_the_cursor(household: Household) -> None:
+    assert household.history is not None
+    history = household.history
+    for number in range(3):
+        history.create_chat(title=f"Chat {number}")
+    app = EdgemindApp(household)
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.press("ctrl+b")
+        rows = hands.chat.sidebar.list
+        assert isinstance(rows, ChatList)
+        assert rows.has_focus
+        await hands.press("down", "p")
+        second = history.rows(0, 10)[0]
+        assert second.pinned
+        await hands.press("home", "enter")
+        session = hands.chat.session
+        assert session is not None
+        assert session.chat.id == second.id
+
+    drive(app, script)
+
+
+def test_ten_thousand_chats_are_read_by_the_page(household: Household) -> None:
+    assert household.history is not None
+    with household.history.transaction():
+        for number in range(10_000):
+            household.history.create_chat(title=f"Chat {number}")
+    asked: list[int] = []
+    rows = household.history.rows
+
+    def counted(offset: int, limit: int, *more: str | None) -> list[object]:
+        asked.append(limit)
+        return list(rows(offset, limit, *more))
+
+    household.history.rows = counted  # type: ignore[method-assign, assignment]
+    app = EdgemindApp(household)
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.press("ctrl+b")
+        assert hands.chat.sidebar.list.count == 10_000
+        await hands.press("end")
+        assert "Chat 0 " in hands.text()
+        assert sum(asked) <= 1_000
+
+    drive(app, script)
+
+
+def test_what_was_said_elsewhere_is_found(household: Household) -> None:
+    assert household.history is not None
+    chat = household.history.create_chat(title="Old")
+    household.history.add_turn(chat.id, None, "user", "The zebra crossed the river")
+    app = EdgemindApp(household)
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.press("ctrl+f")
+        await hands.press(*"zebra")
+        await hands.until(lambda: "crossed" in hands.text())
+        await hands.press("enter")
+        await hands.until(lambda: hands.chat.session is not None)
+        assert hands.chat.session is not None
+        assert hands.chat.session.chat.id == chat.id
+
+    drive(app, script)
+
+
+def test_a_draft_survives_another_chat(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("Hello")
+        await hands.answered()
+        assert hands.chat.session is not None
+        chat = hands.chat.session.chat.id
+        await hands.type("not sent yet")
+        await hands.press("ctrl+n")
+        await hands.until(lambda: hands.chat.composer.draft == "")
+        hands.chat.open_chat(chat)
+        await hands.until(lambda: hands.chat.composer.draft == "not sent yet")
+
+    drive(app, script)
+
+
+def test_history_in_memory_is_said_not_to_be_saved(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        assert "not saved" in hands.text()
+        assert isinstance(hands.app.house.history, History)
+
+    drive(app, script)
