@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from edgemind.chat.types import Chat, ChatRow, Parameters
 from edgemind.errors import HistoryProblem
 
 if TYPE_CHECKING:
     from edgemind.chat.database import Connection
+
+Model = TypeVar("Model", bound=BaseModel)
 
 COLUMNS = "seq, id, title, titled, created, updated, pinned, folder, messages, leaf, persona, model, parameters, system"
 ROW = "seq, id, title, updated, pinned, folder, messages"
@@ -38,6 +42,14 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def understood(kind: type[Model], text: str, otherwise: Model) -> Model:
+    """JSON of a row as a value; ``otherwise`` when another version wrote what this one does not know."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError:
+        return otherwise
 
 
 def key(connection: Connection, chat_id: str) -> int:
@@ -108,7 +120,7 @@ def read(connection: Connection, chat_id: str) -> Chat:
         persona=persona,
         system=system,
         model=model,
-        parameters=Parameters.model_validate_json(parameters),
+        parameters=understood(Parameters, parameters, Parameters()),
         leaf=leaf,
         messages=messages,
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgemind.chat import private_files
+from edgemind.chat.chats import storable
 from edgemind.chat.copying import Whole
 from edgemind.chat.history import History
 from edgemind.chat.types import Chat, Persona
@@ -43,7 +44,7 @@ def import_file(history: History, path: Path) -> list[Chat]:
 
 def import_text(history: History, text: str, name: str = "The text") -> list[Chat]:
     """As ``import_file``, from text; ``name`` is for the messages."""
-    wholes, personas = _read(text, name)
+    wholes, personas = _read(storable(text), name)
     if not wholes and not personas:
         raise BadInput(f"{name} holds no chat.", FORMS)
     with history.transaction():

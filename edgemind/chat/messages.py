@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from edgemind.chat import search
 from edgemind.chat.attachments.types import Attachment, AttachmentInfo, Passage
-from edgemind.chat.chats import in_parts, marks, storable
+from edgemind.chat.chats import in_parts, marks, storable, understood
 from edgemind.chat.types import Turn
 from edgemind.engine.events import ContextTrimmed, Stats, Step, TokenConfidence
 from edgemind.errors import HistoryProblem
@@ -28,6 +28,7 @@ PLAIN = "messages.seq, messages.id, messages.role, messages.state, messages.crea
 PLAIN += "messages.content, messages.reasoning"
 WHOLE = PLAIN + ", messages.details, messages.confidence"
 
+UNKNOWN = AttachmentInfo(name="attachment")
 _CONFIDENCE: TypeAdapter[tuple[TokenConfidence, ...]] = TypeAdapter(tuple[TokenConfidence, ...])
 
 
@@ -241,7 +242,7 @@ def _turn(row: Sequence[Any], infos: tuple[AttachmentInfo, ...], pieces: Sequenc
     if plain:
         return turn
     details, confidence = more
-    known = Details.model_validate_json(details)
+    known = understood(Details, details, Details())
     sure = [text for text in (confidence, *(piece[3] for piece in pieces)) if text]
     return replace(
         turn,
@@ -249,8 +250,15 @@ def _turn(row: Sequence[Any], infos: tuple[AttachmentInfo, ...], pieces: Sequenc
         stats=known.stats,
         trimmed=known.trimmed,
         passages=known.passages,
-        confidence=tuple(token for text in sure for token in _CONFIDENCE.validate_json(text)),
+        confidence=_sure(sure),
     )
+
+
+def _sure(parts: Sequence[str]) -> tuple[TokenConfidence, ...]:
+    try:
+        return tuple(token for part in parts for token in _CONFIDENCE.validate_json(part))
+    except ValidationError:
+        return ()
 
 
 def _pieces(connection: Connection, seqs: Sequence[int]) -> dict[int, list[Any]]:
@@ -270,14 +278,14 @@ def _infos(connection: Connection, seqs: Sequence[int]) -> dict[int, tuple[Attac
         for message, info in connection.execute(
             f"SELECT message, info FROM attachments WHERE message IN ({marks(some)}) ORDER BY seq", some
         ).fetchall():
-            found[message] = (*found.get(message, ()), AttachmentInfo.model_validate_json(info))
+            found[message] = (*found.get(message, ()), understood(AttachmentInfo, info, UNKNOWN))
     return found
 
 
 def attachments(connection: Connection, seq: int) -> tuple[Attachment, ...]:
     """The attachments of a message with their text."""
     found = connection.execute("SELECT info, content FROM attachments WHERE message = ? ORDER BY seq", (seq,))
-    return tuple(Attachment(AttachmentInfo.model_validate_json(info), text) for info, text in found.fetchall())
+    return tuple(Attachment(understood(AttachmentInfo, info, UNKNOWN), text) for info, text in found.fetchall())
 
 
 def set_attachments(connection: Connection, seq: int, given: Sequence[Attachment]) -> None:

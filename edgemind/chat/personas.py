@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgemind.chat.chats import storable
+from edgemind.chat.chats import storable, understood
 from edgemind.chat.types import Parameters, Persona
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def personas(connection: Connection) -> list[Persona]:
     """By name."""
     found = connection.execute("SELECT name, system, parameters FROM personas ORDER BY name COLLATE NOCASE, name")
     return [
-        Persona(name, system, Parameters.model_validate_json(parameters))
+        Persona(name, system, understood(Parameters, parameters, Parameters()))
         for name, system, parameters in found.fetchall()
     ]
 

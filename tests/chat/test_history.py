@@ -72,7 +72,9 @@ def test_a_chat_keeps_what_it_was_made_with(history: History) -> None:
         persona="Doctor",
         system="Be brief.",
         model="edgemind-nano",
-        parameters=Parameters(thinking="on", thinking_budget=50, sampling=Sampling(temperature=0.5, logit_bias={7: -1})),
+        parameters=Parameters(
+            thinking="on", thinking_budget=50, sampling=Sampling(temperature=0.5, logit_bias={7: -1})
+        ),
     )
     assert history.chat(chat.id) == chat
     assert chat.tags == ("a", "b")
@@ -194,7 +196,12 @@ def test_the_list_has_pinned_ones_first_then_the_newest(history: History) -> Non
     assert [row.title for row in history.rows(0, 10, tag="x")] == ["1", "4"]
     assert [row.title for row in history.rows(0, 10, folder="even", tag="x")] == ["4"]
     assert (history.rows(0, 1)[0].tags, history.rows(1, 1)[0].messages) == (("x",), 1)
-    assert (history.count(), history.count(folder="even"), history.count(tag="y"), history.count(tag="z")) == (6, 3, 1, 0)
+    assert (history.count(), history.count(folder="even"), history.count(tag="y"), history.count(tag="z")) == (
+        6,
+        3,
+        1,
+        0,
+    )
     assert (history.folders(), history.tags()) == (["even"], ["x", "y"])
     assert [history.position(row.id) for row in history.rows(0, 10)] == list(range(6))
     assert history.position(chats[2].id, folder="even") == 2
@@ -268,7 +275,10 @@ def test_personas_and_drafts(history: History) -> None:
     history.save_persona(doctor)
     history.save_persona(Persona("clerk", ""))
     history.save_persona(replace(doctor, system="You are very careful."))
-    assert [(one.name, one.system) for one in history.personas()] == [("clerk", ""), ("Doctor", "You are very careful.")]
+    assert [(one.name, one.system) for one in history.personas()] == [
+        ("clerk", ""),
+        ("Doctor", "You are very careful."),
+    ]
     history.delete_persona("Doctor")
     history.delete_persona("Doctor")
     assert [one.name for one in history.personas()] == ["clerk"]
@@ -314,6 +324,20 @@ def test_any_text_is_kept(history: History) -> None:
     assert [turn.content for turn in history.path(turns[0].chat)] == list(texts)
     turn = history.add_turn(turns[0].chat, None, "user", "lone \ud83d end", error="\udc80")
     assert history.turn(turn.id).content == "lone \N{REPLACEMENT CHARACTER} end"
+
+
+def test_what_another_version_wrote_beside_the_text_does_no_harm(history: History) -> None:
+    chat = history.create_chat(system="s", parameters=Parameters(thinking="on")).id
+    turn = history.add_turn(chat, None, "user", "hello", attachments=[Attachment(AttachmentInfo(name="a"), "text")])
+    history.save_persona(Persona("p", "s"))
+    with history._database.writing() as connection:
+        connection.execute("""UPDATE chats SET parameters = '{"mood": 1}'""")
+        connection.execute("""UPDATE personas SET parameters = '{"mood": 1}'""")
+        connection.execute("""UPDATE messages SET details = '{"steps": 7}', confidence = '[{"mood": 1}]'""")
+        connection.execute("""UPDATE attachments SET info = '{"mood": 1}'""")
+    assert (history.chat(chat).parameters, history.personas()[0].parameters) == (Parameters(), Parameters())
+    assert (history.turn(turn.id).content, history.turn(turn.id).confidence) == ("hello", ())
+    assert history.attachments(turn.id)[0].text == "text"
 
 
 @pytest.mark.parametrize("kind", KINDS)
