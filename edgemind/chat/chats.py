@@ -23,6 +23,8 @@ Model = TypeVar("Model", bound=BaseModel)
 COLUMNS = "seq, id, title, titled, created, updated, pinned, folder, messages, leaf, persona, model, parameters, system"
 ROW = "seq, id, title, updated, pinned, folder, messages"
 ORDER = "pinned DESC, updated DESC, seq DESC"
+MOST_FOUND = 20
+"""Chats that one may have meant."""
 MANY = 500
 """Placeholders in one statement; SQLite before 3.32 takes 999."""
 
@@ -131,7 +133,9 @@ def change(connection: Connection, seq: int, changes: dict[str, Any]) -> None:
     unknown = changes.keys() - CHANGEABLE
     if unknown:
         raise TypeError(f"a chat has no {', '.join(sorted(unknown))} to change")
-    values = {name: storable(value) if isinstance(value, str) else value for name, value in changes.items()}
+    values: dict[str, Any] = {
+        name: storable(value) if isinstance(value, str) else value for name, value in changes.items()
+    }
     if (tags := values.pop("tags", None)) is not None:
         _set_tags(connection, seq, tags)
     if "parameters" in values:
@@ -227,7 +231,7 @@ def tags(connection: Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT DISTINCT tag FROM chat_tags ORDER BY tag").fetchall()]
 
 
-def find(connection: Connection, text: str, limit: int = 20) -> list[ChatRow]:
+def find(connection: Connection, text: str) -> list[ChatRow]:
     """By id, by the beginning of an id, by the whole title, by a part of it: the first of these that finds any."""
     text = storable(text)
     ways: tuple[tuple[str, str], ...] = (
@@ -238,7 +242,7 @@ def find(connection: Connection, text: str, limit: int = 20) -> list[ChatRow]:
     )
     for where, value in ways if text else ():
         found = connection.execute(
-            f"SELECT {ROW} FROM chats WHERE {where} ORDER BY {ORDER} LIMIT {limit}", (value,)
+            f"SELECT {ROW} FROM chats WHERE {where} ORDER BY {ORDER} LIMIT {MOST_FOUND}", (value,)
         ).fetchall()
         if found:
             return _rows(connection, found)

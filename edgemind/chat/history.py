@@ -210,10 +210,10 @@ class History:
             return chats.tags(connection)
 
     def find(self, text: str) -> list[ChatRow]:
-        """The chats that a user may mean by an id, the beginning of one, a title or a part of it: for the command
-        line. The first of these ways that finds any counts."""
+        """The chats that a user may mean by an id, the beginning of one, a title, a part of it or its words: for the
+        command line. The first of these ways that finds any counts."""
         with self._reading() as connection:
-            return chats.find(connection, text)
+            return chats.find(connection, text) or search.titles(connection, text, chats.MOST_FOUND)
 
     def ids(self) -> list[str]:
         """Of all chats, the oldest first."""

@@ -17,7 +17,7 @@ from edgemind.chat.types import Chat, Persona
 from edgemind.errors import BadInput
 from edgemind.terminal import clean_line
 
-MOST_BYTES = 512 << 20
+MOST_BYTES = 256 << 20
 FORMS = "Chats come from edgemind history export (JSON or Markdown) or ChatGPT's conversations.json."
 
 

@@ -24,7 +24,7 @@ LATEST = 32_503_680_000.0
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Time = Annotated[float, Field(ge=0, le=LATEST, allow_inf_nan=False)]
-Line = Annotated[str, Field(max_length=2_000)]
+Line = Annotated[str, Field(max_length=100_000)]
 
 
 class Part(BaseModel):

@@ -93,10 +93,25 @@ def search(connection: Connection, question: str, limit: int) -> list[Hit]:
     return found + [_message_hit(connection, chats[chat], seq, wanted) for seq, chat in chosen]
 
 
+def titles(connection: Connection, question: str, limit: int) -> list[ChatRow]:
+    """The chats whose titles have these words, the newest first."""
+    asked = " AND ".join(map(str, phrases(question)))
+    found = (
+        connection.execute(
+            "SELECT rowid FROM title_words WHERE title_words MATCH ? ORDER BY rowid DESC LIMIT ?", (asked, limit)
+        ).fetchall()
+        if asked
+        else []
+    )
+    rows = rows_of(connection, [row[0] for row in found])
+    return [rows[seq] for (seq,) in found if seq in rows]
+
+
 def _spread(hits: Sequence[tuple[int, int]], limit: int) -> list[tuple[int, int]]:
     """The newest, of one chat more than ``PER_CHAT`` only when there is room left."""
     count: dict[int, int] = {}
-    first, rest = [], []
+    first: list[tuple[int, int]] = []
+    rest: list[tuple[int, int]] = []
     for seq, chat in hits:
         count[chat] = count.get(chat, 0) + 1
         (first if count[chat] <= PER_CHAT else rest).append((seq, chat))

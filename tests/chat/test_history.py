@@ -215,6 +215,8 @@ def test_a_chat_is_found_by_what_a_user_types(history: History) -> None:
     assert [row.id for row in history.find(two.id[:12])] == [two.id]
     assert [row.id for row in history.find("taxes")] == [two.id]
     assert {row.id for row in history.find("TAX")} == {one.id, two.id}
+    three = history.create_chat(title="Über die Ärzte von Bern")
+    assert [row.id for row in history.find("ärzte über")] == [row.id for row in history.find("ÄRZ")] == [three.id]
     assert history.find("") == history.find("%") == history.find("nothing\ud800") == []
 
 

@@ -318,6 +318,17 @@ def test_a_closed_history_says_so(on_disk: bool, tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["history.db"] * on_disk
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_connection_syncs_and_wipes(library: str, tmp_path: Path) -> None:
+    history = opened(tmp_path / "history.db", library)
+    history.create_chat()
+    asked = {"synchronous": 2, "journal_mode": "wal", "secure_delete": 1, "foreign_keys": 1, "temp_store": 2}
+    for way in (history._database.writing, history._database.reading):
+        with way() as connection:
+            assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked} == asked
+    history.close()
+
+
 def test_every_table_of_the_schema_is_made_once() -> None:
     connection = sqlite3.connect(":memory:")
     for table in schema.TABLES:
