@@ -214,6 +214,11 @@ def _proven(
         raise WrongPassphrase("That does not open the backup.", "Give the passphrase that it was made with.")
     try:
         snapshots.check(database, lambda one: encrypted(one, key))
+        connection = encrypted(database, key)
+        try:
+            connection.execute("SELECT count(*) FROM chats").fetchone()
+        finally:
+            connection.close()
     except Exception:
         raise _no_backup(path) from None
     finally:

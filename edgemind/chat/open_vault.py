@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from edgemind.chat.history import History
     from edgemind.chat.recovery import Recovery
 
+PAGE = 4096
+"""Bytes of a page of SQLCipher."""
 SUSPECT = "damaged"
 """A file of this name: damage was found while the history was in use, so the next opening looks closely."""
 
@@ -100,8 +102,9 @@ class OpenVault:
             source = History(self.connect_for_reading)
             try:
                 source.move_into(memory)
-            finally:
+            except BaseException:
                 source.close()
+                raise
         return memory
 
     def connect_for_reading(self) -> Connection:
@@ -242,7 +245,7 @@ class OpenVault:
         """Cheap when it is not due. For a thread of its own; raises as ``snapshot``."""
         if not self.vault.keep or self.locked or not snapshots.due(self.vault.folder, opening):
             return None
-        if self._history is not None and not self._history.count():
+        if self._history is None or not self._history.count():
             return None
         return self.snapshot()
 
@@ -274,8 +277,8 @@ class OpenVault:
 
 
 def _is_empty(database: Path) -> bool:
-    """Whether there is nothing in it, nor in the log beside it."""
-    return not any(_size(Path(f"{database}{end}")) for end in ("", "-wal"))
+    """Whether there is not one page in it, nor anything in the log beside it: SQLite would begin a new database."""
+    return _size(database) < PAGE and not _size(Path(f"{database}-wal"))
 
 
 def _size(file: Path) -> int:

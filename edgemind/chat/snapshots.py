@@ -77,7 +77,8 @@ def take(folder: Path, database: Path, connect: Connect, keep: int) -> Snapshot 
             return None
         _sweep(place)
         taken = time.time()
-        path = place / f"{datetime.fromtimestamp(taken, timezone.utc).strftime(_FORM)}Z.db"
+        while (path := place / f"{datetime.fromtimestamp(taken, timezone.utc).strftime(_FORM)}Z.db").exists():
+            taken += 1
         copy_to(path, database, connect)
         for one in superseded(listed(folder), keep):
             with contextlib.suppress(OSError):

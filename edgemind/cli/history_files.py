@@ -28,7 +28,7 @@ from edgemind.cli.history_access import (
     shut,
     vault,
 )
-from edgemind.errors import UsageError, WrongPassphrase
+from edgemind.errors import EdgemindError, UsageError, WrongPassphrase
 
 if TYPE_CHECKING:
     from edgemind.chat.backups import Restored
@@ -137,8 +137,8 @@ def backup(
 ) -> int:
     """Write the whole history into one encrypted file.
 
-    It is meant for another disk or machine, and opens with what opens the history. Where that is the keyring alone, only
-    this machine can open it, unless it is given a passphrase of its own.
+    It is meant for another disk or machine, and opens with what opens the history. Where that is the keyring alone,
+    only this machine can open it, unless it is given a passphrase of its own.
     """
     from edgemind.models.sizes import human_bytes
 
@@ -203,7 +203,11 @@ def _restored(path: Path, access: Access) -> Restored:
     from edgemind.chat import backups, keyring_
 
     place = vault()
-    file = backups.key_file(path)
+    try:
+        file = backups.key_file(path)
+    except EdgemindError:
+        shut()
+        raise
     with_passphrase = file.slot("passphrase") is not None
     asking = None
     if file.slot("keyring") is not None and not place.clinic and not access.given:
