@@ -107,9 +107,6 @@ class Palette:
 
     def _component(self, name: str) -> Style:
         """Colours with what they let through of the ground beneath them."""
-        known = self._known.get(name)
-        if known is not None:
-            return known
         styles = self._widget.get_component_styles(_PREFIX + name)
         ground = self._widget.background_colors[1]
         background = None

@@ -32,6 +32,8 @@ class Item:
     """Columns that its further lines are indented by."""
     filled: bool = False
     """Whether a block of it has come."""
+    empty: bool = False
+    """Whether nothing but its marker has come."""
 
 
 @dataclass(eq=False)
@@ -181,7 +183,7 @@ class BlockParser:
                     return number, line
                 line = line[match.end() :]
             elif not line.strip():
-                if not container.filled:
+                if container.empty:
                     return number, line
             elif _indent(line) >= container.content:
                 line = line[container.content :]
@@ -225,6 +227,7 @@ class BlockParser:
             if isinstance(self._stack[-1], Item):
                 self._new("paragraph", "", end)
                 self._close()
+                self._stack[-1].empty = True
             return
         self._leaf_line(rest, end, inside and not began, matched, began, complete)
 
@@ -254,7 +257,7 @@ class BlockParser:
         if leaf is not None:
             self._close()
         left = self._stack[matched:]
-        if left and isinstance(left[0], Quote):
+        if left and (isinstance(left[0], Quote) or left[0].empty):
             del self._stack[matched:]
 
     # Leaves
@@ -346,7 +349,8 @@ class BlockParser:
 
     def _paragraph_becomes(self, leaf: Block, rest: str) -> bool:
         """A heading by the line under it, or a table."""
-        if _DELIMITERS.match(rest) and ("|" in rest or "|" in leaf.lines[-1]):
+        edged = "|" in rest or ":" in rest or ("|" in leaf.lines[-1] and len(rest.strip()) > 1)
+        if edged and _DELIMITERS.match(rest):
             header, count = leaf.lines[-1], len(cells(rest))
             if len(cells(header)) == count:
                 if len(leaf.lines) > 1:
@@ -365,8 +369,9 @@ class BlockParser:
 
     def _new(self, kind: Kind, line: str | None, end: int) -> Block:
         begins = tuple(one for one in self._stack if isinstance(one, Item) and not one.filled)
-        for item in begins:
-            item.filled = True
+        for one in self._stack:
+            if isinstance(one, Item):
+                one.filled, one.empty = True, False
         block = Block(kind, tuple(self._stack), self._gap, begins)
         self._gap = False
         self.blocks.append(block)
@@ -386,9 +391,7 @@ class BlockParser:
         leaf = self._leaf
         if not rest.strip():
             return True
-        if leaf is not None and leaf.kind == "code" and matched == len(self._stack):
-            if not leaf.fence:
-                return False
+        if leaf is not None and leaf.fence and matched == len(self._stack):
             text = rest.strip()
             return _indent(rest) < 4 and not text.strip(leaf.fence[0])
         if _indent(rest) >= 4:

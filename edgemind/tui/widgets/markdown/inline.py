@@ -48,7 +48,7 @@ _TARGET = re.compile(
     r"\(\s{0,9}(?:<((?:[^<>\n\\]|\\.){0,2000})>|((?:[^\s()\\<]|\\.|\((?:[^\s()\\]|\\.){0,500}\)){0,2000}))"
     r"(?:\s{1,9}(?:\"(?:[^\"\\]|\\.){0,500}\"|'(?:[^'\\]|\\.){0,500}'|\((?:[^()\\]|\\.){0,500}\)))?\s{0,9}\)"
 )
-_BARE = re.compile(r"(?:https?://|www\.)[^\s<>`\"]{1,2000}")
+_BARE = re.compile(r"(?:https?://|www\.)[^\s<>\[\]`\"]{1,2000}")
 _WAITING_TARGET = re.compile(r"\]\((?:[^()\n]|\([^()\n]{0,500}\)){0,2000}(?:\([^()\n]{0,500})?\Z")
 _WAITING_ENTITY = re.compile(r"&(?:#[xX]?[0-9a-fA-F]{0,7}|[a-zA-Z][a-zA-Z0-9]{0,31})?\Z")
 
@@ -112,11 +112,12 @@ class _Reader:
             if match.start() > position:
                 self._add(text[position : match.start()], position, match.start())
             position = self._special(match, end)
-        unsettled = self._unsettled(end)
-        if not self._final:
-            self._close_what_is_open(end)
         self._pair(0)
-        return Reading(self._runs(), unsettled)
+        settled = end
+        if not self._final:
+            settled = self._settled(end)
+            self._close_what_is_open(end)
+        return Reading(self._runs(), settled)
 
     def _add(self, text: str, start: int, end: int, flags: int = 0, url: str = "") -> None:
         self._nodes.append(_Node(text, start, end, flags, url))
@@ -286,26 +287,34 @@ class _Reader:
             end = opening - (opening > 0 and text[opening - 1] == "!")
         return end
 
-    def _unsettled(self, end: int) -> int:
-        """The first place that later text may change."""
-        first = len(self._text) if self._final else end
+    def _settled(self, end: int) -> int:
+        """The last place before everything that later text may change; a word is not settled before it has ended."""
+        places = [self._nodes[mark.node].start for mark in self._marks if mark.opens]
+        places += [self._nodes[bracket.node].start for bracket in self._brackets]
         if self._open_code >= 0:
-            first = min(first, self._open_code)
-        for bracket in self._brackets[:1]:
-            first = min(first, self._nodes[bracket.node].start)
-        open_marks = _copy_unpaired(self._marks)
-        if open_marks is not None:
-            first = min(first, self._nodes[open_marks].start)
-        for mark in reversed(("<", "&")):
+            places.append(self._open_code)
+        for mark in "<&":
             place = self._text.rfind(mark, max(0, end - 500), end)
-            if place >= 0 and not self._final and not _closed(self._text, place, end):
-                first = min(first, place)
-        space = max(self._text.rfind(" ", 0, first), self._text.rfind("\n", 0, first))
-        return first if self._final else max(space + 1, 0)
+            if place >= 0 and not _closed(self._text, place, end):
+                places.append(place)
+        return self._last_gap(min(places, default=end))
+
+    def _last_gap(self, limit: int) -> int:
+        """After the last blank before ``limit`` that stands in nothing."""
+        gap = depth = 0
+        for node in self._nodes:
+            if node.start >= limit:
+                break
+            depth -= len(node.closes)
+            if not depth and not node.flags and not node.url and node.end - node.start == len(node.text):
+                place = max(node.text.rfind(" ", 0, limit - node.start), node.text.rfind("\n", 0, limit - node.start))
+                if place >= 0:
+                    gap = node.start + place + 1
+            depth += len(node.opens)
+        return gap
 
     def _close_what_is_open(self, end: int) -> None:
         """Pretend that what is open ends here, so that it has its looks from its first letter on."""
-        self._pair(0)
         for mark in self._marks:
             node = self._nodes[mark.node]
             if mark.count and mark.opens and not mark.closes and end - node.end < OPTIMISM and node.end < end:
@@ -408,19 +417,6 @@ def _fits(opener: _Mark, closer: _Mark) -> bool:
         return True
     odd = (opener.closes or closer.opens) and (opener.length + closer.length) % 3 == 0
     return not odd or (opener.length % 3 == 0 and closer.length % 3 == 0)
-
-
-def _copy_unpaired(marks: list[_Mark]) -> int | None:
-    """The node of the first mark that may still open something: one without a closer of its kind after it."""
-    waiting: dict[str, list[_Mark]] = {}
-    for mark in marks:
-        stack = waiting.setdefault(mark.char, [])
-        if mark.closes and stack:
-            stack.pop()
-        elif mark.opens:
-            stack.append(mark)
-    nodes = [mark.node for stack in waiting.values() for mark in stack]
-    return min(nodes, default=None)
 
 
 def _closed(text: str, place: int, end: int) -> bool:
