@@ -60,7 +60,17 @@ class EdgemindApp(App[str], inherit_bindings=False):
     Screen { background: $background; color: $foreground; }
     Toast { max-width: 60; }
     Tooltip { max-width: 60; }
-    CommandPalette > Vertical { margin-top: 2; }
+    CommandPalette { align-horizontal: center; background: $background 60%; }
+    CommandPalette > Vertical { width: 90; max-width: 100%; height: 100%; margin-top: 1; background: $surface 0%; }
+    CommandPalette #--input, CommandPalette #--input.--list-visible {
+        border: round $primary; background: $surface; height: 3; padding: 0 1;
+    }
+    CommandPalette CommandInput, CommandPalette CommandInput:focus { border: none; height: 1; }
+    CommandPalette SearchIcon { display: none; }
+    CommandPalette CommandList, CommandPalette CommandList:focus {
+        background: $surface; border: round $primary 50%; padding: 0; max-height: 60vh; scrollbar-size-vertical: 1;
+    }
+    CommandPalette CommandList > .option-list--option-highlighted { background: $primary 30%; text-style: none; }
     """
 
     def __init__(
@@ -121,6 +131,8 @@ class EdgemindApp(App[str], inherit_bindings=False):
         """Leave every dialog and put ``screen`` in the place of the lowest."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
+        if not self.screen._result_callbacks:  # the first screen was not pushed, and switching expects one that was
+            self.screen._push_result_callback(self.screen, None)
         self.switch_screen(screen)
 
     def perform(self, name: str) -> None:

@@ -11,11 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from edgemind.tui import keys
 
 if TYPE_CHECKING:
     from edgemind.tui.app import EdgemindApp
+
+
+WIDTH = 90
+"""Columns of the palette where there are as many."""
 
 
 class Commands(Provider):
@@ -34,7 +39,7 @@ class Commands(Provider):
     async def discover(self) -> Hits:
         for action in keys.ACTIONS:
             if action.palette:
-                yield DiscoveryHit(action.words, self._doing(action), help=_help(action))
+                yield DiscoveryHit(self._shown(action, Content(action.words)), self._doing(action), text=action.words)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
@@ -43,11 +48,15 @@ class Commands(Provider):
                 continue
             score = max(matcher.match(action.words), 0.9 * matcher.match(action.command) if action.command else 0)
             if score > 0:
-                yield Hit(score, matcher.highlight(action.words), self._doing(action), help=_help(action))
+                yield Hit(
+                    score, self._shown(action, matcher.highlight(action.words)), self._doing(action), text=action.words
+                )
 
-
-def _help(action: keys.Action) -> str:
-    """How else it is done."""
-    ways = [keys.shown(key) for key in action.keys]
-    ways += [f"/{action.command} {action.argument}".strip()] if action.command else []
-    return "  ".join(ways)
+    def _shown(self, action: keys.Action, words: Content) -> Content:
+        """The words, and at the right how else it is done; on a narrow screen the words alone."""
+        room = min(WIDTH, self.app.size.width) - 8
+        ways = [f"/{action.command}"] if action.command else []
+        ways += [keys.shown(key) for key in action.keys[:1]]
+        other = "  ".join(ways)
+        gap = room - words.cell_length - len(other)
+        return Content.assemble(words, " " * gap, (other, "$foreground 50%")) if gap >= 2 else words

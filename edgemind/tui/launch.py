@@ -60,7 +60,15 @@ def launch(wishes: Wishes) -> Ended:
     from edgemind.tui.household import Household
 
     engines = Engines(settings)
-    house = Household(engines, settings, vault=vault, asking=asking, ephemeral=wishes.ephemeral, model=wishes.model, think=not wishes.no_think)
+    house = Household(
+        engines,
+        settings,
+        vault=vault,
+        asking=asking,
+        ephemeral=wishes.ephemeral,
+        model=wishes.model,
+        think=not wishes.no_think,
+    )
 
     from edgemind.tui import crash, terminal_input, theme
     from edgemind.tui.app import EdgemindApp

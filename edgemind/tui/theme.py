@@ -16,6 +16,22 @@ from textual.theme import Theme
 
 PREFIX = "edgemind-"
 
+
+def _details(selection: str, bar: str, behind: str) -> dict[str, str]:
+    """Colours of a selection and of scroll bars."""
+    return {
+        "block-cursor-text-style": "none",
+        "input-selection-background": selection,
+        "scrollbar": bar,
+        "scrollbar-hover": bar,
+        "scrollbar-active": bar,
+        "scrollbar-background": behind,
+        "scrollbar-background-hover": behind,
+        "scrollbar-background-active": behind,
+        "scrollbar-corner-color": behind,
+    }
+
+
 THEMES = (
     Theme(
         name="edgemind-dark",
@@ -30,7 +46,7 @@ THEMES = (
         surface="#171c24",
         panel="#1e2530",
         dark=True,
-        variables={"block-cursor-text-style": "none", "input-selection-background": "#6cb6ff 35%"},
+        variables=_details("#6cb6ff 35%", "#3a4656", "#171c24"),
     ),
     Theme(
         name="edgemind-light",
@@ -45,7 +61,7 @@ THEMES = (
         surface="#f1f4f7",
         panel="#e6ebf0",
         dark=False,
-        variables={"block-cursor-text-style": "none", "input-selection-background": "#0b62c4 25%"},
+        variables=_details("#0b62c4 25%", "#b4bfca", "#f1f4f7"),
     ),
     Theme(
         name="edgemind-high-contrast",
@@ -60,7 +76,7 @@ THEMES = (
         surface="#000000",
         panel="#1c1c1c",
         dark=True,
-        variables={"block-cursor-text-style": "none", "input-selection-background": "#0050a0"},
+        variables=_details("#0050a0", "#ffffff", "#1c1c1c"),
     ),
 )
 

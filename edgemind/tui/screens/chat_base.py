@@ -201,6 +201,10 @@ class ChatBase(Screen[None]):
             chat = self.history.create_chat(model=self.house.chosen_model, parameters=self.house.new_parameters())
             self.session = self._new_session(chat)
             self._wanted = self.session.chat.id
+            typed = self.composer.draft  # meanwhile
+            self.composer.open_chat(chat.id, self.house.history if self._kept_out is None else None)
+            if typed:
+                self.composer.set_text(typed)
             self.sidebar.list.refresh_rows()
             self.sidebar.list.mark(self.session.chat.id)
         return self.session
@@ -319,7 +323,9 @@ class ChatBase(Screen[None]):
     def show_facts(self) -> None:
         """Everything around the conversation, as it is now."""
         house = self.house
-        self.status.know(**house.facts(ephemeral=self._kept_out is not None), **self._tokens())
+        self.status.know(**house.facts(ephemeral=self._kept_out is not None))
+        if self._timer is None:
+            self.status.know(**self._tokens())
         if self.session and self.session.not_saving:
             self.status.know(history=f"not saved: {self.session.not_saving}", saved=False)
         chat = self.session.chat if self.session else None
@@ -334,14 +340,16 @@ class ChatBase(Screen[None]):
         )
         self.show_hints()
 
-    def _tokens(self) -> dict[str, int]:
+    def _tokens(self) -> dict[str, Any]:
         """Of the branch that is shown, as its last answer left it."""
         info = self.house.engines.info
         limit = info.context_limit if info else 0
         for turn in reversed(self.session.page(limit=2) if self.session else []):
             if turn.stats:
-                return {"context_used": turn.stats.context_used, "context_limit": turn.stats.context_limit or limit}
-        return {"context_used": 0, "context_limit": limit}
+                stats = turn.stats
+                used = {"context_used": stats.context_used, "context_limit": stats.context_limit or limit}
+                return {**used, "rate": stats.decode_rate}
+        return {"context_used": 0, "context_limit": limit, "rate": 0.0}
 
     def show_hints(self) -> None:
         """The keys that matter now."""
