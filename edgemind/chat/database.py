@@ -71,6 +71,7 @@ class Database:
         try:
             with self._plainly(self._writer):
                 self.on_disk = bool(self._writer.execute("PRAGMA database_list").fetchone()[2])
+                migrations.check(self._writer)
                 self._writer.execute("PRAGMA journal_mode = WAL")
                 migrations.migrate(self._writer)
                 self._forgets_words = self._ask_for_secure_deletion()

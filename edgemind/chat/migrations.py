@@ -35,26 +35,34 @@ def pending(connection: Connection, steps: Sequence[Callable[[Connection], None]
     return 0 < version(connection) < len(steps)
 
 
-def migrate(connection: Connection, steps: Sequence[Callable[[Connection], None]] = STEPS) -> None:
-    """Bring the history to this version.
+def check(connection: Connection, steps: Sequence[Callable[[Connection], None]] = STEPS) -> int:
+    """Whether this version may touch the database; it only reads.
+
+    Returns:
+        The version of the history in it.
 
     Raises:
         HistoryTooNew: a newer version wrote it.
         HistoryProblem: there is something else in the file.
     """
+    found = version(connection)
+    if found > len(steps):
+        raise HistoryTooNew(
+            f"A newer version of EdgeMind wrote the history (format {found}; this one knows {len(steps)}).",
+            "Update EdgeMind; the history was left as it is.",
+        )
+    if found == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise HistoryProblem("This database holds something else than a history of chats.", "Move it away.")
+    return found
+
+
+def migrate(connection: Connection, steps: Sequence[Callable[[Connection], None]] = STEPS) -> None:
+    """Bring the history to this version; raises as ``check`` does."""
     if version(connection) == len(steps):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = version(connection)
-        if found > len(steps):
-            raise HistoryTooNew(
-                f"A newer version of EdgeMind wrote the history (format {found}; this one knows {len(steps)}).",
-                "Update EdgeMind; the history was left as it is.",
-            )
-        if found == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise HistoryProblem("This database holds something else than a history of chats.", "Move it away.")
-        for step in steps[found:]:
+        for step in steps[check(connection, steps) :]:
             step(connection)
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute("COMMIT")
