@@ -66,14 +66,10 @@ class PassphraseScreen(Dialog[Passphrases]):
         yield Static("It unlocks the history. Nobody can restore a forgotten one.", classes="note", markup=False)
         yield Static("", classes="gap")
         if self._change:
-            yield Row("Passphrase now", self._long(self._old))
-        yield Row("New passphrase", self._long(self._new))
+            yield Row("Passphrase now", self._old)
+        yield Row("New passphrase", self._new)
         yield Static("", id="strength", markup=False)
-        yield Row("The same again", self._long(self._again))
-
-    def _long(self, line: Line) -> Line:
-        line.add_class("-long")
-        return line
+        yield Row("The same again", self._again)
 
     def on_mount(self) -> None:
         self._say_strength()

@@ -186,7 +186,6 @@ class PersonaScreen(Dialog["Persona"]):
         self._persona = persona
         self._others = set(others)
         self._called = Line(persona.name, placeholder="How it is called")
-        self._called.add_class("-long")
         self._form = ParametersForm(persona.system, persona.parameters, None, self)
 
     def body(self) -> ComposeResult:

@@ -80,7 +80,6 @@ class RenameScreen(Dialog[Renamed]):
 
     def body(self) -> ComposeResult:
         for words, line in (("Title", self._title), ("Folder", self._folder), ("Tags", self._tags)):
-            line.add_class("-long")
             yield Row(words, line)
         yield Static("", classes="gap")
         used = f" Folders in use: {', '.join(self._known)}." if self._known else ""

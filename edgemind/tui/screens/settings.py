@@ -40,31 +40,40 @@ class ChatSettings:
     persona: str | None
 
 
-class Row(Horizontal):
-    """A label, a field, and in a wide terminal a few words beside it."""
+class Rows(Horizontal):
+    """Fields below each other, each with a label and in a wide terminal a few words beside it.
+
+    Three columns and not a widget for each word: a screen of twenty fields shall open at once.
+    """
 
     DEFAULT_CSS = """
-    Row { height: 1; }
-    Row > .label { width: 18; max-width: 45%; padding: 0 1 0 0; text-wrap: nowrap; text-overflow: ellipsis; }
-    Row > Line { width: 1fr; max-width: 16; }
-    Row > Line.-long { max-width: 100%; }
-    Row > .beside { width: 1fr; padding: 0 0 0 2; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
-    .-narrow Row > .beside { display: none; }
-    .-narrow Row > Line { max-width: 100%; }
+    Rows { height: auto; }
+    Rows > .labels { width: 18; max-width: 45%; height: auto; padding: 0 1 0 0; }
+    Rows > .fields { width: 20; height: auto; }
+    Rows > .beside { width: 1fr; height: auto; padding: 0 0 0 2; color: $text-muted; }
+    Rows > .labels, Rows > .beside { text-wrap: nowrap; text-overflow: ellipsis; }
+    Rows.-long > .fields { width: 1fr; }
+    .-narrow Rows > .beside { display: none; }
+    .-narrow Rows > .fields { width: 1fr; }
     """
     SCOPED_CSS = False
 
-    def __init__(self, words: str, field: Widget, note: str = "") -> None:
-        super().__init__()
-        self._words = words
-        self.field = field
-        self._note = note
+    def __init__(self, *rows: tuple[str, Widget, str]) -> None:
+        super().__init__(classes="" if any(note for _, _, note in rows) else "-long")
+        self._rows = rows
 
     def compose(self) -> ComposeResult:
-        yield Static(self._words, classes="label", markup=False)
-        yield self.field
-        if self._note:
-            yield Static(self._note, classes="beside", markup=False)
+        yield Static("\n".join(words for words, _, _ in self._rows), classes="labels", markup=False)
+        yield Vertical(*(field for _, field, _ in self._rows), classes="fields")
+        if not self.has_class("-long"):
+            yield Static("\n".join(note for _, _, note in self._rows), classes="beside", markup=False)
+
+
+class Row(Rows):
+    """One of them, as wide as there is room."""
+
+    def __init__(self, words: str, field: Widget) -> None:
+        super().__init__((words, field, ""))
 
 
 class ParametersForm(Vertical):
@@ -99,14 +108,11 @@ class ParametersForm(Vertical):
         yield Static("System prompt", classes="head", markup=False)
         yield self.system
         yield Static("", classes="gap")
-        yield Row("Thinking", self.thinking)
-        for number in LENGTHS:
-            yield Row(number.words, self.lines[number], number.note)
-        yield Row("Show confidence", self.confidence)
+        lengths = [(number.words, self.lines[number], number.note) for number in LENGTHS]
+        yield Rows(("Thinking", self.thinking, " "), *lengths, ("Show confidence", self.confidence, " "))
         yield Static("", classes="gap")
         yield Static("Sampling; an empty field leaves it to the model", classes="head", markup=False)
-        for number in SAMPLING:
-            yield Row(number.words, self.lines[number], number.note)
+        yield Rows(*((number.words, self.lines[number], number.note) for number in SAMPLING))
 
     def on_mount(self) -> None:
         self.system.put(self._system_before, undo=False)
