@@ -18,6 +18,8 @@ from edgemind.errors import BadInput
 from edgemind.terminal import clean_line
 
 MOST_BYTES = 256 << 20
+MOST_VALUES = 8_000_000
+"""Of a JSON file, counted by its commas and brackets: each takes about a hundred bytes of memory when it is read."""
 FORMS = "Chats come from edgemind history export (JSON or Markdown) or ChatGPT's conversations.json."
 
 
@@ -62,6 +64,8 @@ def _read(text: str, name: str) -> tuple[Sequence[Whole], Sequence[Persona]]:
 
     if markdown_file.is_ours(text):
         return [markdown_file.read(text, name)], ()
+    if sum(map(text.count, ",[{")) > MOST_VALUES:
+        raise BadInput(f"{name} holds too much to be read at once; nothing was imported.", "Import its parts.")
     try:
         value = from_json(text)
     except (ValueError, RecursionError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgemind.chat.chats import rows_of
 from edgemind.chat.types import ChatRow, Hit
-from edgemind.chat.words import Phrase, folded, phrases, spans
+from edgemind.chat.words import Phrase, folded, likely, phrases, spans
 
 if TYPE_CHECKING:
     from edgemind.chat.database import Connection
@@ -26,8 +26,8 @@ PER_CHAT = 5
 """Hits of one chat while others have some too."""
 LOOKED_AT = 20
 """For each hit that is asked for, how many messages are looked at to find different chats."""
-SEARCHED = 200_000
-"""Characters of one text that are gone through for the place to show."""
+SEARCHED = 300_000
+"""Characters that one search goes through word by word for places to show, after the quick way found none."""
 
 _BLANK = re.compile(r"\s+")
 _BLANKS = {ord(blank): " " for blank in "\n\r\t\v\f\x1c\x1d\x1e\x85\u2028\u2029"}
@@ -89,8 +89,9 @@ def search(connection: Connection, question: str, limit: int) -> list[Hit]:
     ).fetchall()
     chosen = _spread(hits, max(0, limit - len(titles)))
     chats = rows_of(connection, {row[0] for row in titles} | {chat for _, chat in chosen})
-    found = [_hit(chats[seq], None, chats[seq].title, wanted) for (seq,) in titles if seq in chats]
-    return found + [_message_hit(connection, chats[chat], seq, wanted) for seq, chat in chosen]
+    show = _Showing(wanted)
+    found = [show.hit(chats[seq], None, chats[seq].title) for (seq,) in titles if seq in chats]
+    return found + [show.message(connection, chats[chat], seq) for seq, chat in chosen]
 
 
 def titles(connection: Connection, question: str, limit: int) -> list[ChatRow]:
@@ -118,36 +119,52 @@ def _spread(hits: Sequence[tuple[int, int]], limit: int) -> list[tuple[int, int]
     return sorted(first[:limit] + rest[: max(0, limit - len(first))], reverse=True)
 
 
-def _message_hit(connection: Connection, chat: ChatRow, seq: int, wanted: Sequence[Phrase]) -> Hit:
-    """The hit of a message, shown where the first of the phrases stands: in the answer if it is there."""
-    turn, content, reasoning = connection.execute(
-        "SELECT id, content, reasoning FROM messages WHERE seq = ?", (seq,)
-    ).fetchone()
-    best = Hit(chat, turn, "")
-    for text in (content, reasoning):
-        if text and (hit := _hit(chat, turn, text, wanted)).spans:
-            return hit
-        best = best if best.snippet or not text else hit
-    attached = connection.execute("SELECT info, content FROM attachments WHERE message = ? ORDER BY seq", (seq,))
-    for row in attached.fetchall():
-        if (hit := _hit(chat, turn, _attached(*row), wanted)).spans:
-            return hit
-    return best
+class _Showing:
+    """Makes hits of what was found by one question."""
 
+    def __init__(self, wanted: Sequence[Phrase]) -> None:
+        self._wanted = wanted
+        self._left = SEARCHED
 
-def _hit(chat: ChatRow, turn: str | None, text: str, wanted: Sequence[Phrase]) -> Hit:
-    first = next(spans(text, wanted, 0, min(len(text), SEARCHED)), None)
-    start = _behind_a_blank(text, first[0] - BEFORE) if first else 0
-    end = min(len(text), max(start + SNIPPET, min(first[1], start + 2 * SNIPPET) if first else 0))
-    before, after = "…" if start else "", "…" if end < len(text) else ""
-    shift = len(before) - start
-    marked = _apart(spans(text, wanted, start, min(len(text), end + BEFORE))) if first else []
-    return Hit(
-        chat,
-        turn,
-        before + text[start:end].translate(_BLANKS) + after,
-        tuple((a + shift, b + shift) for a, b in marked if b <= end),
-    )
+    def message(self, connection: Connection, chat: ChatRow, seq: int) -> Hit:
+        """The hit of a message, shown where the first of the phrases stands: in the answer if it is there."""
+        turn, content, reasoning = connection.execute(
+            "SELECT id, content, reasoning FROM messages WHERE seq = ?", (seq,)
+        ).fetchone()
+        best = Hit(chat, turn, "")
+        for text in (content, reasoning):
+            if text and (hit := self.hit(chat, turn, text)).spans:
+                return hit
+            best = best if best.snippet or not text else hit
+        attached = connection.execute("SELECT info, content FROM attachments WHERE message = ? ORDER BY seq", (seq,))
+        for row in attached.fetchall():
+            if (hit := self.hit(chat, turn, _attached(*row))).spans:
+                return hit
+        return best
+
+    def hit(self, chat: ChatRow, turn: str | None, text: str) -> Hit:
+        """The part of a text around the first place, with all places in that part."""
+        first = self._first(text)
+        start = _behind_a_blank(text, first[0] - BEFORE) if first else 0
+        end = min(len(text), max(start + SNIPPET, min(first[1], start + 2 * SNIPPET) if first else 0))
+        before, after = "…" if start else "", "…" if end < len(text) else ""
+        shift = len(before) - start
+        marked = _apart(spans(text, self._wanted, start, min(len(text), end + BEFORE))) if first else []
+        return Hit(
+            chat,
+            turn,
+            before + text[start:end].translate(_BLANKS) + after,
+            tuple((a + shift, b + shift) for a, b in marked if b <= end),
+        )
+
+    def _first(self, text: str) -> tuple[int, int] | None:
+        place = likely(text, self._wanted)
+        if place is not None and (found := next(spans(text, self._wanted, place, place + SNIPPET), None)):
+            return found
+        most = min(len(text), self._left)
+        found = next(spans(text, self._wanted, 0, most), None)
+        self._left -= found[1] if found else most
+        return found
 
 
 def _behind_a_blank(text: str, place: int) -> int:

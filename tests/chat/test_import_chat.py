@@ -44,6 +44,7 @@ BROKEN = {
     "a list": "[1, 2]",
     "a number": "7",
     "deep": DEEP,
+    "too many values": "[" + "[]," * 5_000_000 + "[]]",
     "deep object": '{"a":' * 100_000,
     "twice the same id": document(message("a"), message("a")),
     "no parent": document(message("a", "b")),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from edgemind.chat import search
 from edgemind.chat.history import History
 from edgemind.chat.types import Hit
 from edgemind.chat.words import folded, phrases, spans
@@ -195,6 +196,18 @@ def test_a_snippet_is_a_part_of_the_original_around_what_was_found(history: Hist
     assert hit.snippet.startswith("…Öl ")
     assert hit.snippet.endswith("…")
     assert hit.snippet[1:-1] in text.translate({9: " ", 10: " ", 13: " "})
+
+
+def test_places_in_many_long_texts_are_found_within_bounds(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "SEARCHED", 1_000)
+    long = "Ein Satz mit Wörtern. " * 500
+    with history.transaction():
+        for number in range(12):
+            said(history, long + ("die Nadel hier" if number else "die Nâdel hier"))
+    hits = history.search("nadel")
+    assert len(hits) == 12
+    assert [marked(hit) for hit in hits[:11]] == [["Nadel"]] * 11
+    assert (hits[11].spans, hits[11].snippet[:9]) == ((), "Ein Satz ")
 
 
 def test_thoughts_are_searched_too(history: History) -> None:
