@@ -26,7 +26,7 @@ PER_CHAT = 5
 """Hits of one chat while others have some too."""
 LOOKED_AT = 20
 """For each hit that is asked for, how many messages are looked at to find different chats."""
-SEARCHED = 300_000
+SEARCHED = 150_000
 """Characters that one search goes through word by word for places to show, after the quick way found none."""
 
 _BLANK = re.compile(r"\s+")

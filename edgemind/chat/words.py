@@ -124,16 +124,23 @@ def likely(text: str, wanted: Sequence[Phrase]) -> int | None:
     small = text.lower()
     if len(small) != len(text):
         return None
-    found = (re.search(_as_written(phrase), small) for phrase in wanted)
-    return min((place.start() for place in found if place), default=None)
+    places = [place for place in (_place(small, phrase) for phrase in wanted) if place is not None]
+    return min(places, default=None)
 
 
-@functools.lru_cache(maxsize=256)
+def _place(small: str, phrase: Phrase) -> int | None:
+    together = all(map(_ONE.match, phrase.words))
+    start = "".join(phrase.words) if together else phrase.words[0]
+    whole = re.compile(re.escape(start) if together else _as_written(phrase))
+    place = small.find(start)
+    while place >= 0 and not whole.match(small, place):
+        place = small.find(start, place + 1)
+    return place if place >= 0 else None
+
+
 def _as_written(phrase: Phrase) -> str:
-    if all(map(_ONE.match, phrase.words)):
-        return re.escape("".join(phrase.words))
-    between = r"[\W_]+".join(map(re.escape, phrase.words))
-    return rf"(?<![^\W_]){between}" + ("" if phrase.open else r"(?![^\W_])")
+    words = r"[\W_]+".join(map(re.escape, phrase.words))
+    return rf"(?<![^\W_]){words}" + ("" if phrase.open else r"(?![^\W_])")
 
 
 def spans(text: str, wanted: Sequence[Phrase], start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
