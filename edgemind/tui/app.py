@@ -94,6 +94,14 @@ class EdgemindApp(App[str], inherit_bindings=False):
         filters = list(super().get_line_filters())
         return [*filters, self._only_ascii] if self._only_ascii.enabled else filters
 
+    def drawn(self) -> None:
+        """The first frame stands: what was typed until now goes into it, and rubbish is collected again."""
+        gc.freeze()
+        gc.enable()
+        let_in = getattr(self._driver, "let_in", None)
+        if let_in is not None:
+            let_in()
+
     # Screens
 
     def get_default_screen(self) -> Screen[Any]:
@@ -117,7 +125,6 @@ class EdgemindApp(App[str], inherit_bindings=False):
         from edgemind.tui import signals
 
         signals.listen(end=self.end, lock=self.action_lock)
-        self.call_after_refresh(_collect_again)
         self._watch_idleness()
         if not self._utf8:
             self.notify("This terminal does not read UTF-8: lines and letters are shown in ASCII.", markup=False)
@@ -268,12 +275,6 @@ class EdgemindApp(App[str], inherit_bindings=False):
     def crashed(self) -> str:
         """The report, if the app was at fault."""
         return crash.describe(self._crash) if self._crash else ""
-
-
-def _collect_again() -> None:
-    """The first frame is drawn; what is there by now stays, and need not be looked at again."""
-    gc.freeze()
-    gc.enable()
 
 
 def told(problem: EdgemindError) -> str:

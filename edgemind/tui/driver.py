@@ -1,7 +1,9 @@
-"""Textual's terminal driver without its ten looks a second: while no key is pressed the reading thread sleeps.
+"""Textual's terminal driver with two changes: what is typed before the first frame is kept for it, and while no key is
+pressed the reading thread sleeps.
 
-Textual asks every 0.1 s whether an escape that stands alone was the key. That question only has an answer shortly after
-a byte has come, so only then it is asked here; otherwise the thread waits for the next byte, or for the end.
+Textual throws away what arrives before a widget has the focus: on a busy machine seconds of typing. And it asks every
+0.1 s whether an escape that stands alone was the key. That question only has an answer shortly after a byte has come,
+so only then it is asked here; otherwise the thread waits for the next byte, or for the end.
 Not for: what bytes mean (``terminal_input``).
 """
 
@@ -11,6 +13,8 @@ import codecs
 import contextlib
 import os
 import selectors
+import threading
+import time
 from typing import Any
 
 from textual.drivers import linux_driver
@@ -18,6 +22,9 @@ from textual.drivers.linux_driver import LinuxDriver
 
 TICK = 0.1
 """Seconds between two looks while something is undecided."""
+
+PATIENCE = 30.0
+"""Seconds after which input is taken although nobody said where it goes."""
 
 UNDECIDED = 0.5
 """Seconds after the last byte in which an escape may still be decided."""
@@ -29,9 +36,18 @@ class QuietDriver(LinuxDriver):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._woken, self._waking = os.pipe()
+        self._welcome = threading.Event()
+
+    def let_in(self) -> None:
+        """What is typed has somewhere to go from now on; until then it waits in the terminal."""
+        self._welcome.set()
 
     def run_input_thread(self) -> None:
         """Wait for input and hand out what it means."""
+        began = time.monotonic()
+        while not self._welcome.wait(TICK) and not self.exit_event.is_set():
+            if time.monotonic() - began > PATIENCE:
+                break
         parser = linux_driver.XTermParser(self._debug)
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         looks = 0

@@ -218,9 +218,14 @@ class Household:
         return LockingPolicy.of(self.settings.chat, self.passphrase_mode() == "change")
 
     def lock(self) -> bool:
-        """End the worker, close the history. Whether a passphrase opens it again in this process."""
+        """End the worker, whose cache holds the chats, and close the history.
+
+        Returns:
+            Whether a passphrase opens it again in this process.
+        """
         policy = self.locking
-        self.engines.close()
+        self.engines.kill()
+        self.engines.unload()
         with self._lock:
             self.history = None
             if self.open_vault is not None:
@@ -264,13 +269,15 @@ class Household:
 
     @property
     def model_name(self) -> str:
-        return self.engines.name or self.chosen_model or ""
+        from edgemind.models import builtin
+
+        return self.engines.name or self.chosen_model or self.settings.model or builtin.NAME
 
     @property
     def is_built_in(self) -> bool:
         from edgemind.models import builtin
 
-        return self.engines.name == builtin.NAME
+        return self.model_name == builtin.NAME
 
     def facts(self, *, ephemeral: bool = False) -> dict[str, Any]:
         """For the status line."""

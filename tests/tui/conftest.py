@@ -22,20 +22,30 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture(scope="session")
-def engines() -> Iterator[Engines]:
-    """The built-in model in its worker, loaded once for all tests."""
-    loaded = Engines(Settings(threads=1))
-    loaded.load("edgemind-nano")
-    yield loaded
-    loaded.close()
+_shared: list[Engines] = []
+
+
+@pytest.fixture
+def engines() -> Engines:
+    """The built-in model in its worker, loaded once for as many tests as leave it running."""
+    if not _shared or _shared[0]._closed:
+        _shared[:] = [Engines(Settings(threads=1))]
+    loaded = _shared[0]
+    if loaded.state != "ready":
+        loaded.load("edgemind-nano")
+    return loaded
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_worker_is_left() -> Iterator[None]:
+    yield
+    for loaded in _shared:
+        loaded.close()
 
 
 @pytest.fixture
 def household(engines: Engines) -> Household:
     """Engines and a history in memory."""
-    if engines.state == "none":
-        engines.load("edgemind-nano")
     house = Household(engines, Settings(threads=1))
     house.history = History.in_memory()
     house.kept = "memory"

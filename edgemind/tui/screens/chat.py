@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
@@ -16,21 +16,11 @@ from edgemind.tui import keys
 from edgemind.tui.screens.chat_shelf import Shelving
 from edgemind.tui.widgets.composer import Composer
 
-if TYPE_CHECKING:
-    from edgemind.tui.app import EdgemindApp
-
 
 class ChatScreen(Shelving):
     """See the module."""
 
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("chat")
-
-    @property
-    def edgemind(self) -> EdgemindApp:
-        from edgemind.tui.app import EdgemindApp
-
-        assert isinstance(self.app, EdgemindApp)
-        return self.app
 
     # Commands
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edgemind.chat.live import Delta
     from edgemind.chat.session import Session
     from edgemind.chat.types import Chat, Turn
+    from edgemind.tui.app import EdgemindApp
     from edgemind.tui.household import Household
 
 POLLS = 16
@@ -81,6 +82,14 @@ class ChatBase(Screen[None]):
 
     # What it is made of
 
+    @property
+    def edgemind(self) -> EdgemindApp:
+        """The app, which is always this one."""
+        from edgemind.tui.app import EdgemindApp
+
+        assert isinstance(self.app, EdgemindApp)
+        return self.app
+
     def compose(self) -> ComposeResult:
         with Horizontal(id="middle"):
             yield Sidebar(id="sidebar")
@@ -109,7 +118,11 @@ class ChatBase(Screen[None]):
         self.hints = self.query_one(Hints)
         self.composer.focus()
         self.show_facts()
-        self.call_after_refresh(self.house.begin, self._changed_elsewhere)
+        self.call_after_refresh(self._drawn)
+
+    def _drawn(self) -> None:
+        self.edgemind.drawn()
+        self.house.begin(self._changed_elsewhere)
 
     def on_resize(self) -> None:
         width, height = self.size
@@ -139,7 +152,7 @@ class ChatBase(Screen[None]):
         history = self.house.history
         if history is not None and history is not self.sidebar.list.history:
             self.sidebar.list.show(history)
-            self.open_chat(self._wanted)
+            self.open_chat(self._wanted, first=True)
         elif history is not None:
             self.sidebar.list.refresh_rows()
         if self.session and self.session.live and self._timer is None:
@@ -161,16 +174,17 @@ class ChatBase(Screen[None]):
 
     # Which chat is open
 
-    def open_chat(self, chat_id: str | None, *, turn: str | None = None) -> None:
+    def open_chat(self, chat_id: str | None, *, turn: str | None = None, first: bool = False) -> None:
         """Show a chat of the history, or a new one that is created with its first message.
 
         Args:
             turn: a message that has to be on the branch that is shown.
+            first: what has been typed before there was a chat belongs to it.
         """
         self._leave()
         self._kept_out = None
         self._wanted = chat_id
-        self._show_session(self._session_of(chat_id, turn) if chat_id else None)
+        self._show_session(self._session_of(chat_id, turn) if chat_id else None, first=first)
 
     def open_ephemeral(self) -> None:
         """A new chat that never touches the disk."""
@@ -201,10 +215,7 @@ class ChatBase(Screen[None]):
             chat = self.history.create_chat(model=self.house.chosen_model, parameters=self.house.new_parameters())
             self.session = self._new_session(chat)
             self._wanted = self.session.chat.id
-            typed = self.composer.draft  # meanwhile
-            self.composer.open_chat(chat.id, self.house.history if self._kept_out is None else None)
-            if typed:
-                self.composer.set_text(typed)
+            self._write_in(chat.id, keep=True)
             self.sidebar.list.refresh_rows()
             self.sidebar.list.mark(self.session.chat.id)
         return self.session
@@ -220,18 +231,26 @@ class ChatBase(Screen[None]):
         else:
             session.close(wait=0.5)
 
-    def _show_session(self, session: Session | None) -> None:
+    def _show_session(self, session: Session | None, *, first: bool = False) -> None:
         self.session = session
-        drafts = self.house.history if self._kept_out is None else None
         if session is None:
             self.transcript.forget()
-            self.composer.open_chat("", drafts)
+            self.remove_class("-talking")
+            self._write_in("", keep=first)
             self.sidebar.list.mark("")
         else:
             self.reshow()
-            self.composer.open_chat(session.chat.id, drafts, self._said_before())
+            self._write_in(session.chat.id, keep=first)
             self.sidebar.list.mark(session.chat.id)
         self.show_facts()
+
+    def _write_in(self, chat_id: str, *, keep: bool) -> None:
+        """The composer belongs to this chat from now on; ``keep``: what is written in it already comes along."""
+        typed = self.composer.draft if keep else ""
+        drafts = self.house.history if self._kept_out is None else None
+        self.composer.open_chat(chat_id, drafts, self._said_before())
+        if typed:
+            self.composer.set_text(typed)
 
     def _said_before(self) -> list[str]:
         return [turn.content for turn in self.session.page() if turn.role == "user"] if self.session else []

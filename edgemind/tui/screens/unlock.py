@@ -17,6 +17,7 @@ from edgemind.errors import EdgemindError
 from edgemind.terminal import clean_line
 
 if TYPE_CHECKING:
+    from edgemind.tui.app import EdgemindApp
     from edgemind.tui.household import Household
 
 
@@ -43,6 +44,14 @@ class UnlockScreen(Screen[None]):
         self.house = house
         self._trying = False
 
+    @property
+    def edgemind(self) -> EdgemindApp:
+        """The app, which is always this one."""
+        from edgemind.tui.app import EdgemindApp
+
+        assert isinstance(self.app, EdgemindApp)
+        return self.app
+
     def compose(self) -> ComposeResult:
         with Vertical(id="door"):
             yield Static("EdgeMind is locked", id="door-title", markup=False)
@@ -51,7 +60,11 @@ class UnlockScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
-        self.call_after_refresh(self.house.load_model)
+        self.call_after_refresh(self._drawn)
+
+    def _drawn(self) -> None:
+        self.edgemind.drawn()
+        self.house.load_model()
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
         said = self.query_one("#door-said", Static)
@@ -74,9 +87,6 @@ class UnlockScreen(Screen[None]):
             field.focus()
         else:
             field.clear()
-            from edgemind.tui.app import EdgemindApp
-
-            assert isinstance(self.app, EdgemindApp)
-            self.app.unlocked()
+            self.edgemind.unlocked()
         finally:
             self._trying = False
