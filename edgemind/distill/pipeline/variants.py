@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemind.distill.recipe.schema import Recipe, StudentRecipe, Variant
+from edgemind.distill.recipe.schema import Recipe, StudentRecipe, TrainingRecipe, Variant
 from edgemind.errors import UsageError
 
 VARIANTS: tuple[Variant, ...] = ("no-teacher", "no-start", "no-targets", "no-traces", "no-curriculum")
@@ -32,6 +32,7 @@ def adjusted(recipe: Recipe, variant: Variant) -> Recipe:
     changes: dict[str, Any] = {}
     if variant in ("no-teacher", "no-start"):
         changes["student"] = from_nothing(recipe.student)
+        changes["training"] = _cold(recipe)
     if variant in ("no-teacher", "no-traces"):
         changes["traces"] = recipe.traces.model_copy(update={"source": "written"})
     if variant in ("no-teacher", "no-targets"):
@@ -52,6 +53,19 @@ def adjusted(recipe: Recipe, variant: Variant) -> Recipe:
 def from_nothing(student: StudentRecipe) -> StudentRecipe:
     """The same student with random weights, if it starts from its teacher's; else itself."""
     return student.model_copy(update={"start": "random", "keep_layers": None})
+
+
+def _cold(recipe: Recipe) -> TrainingRecipe:
+    """At the rates of a student that knows nothing yet."""
+    training = recipe.training
+    if recipe.student.start == "random":
+        return training
+    return training.model_copy(
+        update={
+            "rate": training.cold_rate or training.rate,
+            "embedding_rate": training.cold_embedding_rate or training.embedding_rate,
+        }
+    )
 
 
 def possible(recipe: Recipe) -> tuple[Variant, ...]:

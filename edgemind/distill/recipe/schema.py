@@ -156,6 +156,11 @@ class TrainingRecipe(_Table):
     """Peak rate of the matrices: 0.0025 for Muon, 0.0006 for AdamW when left out."""
     embedding_rate: Positive | None = None
     """Peak rate of embeddings, norms and biases: 0.0012 beside Muon, ``rate`` for AdamW when left out."""
+    cold_rate: Positive | None = None
+    """``rate`` of the variants whose student begins with random weights where the recipe's does not: what knows
+    nothing takes larger steps. The recipe's own when left out."""
+    cold_embedding_rate: Positive | None = None
+    """``embedding_rate`` of the same variants."""
     weight_decay: NotNegative = 0.02
     schedule: Literal["wsd", "cosine"] = "wsd"
     warmup: Share = 0.02

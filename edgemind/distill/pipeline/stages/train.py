@@ -61,7 +61,8 @@ def _asks_teacher(recipe: Recipe) -> bool:
 def _inputs(run: Run, variant: Variant) -> Mapping[str, Any]:
     recipe = adjusted(run.recipe, variant)
     policy = recipe.policy.model_dump(mode="json") if recipe.policy else None
-    training = recipe.training.model_dump(mode="json", exclude={"tensorboard", "checkpoint_every"})
+    unread = {"tensorboard", "checkpoint_every", "cold_rate", "cold_embedding_rate"}
+    training = recipe.training.model_dump(mode="json", exclude=unread)
     return {
         "[training]": training,
         "[loss]": recipe.loss.model_dump(mode="json"),
