@@ -64,7 +64,7 @@ def test_before_there_is_a_history(edgemind: Command) -> None:
 
 def test_chats_are_listed_searched_and_shown_clean(history: History) -> None:
     listed = history("list")
-    assert [line.split()[0] for line in listed.out.splitlines()][0] == "ID"
+    assert listed.out.startswith("ID ")
     assert listed.out.count("\n") == 3
     found = history("search", "kne")
     assert "Knee" in found.out
