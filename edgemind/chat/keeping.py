@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from edgemind.chat.history import History
 
 
+RETRY_SECONDS = 5.0
+"""Between two attempts while something could not be saved; otherwise nothing wakes up."""
+
+
 class Keeper:
     """The messages of one chat. Methods may be called from any thread; those that write wait for the disk.
 
@@ -47,6 +51,16 @@ class Keeper:
         self._changes: dict[str, Any] = {}
         """Of the chat, not saved yet."""
         self._problem = ""
+        self._retry: threading.Timer | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Try once more, then no more."""
+        self._closed = True
+        if self._retry:
+            self._retry.cancel()
+        if self._problem:
+            self._flush()
 
     @property
     def chat(self) -> Chat:
@@ -168,7 +182,22 @@ class Keeper:
             at = below[-1]
 
     def _flush(self) -> None:
-        """Write what is held, in order."""
+        """Write what is held, in order; what cannot be written is tried again later."""
+        self._write_held()
+        with self._lock:
+            waiting = self._retry is not None and self._retry.is_alive()
+            if self._problem and not waiting and not self._closed:
+                self._retry = threading.Timer(RETRY_SECONDS, self._flush_later)
+                self._retry.daemon = True
+                self._retry.start()
+
+    def _flush_later(self) -> None:
+        with self._lock:
+            self._retry = None
+        if not self._closed:
+            self._flush()
+
+    def _write_held(self) -> None:
         with self._disk:
             with self._lock:
                 held, changes = list(self._held.values()), dict(self._changes)

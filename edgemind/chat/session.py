@@ -68,6 +68,8 @@ class Session:
         self._titles = titles
         self._lock = threading.RLock()
         self._answering: Answering | None = None
+        self._latest: Answering | None = None
+        """It may be over and not saved yet."""
         self._claimed = False
         """Somebody is committing a message whose answer is about to begin."""
         self._timer: threading.Timer | None = None
@@ -235,11 +237,13 @@ class Session:
         """Stop, save what is there, and end the threads; the session is of no use afterwards."""
         with self._lock:
             self._closed = True
-            answering = self._answering
+            answering, latest = self._answering, self._latest
         self._rest()
         if answering:
             answering.stop()
-            answering.wait(wait)
+        if latest:
+            latest.wait(wait)
+        self._keeper.close()
 
     # Beginning an answer.
 
@@ -306,10 +310,11 @@ class Session:
         with self._lock:
             if self._closed:
                 raise BadInput("The chat was closed.", "Open it again.")
-            self._answering = Answering(
+            answering = Answering(
                 turn, self._keeper, self._engines, lambda one: self._ask(one, choice), self._ended, budget
             )
-        self._answering.start()
+            self._answering = self._latest = answering
+        answering.start()
 
     def _ask(self, answering: Answering, choice: Choice | None) -> Asked:
         """On the reading thread: the right model, attachments made to fit, the conversation as far as it may count."""
