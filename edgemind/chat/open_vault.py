@@ -123,7 +123,8 @@ class OpenVault:
         try:
             connection = self.connect()
             try:
-                sound = not suspect or not snapshots.flaws(connection)
+                with translated():
+                    sound = not suspect or not snapshots.flaws(connection)
             finally:
                 connection.close()
         except HistoryDamaged:

@@ -92,6 +92,8 @@ def copy_to(path: Path, database: Path, connect: Connect) -> None:
     try:
         source = connect(database)
         try:
+            # The backup goes on over a page that fails its authentication, and puts an empty one in its place.
+            _refuse(source, unauthentic(source))
             target = connect(temporary)
             try:
                 source.backup(target)
@@ -118,10 +120,14 @@ def check(path: Path, connect: Connect) -> None:
     """Raises the driver's ``DatabaseError`` when it is not sound."""
     connection = connect(path)
     try:
-        if problems := flaws(connection):
-            raise connection.DatabaseError(f"malformed: {problems[0]}")
+        _refuse(connection, flaws(connection))
     finally:
         connection.close()
+
+
+def _refuse(connection: Any, problems: Sequence[str]) -> None:
+    if problems:
+        raise connection.DatabaseError(f"malformed: {problems[0]}")
 
 
 def duplicate(path: Path, to: Path) -> None:
@@ -132,10 +138,18 @@ def duplicate(path: Path, to: Path) -> None:
 
 def flaws(connection: Any) -> list[str]:
     """What is wrong with a database: every page's authentication, then its structure. Empty when it is sound."""
-    said = [str(row[0]) for row in connection.execute("PRAGMA cipher_integrity_check").fetchall()]
-    if not said:
-        said = [str(row[0]) for row in connection.execute("PRAGMA quick_check").fetchall()]
-    return [text for text in said if text != "ok"]
+    found = unauthentic(connection)
+    if not found:
+        try:
+            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check").fetchall()]
+        except connection.DatabaseError as problem:
+            found = [str(problem)]
+    return [text for text in found if text != "ok"]
+
+
+def unauthentic(connection: Any) -> list[str]:
+    """The pages of the file that are not what this key wrote."""
+    return [str(row[0]) for row in connection.execute("PRAGMA cipher_integrity_check").fetchall()]
 
 
 def superseded(snapshots: Sequence[Snapshot], keep: int) -> list[Snapshot]:

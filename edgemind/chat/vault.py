@@ -32,6 +32,8 @@ Connection = Any
 
 DATABASE, KEY, KEY_COPY, LOCK = "history.db", "history.key", "history.key.copy", ".history.lock"
 PLAIN_HEADER = b"SQLite format 3\0"
+DAMAGE = ("not a database", "malformed", "vtable constructor failed")
+"""What SQLite says when it meets a damaged page."""
 SNAPSHOTS = 7
 LOCK_WAIT = 10.0
 """Seconds to wait for another process that changes the key or mends the history."""
@@ -302,7 +304,7 @@ def translated() -> Iterator[None]:
         yield
     except dbapi2.Error as problem:
         said = str(problem).lower()
-        if "not a database" in said or "malformed" in said:
+        if any(word in said for word in DAMAGE):
             raise HistoryDamaged(
                 "The history is damaged.", "Start edgemind: it mends the history from its last snapshot."
             ) from None

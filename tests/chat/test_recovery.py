@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
@@ -46,6 +47,19 @@ def flip(folder: Path, *pages: int) -> None:
     (folder / "history.db").write_bytes(data)
 
 
+def flip_in_the_middle(folder: Path, count: int = 1) -> None:
+    """Damage pages that do not hold the schema, without which nothing can be read."""
+    whole = (folder / "history.db").read_bytes()
+    for first in range(pages(folder) // 2, pages(folder) - count):
+        (folder / "history.db").write_bytes(whole)
+        flip(folder, *range(first, first + count))
+        found = Vault(folder).unlock(PASSPHRASE)
+        with contextlib.suppress(HistoryDamaged):
+            found.connect().close()
+            return
+    raise AssertionError
+
+
 def pages(folder: Path) -> int:
     return (folder / "history.db").stat().st_size // PAGE
 
@@ -83,7 +97,7 @@ def test_any_damaged_page_is_found_and_every_chat_comes_back(folder: Path) -> No
 
 def test_what_is_newer_than_the_snapshot_is_salvaged(folder: Path) -> None:
     """Somewhere in the middle are the messages; the chat that came last is not there."""
-    flip(folder, pages(folder) // 2)
+    flip_in_the_middle(folder)
     found = Vault(folder).unlock(PASSPHRASE)
     assert found.check()
     assert "newer" in titles(found.history())
@@ -142,7 +156,7 @@ def test_a_damaged_snapshot_is_passed_over(folder: Path) -> None:
 def test_without_a_snapshot_what_can_be_read_is_kept(folder: Path) -> None:
     for file in (folder / "snapshots").iterdir():
         file.unlink()
-    flip(folder, *range(pages(folder) // 2, pages(folder) // 2 + 3))
+    flip_in_the_middle(folder, 3)
     found = Vault(folder).unlock(PASSPHRASE)
     assert found.check()
     history = found.history()
@@ -156,7 +170,7 @@ def test_without_a_snapshot_what_can_be_read_is_kept(folder: Path) -> None:
 
 def test_a_snapshot_is_not_taken_of_what_is_damaged(folder: Path) -> None:
     before = sorted((folder / "snapshots").iterdir())
-    flip(folder, pages(folder) // 2)
+    flip_in_the_middle(folder)
     found = Vault(folder).unlock(PASSPHRASE)
     with pytest.raises(HistoryDamaged):
         found.snapshot()
@@ -168,9 +182,23 @@ def test_a_snapshot_is_not_taken_of_what_is_damaged(folder: Path) -> None:
     found.lock()
 
 
+def test_no_snapshot_hides_damage_whichever_page_it_is(folder: Path) -> None:
+    """SQLite's backup copies a page that fails its authentication as an empty one, and says nothing."""
+    whole = (folder / "history.db").read_bytes()
+    before = len(list((folder / "snapshots").glob("*.db")))
+    for page in range(0, pages(folder), 3):
+        (folder / "history.db").write_bytes(whole)
+        flip(folder, page)
+        found = Vault(folder).unlock(PASSPHRASE)
+        with pytest.raises(HistoryDamaged):
+            found.snapshot()
+        found.lock()
+    assert len(list((folder / "snapshots").glob("*.db"))) == before
+
+
 def test_it_is_not_mended_under_another_that_has_it_open(folder: Path) -> None:
     first, _ = opened(folder)
-    flip(folder, pages(folder) // 2)
+    flip_in_the_middle(folder)
     second = Vault(folder).unlock(PASSPHRASE)
     assert second.check()
     before = (folder / "history.db").read_bytes()
