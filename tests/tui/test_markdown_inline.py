@@ -80,13 +80,13 @@ def nested(text: str) -> bool:
 def test_random_texts_read_as_markdown_it_reads_them() -> None:
     rng = random.Random(5)
     compared = 0
-    for _ in range(3000):
+    for _ in range(2000):
         text = "x" + "".join(rng.choice(PIECES) for _ in range(rng.randint(1, 14))) + "x"
         if "~~~" in text or "\\ " in text or nested(text):
             continue
         assert actual(text) == expected(text), text
         compared += 1
-    assert compared > 2000
+    assert compared > 1000
 
 
 @pytest.mark.parametrize(

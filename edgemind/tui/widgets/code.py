@@ -8,6 +8,7 @@ hostile text can be written against. Not for: recognizing a language.
 
 from __future__ import annotations
 
+import bisect
 import importlib
 import threading
 from collections.abc import Iterator
@@ -88,6 +89,8 @@ class Highlighter:
         self._spans: list[list[Span]] = []
         self._states: list[_State] = [_State()]
         """Before each line."""
+        self._growing: tuple[int, str, list[Span]] = (-1, "", [])
+        """The last line while it grows."""
 
     @property
     def is_waiting(self) -> bool:
@@ -100,8 +103,12 @@ class Highlighter:
             return []
         while len(self._spans) <= number:
             at = len(self._spans)
-            spans, after = _line(found, lines[at][:LONGEST], self._states[at])
+            text = lines[at][:LONGEST]
+            if growing and self._growing[:2] == (at, text):
+                return self._growing[2]
+            spans, after = _line(found, text, self._states[at])
             if growing and at == len(lines) - 1:
+                self._growing = at, text, spans
                 return spans
             self._spans.append(spans)
             self._states.append(after)
@@ -303,9 +310,15 @@ class CodeView(VerbatimView):
         return max(1, self._room - 2)
 
     def _update(self) -> int:
-        is_new = not self._rows
+        if not self._rows:
+            super()._update()
+            return 0
+        growing = len(self._shown) - 1
         first = super()._update()
-        return 0 if is_new else first + 1
+        if first == len(self._rows):
+            return first + 1
+        # what comes may colour what stood on its line already
+        return bisect.bisect_left(self._rows, (growing, -1, -1)) + 1
 
     def _body(self, number: int) -> Line:
         if number == 0:

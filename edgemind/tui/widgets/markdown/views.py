@@ -257,6 +257,8 @@ class VerbatimView(View):
         self._rows: list[tuple[int, int, int]] = []
         """For each line of the screen: number of the block's line, and its part of the shown text."""
         self._shown: list[str] = []
+        self._last = ""
+        """The last line as it was."""
 
     @property
     def height(self) -> int:
@@ -264,16 +266,32 @@ class VerbatimView(View):
 
     def _update(self) -> int:
         lines = self.block.lines
-        while self._rows and self._rows[-1][0] >= len(self._shown) - 1:
-            self._rows.pop()
-        first = len(self._rows)
         begin = max(0, len(self._shown) - 1)
-        del self._shown[begin:]
+        if self._shown and lines[begin] == self._last:
+            begin += 1
+            first = len(self._rows)
+        elif self._shown and lines[begin].startswith(self._last) and "\t" not in lines[begin]:
+            start = self._rows.pop()[1]
+            first = len(self._rows)
+            self._shown[begin] += self._text(lines[begin][len(self._last) :])
+            self._break(begin, start)
+            begin += 1
+        else:
+            while self._rows and self._rows[-1][0] >= begin:
+                self._rows.pop()
+            first = len(self._rows)
+            del self._shown[begin:]
         for number in range(begin, len(lines)):
-            text = self._text(lines[number])
-            self._shown.append(text)
-            self._rows += [(number, start, end) for start, end in breaks(text, self._inner)]
+            self._shown.append(self._text(lines[number]))
+            self._break(number, 0)
+        self._last = lines[-1] if lines else ""
         return first
+
+    def _break(self, number: int, start: int) -> None:
+        """Rows of a line from a character on."""
+        text = self._shown[number]
+        spans = breaks(text[start:] if start else text, self._inner)
+        self._rows += [(number, begin + start, end + start) for begin, end in spans]
 
     @property
     def _inner(self) -> int:
