@@ -27,8 +27,8 @@ BATCH_TOKENS = 4096
 HELD_OUT = 8
 """Every eighth text of the sample is only measured on."""
 GREEDY_LAYERS = 16
-"""Up to as many layers they are left out one by one by the loss; in a deeper network by how little they change."""
-READ_IN = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+"""Up to as many, layers are left out one by one, by what the whole network says without each; in a deeper network by
+how little each changes."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,11 @@ def compressed(model: Any, shape: ShapeRecipe, texts: Sequence[Text], keep: Sequ
         model: float32, one of ``inheriting.KINDS``; it is changed.
         shape: no larger in anything, of the same ``head_dim``.
         texts: the sample; some tens of thousands of tokens are plenty.
-        keep: layers to keep, rising; those that the loss needs most when ``None``.
+        keep: layers to keep, rising; those that matter most when ``None``.
     """
     model = model.eval()
-    fitted = _batches([text for place, text in enumerate(texts) if place % HELD_OUT])
-    measured = _batches(texts[::HELD_OUT])
+    fitted = made_batches([text for place, text in enumerate(texts) if place % HELD_OUT])
+    measured = made_batches(texts[::HELD_OUT])
     layers = tuple(keep) if keep is not None else _layers_to_keep(model, shape.layers, measured, fitted)
     teacher_loss = loss_of(model, measured)
     _fold(model)
@@ -113,7 +113,7 @@ def loss_of(model: Any, batches: Sequence[_Batch]) -> float:
     return total / max(1, count)
 
 
-def _batches(texts: Sequence[Text]) -> list[_Batch]:
+def made_batches(texts: Sequence[Text]) -> list[_Batch]:
     """Texts by their length, about ``BATCH_TOKENS`` to a batch."""
     order = sorted(texts, key=lambda text: len(text.ids))
     made, part = [], list[Text]()
@@ -142,23 +142,36 @@ def _layers_to_keep(model: Any, count: int, measured: Sequence[_Batch], fitted: 
     kept = list(range(len(layers)))
     if len(layers) <= GREEDY_LAYERS:
         while len(kept) > count:
-            losses = {out: _loss_with(model, [one for one in kept if one != out], measured) for out in kept}
-            kept.remove(min(losses, key=lambda out: (losses[out], out)))
+            apart = {out: _apart(model, [one for one in kept if one != out], measured) for out in kept}
+            kept.remove(min(apart, key=lambda out: (apart[out], out)))
         return tuple(kept)
     influence = _influence(model, fitted)
     return tuple(sorted(sorted(kept, key=lambda layer: (-influence[layer], layer))[:count]))
 
 
-def _loss_with(model: Any, kept: Sequence[int], measured: Sequence[_Batch]) -> float:
-    """The loss with only these layers."""
+def _apart(model: Any, kept: Sequence[int], measured: Sequence[_Batch]) -> float:
+    """How far what it says with only these layers is from what it says with all: KL, nats a token."""
     whole, config = model.model.layers, model.model.config
     number = config.num_hidden_layers
-    try:
-        model.model.layers = torch.nn.ModuleList([whole[layer] for layer in kept])
-        config.num_hidden_layers = len(kept)
-        return loss_of(model, measured)
-    finally:
-        model.model.layers, config.num_hidden_layers = whole, number
+    total, count = 0.0, 0
+    for batch in measured:
+        where = batch.learned[:, 1:]
+        wanted = _said(model, batch, where)
+        try:
+            model.model.layers = torch.nn.ModuleList([whole[layer] for layer in kept])
+            config.num_hidden_layers = len(kept)
+            found = _said(model, batch, where)
+        finally:
+            model.model.layers, config.num_hidden_layers = whole, number
+        total += float(torch.nn.functional.kl_div(found, wanted, reduction="sum", log_target=True))
+        count += int(where.sum())
+    return total / max(1, count)
+
+
+def _said(model: Any, batch: _Batch, where: Tensor) -> Tensor:
+    """Log-probabilities of what is learned."""
+    found: Tensor = model(input_ids=batch.ids, use_cache=False).logits[:, :-1][where].log_softmax(-1)
+    return found
 
 
 def _influence(model: Any, batches: Sequence[_Batch]) -> list[float]:

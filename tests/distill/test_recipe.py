@@ -153,6 +153,7 @@ def test_a_server_is_on_this_machine_or_not(tmp_path: Path, host: str, local: bo
         ("http://", "http://me:secret@", "password does not stand in a recipe"),
         ("k = 0", "k = 8", "a server gives no probabilities"),
         ('tokenizer = "edgemind-nano"\n', "", "a server has no tokenizer to hand on"),
+        ('tokenizer = "edgemind-nano"\n', 'start = "teacher"\n', "a server hands on no weights to start from"),
     ],
 )
 def test_what_a_server_cannot_do(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -164,20 +165,51 @@ def test_what_a_server_cannot_do(tmp_path: Path, old: str, new: str, said: str) 
 
 
 def test_a_variant_takes_one_thing_away(tmp_path: Path) -> None:
-    recipe = read(tmp_path, "[targets]", "[policy]\nshare = 0.1\n\n[targets]")
+    text = GOOD.replace("[targets]", "[policy]\nshare = 0.1\n\n[targets]")
+    recipe = read_recipe(written(tmp_path, "[student.shape]", '[student]\nstart = "teacher"\n\n[student.shape]', text))
     assert possible(recipe) == VARIANTS
     baseline = adjusted(recipe, "no-teacher")
     assert (baseline.traces.source, baseline.loss.weight, baseline.policy) == ("written", 0.0, None)
-    assert (baseline.training, baseline.student, baseline.seed) == (recipe.training, recipe.student, recipe.seed)
+    assert (baseline.training, baseline.student.shape) == (recipe.training, recipe.student.shape)
+    assert (baseline.seed, baseline.student.start) == (recipe.seed, "random")
+    other = adjusted(recipe, "no-start")
+    assert other == recipe.model_copy(update={"student": baseline.student})
     assert adjusted(recipe, "no-curriculum").curriculum.kind == "uniform"
     assert adjusted(recipe, "no-traces").loss == recipe.loss
     assert {name: examples_of(adjusted(recipe, name)) for name in ("full", *VARIANTS)} == {
         "full": "teacher",
         "no-teacher": "written-plain",
+        "no-start": "teacher",
         "no-targets": "teacher-plain",
         "no-traces": "written",
         "no-curriculum": "teacher",
     }
+
+
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [
+        ('start = "teacher"', r'student: start = "teacher" needs \[student.shape\]'),
+        ('start = "theirs"\nshape = {S}', "student.start: it should be 'random' or 'teacher'"),
+        ('start = "teacher"\ntokenizer = "train"\nshape = {S}', "the tokenizer is the teacher's"),
+        ("keep_layers = [0, 1]\nshape = {S}", 'keep_layers goes with start = "teacher"'),
+        ('start = "teacher"\nkeep_layers = [1, 0]\nshape = {S}', "rising order"),
+        ('start = "teacher"\nkeep_layers = [1]\nshape = {S}', "has 1 layers and shape.layers is 2"),
+        ('start = "teacher"\nkeep_layer = [1]\nshape = {S}', "did you mean 'keep_layers'"),
+    ],
+)
+def test_slips_about_a_start_from_the_teacher(tmp_path: Path, student: str, said: str) -> None:
+    student = student.replace("{S}", "{width = 64, layers = 2, heads = 2}")
+    text = GOOD.replace("[student.shape]\nwidth = 64\nlayers = 2\nheads = 2\n", f"[student]\n{student}\n")
+    with pytest.raises(BadConfig, match=said):
+        read_recipe(written(tmp_path, text=text))
+
+
+def test_a_teacher_has_no_teacher_to_start_from(tmp_path: Path) -> None:
+    start = '[teacher.start]\nstart = "teacher"\nshape = {width = 64, layers = 2, heads = 2}\n'
+    trained = f"train = true\n\n{start}\n[teacher.training]\nsteps = 3"
+    with pytest.raises(BadConfig, match='start = "teacher" is for'):
+        read(tmp_path, 'model = "edgemind-nano"', trained)
 
 
 def test_a_variant_that_is_the_recipe_itself_is_refused(tmp_path: Path) -> None:

@@ -222,6 +222,33 @@ def test_the_curriculum_is_told_and_asked(tmp_path: Path) -> None:
     assert sum(count for _, count in result.levels.values()) == 6
 
 
+@pytest.mark.parametrize(("knows", "steps", "first"), [(0, [4, 8], 1), (1, [0, 4, 8], 2), (2, [0, 4, 8], 3)])
+def test_a_student_that_knows_something_begins_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows: int, steps: list[int], first: int
+) -> None:
+    from edgemind.distill.evaluation import quick
+
+    class Sums:
+        name, description, levels, first_level, written, held_out = "sums", "sums", 2, 1, True, True
+
+    asked: list[int] = []
+
+    def known(model: Any, format: Any, problems: Any, sources: Any, **_: Any) -> dict[int, tuple[int, int]]:  # noqa: A002
+        asked.append(len(problems))
+        counts = {level: sum(one.level == level for one in problems) for level in (1, 2)}
+        return {level: (count if level <= knows else 0, count) for level, count in counts.items() if count}
+
+    monkeypatch.setattr(quick, "quick_accuracy", known)
+    watching = Watching()
+    sources: dict[str, Any] = {"sums": Sums(), "plus": Sums()}
+    held_out = problems(40, seed=9)
+    train(job(tmp_path, recipe(), curriculum=CurriculumRecipe(every=4), sources=sources, held_out=held_out), watching)
+    assert [step for step, _, _ in watching.levels] == steps
+    assert not knows or watching.levels[0][2] == first
+    assert asked[0] == 8
+    assert asked[1:] == [40] * len(steps)
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

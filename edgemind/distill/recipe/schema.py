@@ -106,6 +106,8 @@ class StudentRecipe(_Table):
 
     @model_validator(mode="after")
     def _one_start(self) -> StudentRecipe:
+        if self.start == "teacher" and self.shape is None:
+            raise ValueError('start = "teacher" needs [student.shape], the size that the teacher is cut down to')
         given = [name for name in ("checkpoint", "shape", "grow") if getattr(self, name) is not None]
         if len(given) != 1:
             found = f"it has {' and '.join(given)}" if given else "it has none"
@@ -114,8 +116,6 @@ class StudentRecipe(_Table):
             raise ValueError("a checkpoint has its own tokenizer; leave out tokenizer")
         if "tokenizer_size" in self.model_fields_set and self.tokenizer != "train":
             raise ValueError('tokenizer_size goes with tokenizer = "train"')
-        if self.start == "teacher" and self.shape is None:
-            raise ValueError('start = "teacher" needs [student.shape], the size that the teacher is cut down to')
         if self.start == "teacher" and self.tokenizer != "teacher":
             raise ValueError('with start = "teacher" the tokenizer is the teacher\'s; leave out tokenizer')
         if self.keep_layers is not None:

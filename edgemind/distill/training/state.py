@@ -19,6 +19,8 @@ import torch
 
 from edgemind.distill.chat_format import ChatFormat
 from edgemind.distill.curriculum import Curriculum
+from edgemind.distill.evaluation.quick import MAX_TOKENS
+from edgemind.distill.problems.base import Problem
 from edgemind.distill.students import TOKENIZER_FILES, open_model
 from edgemind.distill.training import checkpoints, precision, schedule
 from edgemind.distill.training.batches import SHARD_STEPS, Batch, Planner, Pool
@@ -39,6 +41,9 @@ from edgemind.models.store.files import explained
 RESULT = "result.json"
 CHECKS = 20
 """Measurements of held-out accuracy over a run, when the recipe says nothing."""
+
+PROBE, PROBE_TOKENS = 8, 160
+"""Problems of the easiest level, and tokens of each answer, that tell whether a start knows anything."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,16 @@ class Run:
         self.last_seconds = seconds
         if self.average is not None:
             self.average.update(self.step)
+
+    def before_first_step(self) -> None:
+        """Let a student that knows something begin where that ends; to see that another knows nothing costs little."""
+        held_out = self.job.held_out
+        if self.step or not held_out or self.curriculum is None or self.job.curriculum.kind == "uniform":
+            return
+        easiest = min(problem.level for problem in held_out)
+        few = [problem for problem in held_out if problem.level == easiest][:PROBE]
+        if any(right for right, _ in self._accuracy(few, PROBE_TOKENS).values()):
+            self._check()
 
     def after_step(self, figures: StepFigures) -> None:
         """Look at accuracy and write a checkpoint, when it is time for either."""
@@ -349,15 +364,18 @@ class Run:
         """Held-out accuracy by level, for the curriculum and the log."""
         if not self.job.held_out or self.curriculum is None:
             return
-        from edgemind.distill.evaluation.quick import quick_accuracy
-
-        network, job = self.learner.network, self.job
-        with self.processes.together(network):
-            self.levels = quick_accuracy(network.model, self.format, list(job.held_out), dict(job.sources))
+        self.levels = self._accuracy(list(self.job.held_out))
         accuracy = {level: right / max(1, count) for level, (right, count) in self.levels.items()}
         self.curriculum.report(accuracy, self.step / self.steps, self.tokens)
         self.log.levels(self.step, self.tokens, self.curriculum.level, self.levels)
         self.observer.on_levels(self.levels, self.step, self.curriculum.level)
+
+    def _accuracy(self, problems: list[Problem], max_tokens: int = MAX_TOKENS) -> dict[int, tuple[int, int]]:
+        from edgemind.distill.evaluation.quick import quick_accuracy
+
+        network = self.learner.network
+        with self.processes.together(network):
+            return quick_accuracy(network.model, self.format, problems, dict(self.job.sources), max_tokens=max_tokens)
 
     def note(self, sentence: str) -> None:
         """Something that whoever watches should know."""

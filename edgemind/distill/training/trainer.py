@@ -46,6 +46,7 @@ def _loop(run: Run, observer: Observer) -> None:
     """All steps that are left."""
     recent: list[float] = []
     observer.on_phase("train")
+    run.before_first_step()
     for work in run.works():
         started = time.monotonic()
         sums = torch.zeros(3, dtype=torch.float64)
