@@ -84,7 +84,7 @@ def play(app: Host, play: Callable[[Pilot[None]], Awaitable[None]], size: tuple[
 
 
 def ask(
-    screen: Screen[Any],
+    screen: Callable[[], Screen[Any]],
     keys: Sequence[str] = (),
     *,
     size: tuple[int, int] = (80, 24),
@@ -94,7 +94,7 @@ def ask(
     app = Host()
 
     async def run(pilot: Pilot[None]) -> None:
-        app.push_screen(screen, app.results.append)
+        app.push_screen(screen(), app.results.append)
         await pilot.pause()
         for key in keys:
             await pilot.press(key)

@@ -24,8 +24,13 @@ from edgemind.terminal import clean_line
 T = TypeVar("T")
 
 
-class Body(VerticalScroll, can_focus=False):
-    """As high as what it holds, as long as that fits."""
+class Body(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """As high as what it holds, as long as that fits. Up and down are the dialog's: they walk its fields."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pageup", "page_up", show=False),
+        Binding("pagedown", "page_down", show=False),
+    ]
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         chrome = 2 if viewport.height < SHORT else 4 if viewport.height < HIGH else 5

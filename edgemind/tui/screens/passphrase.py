@@ -119,7 +119,7 @@ class PassphraseScreen(Dialog[Passphrases]):
                 f"A passphrase needs at least {SHORTEST} characters. Several words are easy to type and hard to guess."
             )
         if self._new.value != self._again.value:
-            self._again.put("")
+            self._empty(self._again)
             self._again.focus()
             return "The two differ; type it again."
         if self._change and self._new.value == self._old.value:
@@ -141,7 +141,7 @@ class PassphraseScreen(Dialog[Passphrases]):
         if message.problem:
             self.complain(message.problem)
             if self._change:
-                self._old.put("")
+                self._empty(self._old)
                 self._old.focus()
         else:
             self._done(message.passphrases)
@@ -156,5 +156,9 @@ class PassphraseScreen(Dialog[Passphrases]):
 
     def _wipe(self) -> None:
         for line in (self._old, self._new, self._again):
-            with line.prevent(Input.Changed):
-                line.put("")
+            self._empty(line)
+
+    def _empty(self, line: Line) -> None:
+        """Without the event of a change, which would take away what is said about it."""
+        with line.prevent(Input.Changed):
+            line.put("")
