@@ -58,6 +58,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-regular")]  # noqa: RUF012
     CSS = """
     Screen { background: $background; color: $foreground; }
+    ToastRack { align: right top; margin-top: 1; }
     Toast { max-width: 60; }
     Tooltip { max-width: 60; }
     CommandPalette { align-horizontal: center; background: $background 60%; }
@@ -105,12 +106,12 @@ class EdgemindApp(App[str], inherit_bindings=False):
     # Screens
 
     def get_default_screen(self) -> Screen[Any]:
-        return self._door() if self.house.needs_passphrase else ChatScreen(self.house)
+        return self._door(warm=True) if self.house.needs_passphrase else ChatScreen(self.house)
 
-    def _door(self) -> Screen[Any]:
+    def _door(self, *, warm: bool = False) -> Screen[Any]:
         from edgemind.tui.screens.unlock import UnlockScreen
 
-        return UnlockScreen(self.house)
+        return UnlockScreen(self.house, warm=warm)
 
     @property
     def chat_screen(self) -> ChatScreen | None:

@@ -85,8 +85,3 @@ class QuietDriver(LinuxDriver):
         with contextlib.suppress(OSError):
             os.write(self._waking, b"\0")
         super().disable_input()
-
-    def close(self) -> None:
-        super().close()
-        os.close(self._woken)
-        os.close(self._waking)

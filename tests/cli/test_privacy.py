@@ -79,6 +79,7 @@ COMMANDS: dict[str, How] = {
     "catalog check": How(),
     "catalog list": How(),
     "catalog show": How(("qwen3-0.6b",)),
+    "chat": How(code=2),
     "completion": How(("bash",)),
     "convert": How(("{folder}/checkpoint", "-o", "{folder}/c.gguf", "--no-verify")),
     "default": How(("mine",)),

@@ -213,13 +213,11 @@ class Shelving(Answering):
     def _export_to(self, chat_id: str, path: Path, form: Format | None = None, *, overwrite: bool = False) -> None:
         from edgemind.chat import export
 
-        chosen = form or export.SUFFIXES.get(path.suffix.lower(), "markdown")
-        if path.exists() and not overwrite:
-            raise BadInput(f"{path} is there already.", "Choose another name, or /export without one.")
+        chosen = form or export.form_of(path) or "markdown"
 
         async def write() -> None:
             text = await asyncio.to_thread(export.export, self.history, chat_id, chosen)
-            await asyncio.to_thread(export.save, text, path)
+            await asyncio.to_thread(export.save, text, path, overwrite)
             self.notify(clean_line(f"Written, and not encrypted: {path}"), timeout=8, markup=False)
 
         self.behind(write())

@@ -39,9 +39,11 @@ class UnlockScreen(Screen[None]):
     UnlockScreen.-short #door-said { margin-top: 0; }
     """
 
-    def __init__(self, house: Household) -> None:
+    def __init__(self, house: Household, *, warm: bool = False) -> None:
+        """``warm``: load the model meanwhile; after a lock nothing is loaded before it is opened again."""
         super().__init__()
         self.house = house
+        self._warm = warm
         self._trying = False
 
     @property
@@ -64,7 +66,8 @@ class UnlockScreen(Screen[None]):
 
     def _drawn(self) -> None:
         self.edgemind.drawn()
-        self.house.load_model()
+        if self._warm:
+            self.house.load_model()
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
         said = self.query_one("#door-said", Static)

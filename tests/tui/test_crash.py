@@ -1,0 +1,88 @@
+"""When the app itself is at fault: where and what kind, and no word of a conversation."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from driving import Hands
+from textual.worker import WorkerFailed
+
+from edgemind.tui import crash
+from edgemind.tui.app import EdgemindApp
+
+SECRET = "Zebedee has gout"
+
+
+def fail(secret: str) -> None:
+    raise ValueError(f"cannot read {secret}")
+
+
+def caught(secret: str) -> BaseException:
+    try:
+        try:
+            fail(secret)
+        except ValueError as problem:
+            raise RuntimeError(secret) from problem
+    except RuntimeError as problem:
+        return problem
+
+
+def test_the_report_says_kind_and_place_and_nothing_that_was_said() -> None:
+    report = crash.describe(caught(SECRET))
+    assert "RuntimeError from ValueError" in report
+    assert "test_crash.py" in report
+    assert "in caught" in report
+    assert SECRET not in report
+    assert "Zebedee" not in report
+
+
+def test_hooks_print_no_more_than_that(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = caught(SECRET)
+    crash._hook(type(problem), problem, problem.__traceback__)
+    crash._hook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert SECRET not in capsys.readouterr().err
+
+
+def test_a_fault_in_a_key_s_action_ends_the_app_with_that_report(
+    app: EdgemindApp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            hands = Hands(app, pilot)
+            await hands.opened()
+            chat = hands.chat
+
+            def broken() -> None:
+                secret = SECRET
+                raise RuntimeError(secret)
+
+            chat.action_pin = broken  # type: ignore[method-assign]
+            await hands.type(SECRET)
+            chat.perform("pin")
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(run())
+    assert "RuntimeError" in app.crashed
+    assert SECRET not in app.crashed
+    printed = capsys.readouterr()
+    assert SECRET not in printed.out + printed.err
+
+
+def test_a_fault_in_a_worker_too(app: EdgemindApp, capsys: pytest.CaptureFixture[str]) -> None:
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            hands = Hands(app, pilot)
+            await hands.opened()
+
+            async def broken() -> None:
+                raise RuntimeError(SECRET)
+
+            hands.chat.behind(broken())
+            await hands.until(lambda: app._crash is not None)
+
+    with pytest.raises(WorkerFailed):
+        asyncio.run(run())
+    assert SECRET not in app.crashed
+    printed = capsys.readouterr()
+    assert SECRET not in printed.out + printed.err
