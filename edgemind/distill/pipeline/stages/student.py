@@ -33,6 +33,9 @@ LEAST_VOCABULARY = 300
 TRAINED_BYTES = 12
 """Of memory to a parameter that is trained: weight, gradient and one moment in float32."""
 
+UNREAD = {"tensorboard", "checkpoint_every", "cold_rate", "cold_embedding_rate"}
+"""What a training's outcome does not depend on: how it is watched, and what ``variants`` makes of the recipe."""
+
 
 def stages(run: Run) -> list[Stage]:
     recipe = run.recipe.student

@@ -11,7 +11,7 @@ from edgemind.distill.pipeline.models import Named, Teacher, named
 from edgemind.distill.pipeline.records import write_whole
 from edgemind.distill.pipeline.stage import Done, Run, Stage, Telling, View
 from edgemind.distill.pipeline.stages.problems import inputs_of
-from edgemind.distill.pipeline.stages.student import check_start, start, start_inputs
+from edgemind.distill.pipeline.stages.student import UNREAD, check_start, start, start_inputs
 from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe
 from edgemind.errors import ModelUnusable
 from edgemind.models.gguf import read_header
@@ -51,7 +51,7 @@ def _inputs(run: Run) -> Mapping[str, Any]:
             found[key] = [model.name, str(model.path), model.digest(run)]
     if recipe.start and recipe.training:
         found["[teacher.start]"] = start_inputs(recipe.start, run)
-        found["[teacher.training]"] = recipe.training.model_dump(mode="json")
+        found["[teacher.training]"] = recipe.training.model_dump(mode="json", exclude=UNREAD)
         found["teacher.problems"] = recipe.problems
         found["[problems]"] = inputs_of(run.recipe.problems, run)
         found["seed"] = run.recipe.seed

@@ -11,7 +11,7 @@ from edgemind.distill.pipeline.models import Teacher
 from edgemind.distill.pipeline.records import write_whole
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
 from edgemind.distill.pipeline.stages.problems import LEVELS, TRAINING, checks_of, file
-from edgemind.distill.pipeline.stages.student import stage_of, start_folder
+from edgemind.distill.pipeline.stages.student import UNREAD, stage_of, start_folder
 from edgemind.distill.pipeline.stages.targets import folder_of as examples_folder
 from edgemind.distill.pipeline.variants import adjusted, examples_of
 from edgemind.distill.recipe.schema import Recipe, Variant
@@ -61,8 +61,7 @@ def _asks_teacher(recipe: Recipe) -> bool:
 def _inputs(run: Run, variant: Variant) -> Mapping[str, Any]:
     recipe = adjusted(run.recipe, variant)
     policy = recipe.policy.model_dump(mode="json") if recipe.policy else None
-    unread = {"tensorboard", "checkpoint_every", "cold_rate", "cold_embedding_rate"}
-    training = recipe.training.model_dump(mode="json", exclude=unread)
+    training = recipe.training.model_dump(mode="json", exclude=UNREAD)
     return {
         "[training]": training,
         "[loss]": recipe.loss.model_dump(mode="json"),
