@@ -50,13 +50,14 @@ class Database:
 
     Args:
         connect: opens one more connection to it, usable from any thread.
+        on_damage: called when the file turns out to be damaged, once, by the thread that met it.
 
     Raises:
         HistoryTooNew: a newer version of EdgeMind wrote it.
         HistoryProblem: it cannot be opened.
     """
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[], Connection], on_damage: Callable[[], None] | None = None) -> None:
         self._connect = connect
         self.lock = threading.RLock()
         self._readers = threading.Condition()
@@ -66,6 +67,9 @@ class Database:
         self._owner: int | None = None
         self._wipe = False
         self._closed = False
+        self._emptying = False
+        """Nobody may begin to read."""
+        self._on_damage = on_damage
         self._after_rollback: list[Callable[[], None]] = []
         self._writer = self._open()
         try:
@@ -172,6 +176,9 @@ class Database:
         with self._readers:
             while True:
                 self._check_open()
+                if self._emptying:
+                    self._readers.wait()
+                    continue
                 if self._idle:
                     connection = self._idle.pop()
                     break
@@ -219,9 +226,14 @@ class Database:
         if not self.on_disk:
             return
         with self._readers:
-            self._readers.wait_for(lambda: not self._busy, PATIENCE_S)
-            with suppress(self._writer.Error):
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._emptying = True
+            try:
+                self._readers.wait_for(lambda: not self._busy, PATIENCE_S)
+                with suppress(self._writer.Error):
+                    self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self._emptying = False
+                self._readers.notify_all()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -252,9 +264,14 @@ class Database:
         try:
             yield
         except connection.Error as problem:
-            raise _sentence(str(problem)) from problem
+            said = _sentence(str(problem))
+            if isinstance(said, HistoryDamaged) and self._on_damage:
+                call, self._on_damage = self._on_damage, None
+                call()
+            raise said from problem
 
 
+_MEND = "Try: edgemind history status --check"
 _SENTENCES: tuple[tuple[str, type[HistoryProblem], str, str], ...] = (
     (
         "full",
@@ -279,9 +296,10 @@ _SENTENCES: tuple[tuple[str, type[HistoryProblem], str, str], ...] = (
         "not a database",
         HistoryDamaged,
         "The history is damaged, or the key does not fit.",
-        "Try: edgemind history restore",
+        _MEND,
     ),
-    ("malformed", HistoryDamaged, "The history is damaged.", "Try: edgemind history restore"),
+    ("malformed", HistoryDamaged, "The history is damaged.", _MEND),
+    ("vtable constructor", HistoryDamaged, "The history is damaged.", _MEND),
     (
         "i/o error",
         HistoryNotSaving,

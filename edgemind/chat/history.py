@@ -29,14 +29,15 @@ class History:
     Args:
         connect: opens one more connection of ``sqlite3`` or ``sqlcipher3`` to it, usable from any thread
             (``check_same_thread=False``). It is called once for writing and when needed for reading.
+        on_damage: called when the file turns out to be damaged, once, by the thread that met it.
 
     Raises:
         HistoryTooNew: a newer version of EdgeMind wrote it.
         HistoryProblem: it cannot be read or written, or what is asked for is not there; every method may raise this.
     """
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
-        self._database = Database(connect)
+    def __init__(self, connect: Callable[[], Connection], on_damage: Callable[[], None] | None = None) -> None:
+        self._database = Database(connect, on_damage)
         self._being_written: dict[str, Turn] = {}
         """What was saved last of messages that are being written."""
         self._database.after_rollback(self._being_written.clear)

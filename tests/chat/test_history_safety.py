@@ -288,10 +288,31 @@ def test_an_older_history_is_brought_here_in_one_step(tmp_path: Path, monkeypatc
 def test_a_damaged_file_is_one_sentence(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "history.db"
     file.write_bytes(content)
+    told: list[int] = []
     with pytest.raises(HistoryDamaged) as problem:
-        opened(file)
-    assert "restore" in problem.value.hint
+        History(lambda: sqlite3.connect(file, check_same_thread=False), on_damage=lambda: told.append(1))
+    assert "edgemind history" in problem.value.hint
+    assert told == [1]
     assert file.read_bytes() == content
+
+
+def test_damage_that_is_met_later_is_told_once(tmp_path: Path) -> None:
+    file = tmp_path / "history.db"
+    history = opened(file)
+    chat = history.create_chat(title="x").id
+    for number in range(40):
+        history.add_turn(chat, None, "user", f"{number} words " * 1_500)
+    history.close()
+    data = bytearray(file.read_bytes())
+    data[160_000:] = b"\x7f" * (len(data) - 160_000)
+    file.write_bytes(data)
+    told: list[int] = []
+    history = History(lambda: sqlite3.connect(file, check_same_thread=False), on_damage=lambda: told.append(1))
+    for _ in range(2):
+        with pytest.raises(HistoryDamaged):
+            history.whole(chat)
+    assert told == [1]
+    history.close()
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
