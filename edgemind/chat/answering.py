@@ -96,6 +96,7 @@ class Answering:
             self._stopped = True
             generation = self._generation
         if generation is None:
+            self._engines.wake()
             return
         if self.live.phase == "loading":
             generation.abandon()
@@ -113,6 +114,11 @@ class Answering:
         if generation:
             generation.answer_now()
 
+    @property
+    def stopped(self) -> bool:
+        """The user wants no more."""
+        return self._stopped
+
     def check(self) -> None:
         """Raises Stopped."""
         if self._stopped:
@@ -129,6 +135,8 @@ class Answering:
     def _read(self) -> None:
         with self._engines.in_use():
             last = self._last_event()
+        if self._stopped and isinstance(last, Failed):  # ended before it could say that it stopped
+            last = Done(stop_reason="cancelled")
         self._final = self._finished(last)
         self._keeper.hold(self._final)
         self._over.set()
@@ -140,7 +148,7 @@ class Answering:
         try:
             asked = self._ask(self)
             self.live.say("")
-            engine = self._engines.engine()
+            engine = self._engines.engine(lambda: self._stopped)
             self.check()
             generation = engine.generate(asked.request)
             with self._lock:
@@ -155,6 +163,13 @@ class Answering:
             return Done(stop_reason="cancelled")
         except EdgemindError as problem:
             return Failed(kind=problem.kind, message=problem.message, hint=problem.hint)
+        except (
+            Exception
+        ) as problem:  # a mistake of ours must not leave the chat busy for ever; its text may be the chat's
+            name = type(problem).__name__
+            return Failed(
+                kind="error", message=f"Something went wrong inside EdgeMind ({name}).", hint="Send it again."
+            )
 
     def _events(self, generation: Generation, left_out: int) -> Done | Failed:
         for event in generation:
@@ -199,8 +214,6 @@ class Answering:
             model=self._engines.name or self.turn.model,
         )
         if isinstance(last, Failed):
-            if self._stopped:  # the worker was ended before it could say that it stopped
-                return replace(turn, state="stopped", error="")
             return replace(turn, state="failed", error=f"{last.message} {last.hint}".strip())
         state: State = "done"
         if last.stop_reason == "cancelled":
@@ -211,9 +224,11 @@ class Answering:
             turn = replace(turn, reasoning=turn.reasoning.rstrip(), content=turn.content.lstrip("\n"))
         elif last.thought_closed:
             turn = replace(turn, content="\n")  # the thought is over: to continue means to answer
-        return replace(
-            turn, state=state, error="", steps=merged(self.turn.steps, last.steps), stats=added(self.turn, last.stats)
-        )
+        if last.steps:
+            turn = replace(turn, steps=merged(self.turn.steps, last.steps))
+        if last.stats.prompt_tokens:
+            turn = replace(turn, stats=added(self.turn, last.stats))
+        return replace(turn, state=state, error="")
 
 
 def merged(before: tuple[Step, ...], now: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -92,7 +92,7 @@ class Engines:
             engine, self._engine = self._engine, None
             self._known.notify_all()
         if engine:
-            threading.Thread(target=engine.close, name="unload", daemon=True).start()
+            threading.Thread(target=engine.retire, name="unload", daemon=True).start()
         self._tell()
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ class Engines:
             engine, self._engine = self._engine, None
             self._known.notify_all()
         if engine:
-            engine.close()
+            engine.retire()
         with self._changing:  # a loading that was under way has seen by now that nobody wants it
             pass
 
@@ -181,8 +181,11 @@ class Engines:
             return int(psutil.Process(pid).memory_info().rss)
         return 0
 
-    def engine(self) -> Engine:
+    def engine(self, unless: Callable[[], bool] = bool) -> Engine:
         """The engine to ask; waits until it is known which model that is, not until it has loaded.
+
+        Args:
+            unless: when it says yes there is no need any more; looked at again after ``wake``.
 
         Raises:
             EdgemindError: why there is none.
@@ -194,10 +197,15 @@ class Engines:
         if idle:
             self.load(wanted)
         with self._known:
-            self._known.wait_for(lambda: not self._resolving or self._closed)
+            self._known.wait_for(lambda: not self._resolving or self._closed or unless())
             if self._engine is None:
                 raise self._problem or WorkerDied("The model was unloaded.", "Send the message again.")
             return self._engine
+
+    def wake(self) -> None:
+        """Whoever waits in ``engine`` looks again whether there is need."""
+        with self._known:
+            self._known.notify_all()
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
@@ -264,7 +272,7 @@ class Engines:
         with self._changing:
             old = self._take_engine(turn)
             if old:
-                old.close()
+                old.retire()
             try:
                 self._open(turn, name)
             except EdgemindError as problem:
@@ -299,7 +307,7 @@ class Engines:
             with self._known:
                 unwanted = engine is not self._engine
             if unwanted:
-                engine.close()
+                engine.retire()
 
     def _note(self, turn: int, event: Event) -> None:
         """The worker says something about loading, or has died; a request may have started it again."""

@@ -306,7 +306,10 @@ class Session:
         return turn
 
     def _begin(self, turn: Turn, choice: Choice | None) -> None:
-        budget = prompting.budget_of(self.chat.parameters, self._engines.settings)
+        try:
+            budget = prompting.budget_of(self.chat.parameters, self._engines.settings)
+        except EdgemindError:  # the settings are damaged: asking for the request says so, as the answer's failure
+            budget = None
         with self._lock:
             if self._closed:
                 raise BadInput("The chat was closed.", "Open it again.")
@@ -326,7 +329,7 @@ class Session:
         turn = answering.turn
         turns, left_out = self._before(turn)
         asked = prompting.messages(self.chat, turns, self._keeper.attachments)
-        self._engines.engine()  # knows which model it is, and with it whether that one thinks
+        self._engines.engine(lambda: answering.stopped)  # knows which model it is, and with it whether that one thinks
         request = prompting.request(
             asked,
             self.chat.parameters,
@@ -342,7 +345,7 @@ class Session:
 
         user = self._found(answering.turn.parent)
         attachments = self._keeper.attachments(user.id)
-        engine = self._engines.engine()
+        engine = self._engines.engine(lambda: answering.stopped)
         fitted, passages = fitting.fit(
             engine, self.chat, user.content, attachments, choice, say=answering.live.say, check=answering.check
         )

@@ -132,6 +132,7 @@ class Engine:
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
         self._worker: WorkerProcess | None = None
+        self._retired = False
         self._inboxes: dict[int, queue.SimpleQueue[protocol.Reply]] = {}
         self._loading = _Loading()
 
@@ -149,6 +150,8 @@ class Engine:
         with self._lock:
             if self._worker:
                 return
+            if self._retired:
+                raise WorkerDied("The engine was closed.", "Send it again.")
             self.info = None
             self._loading = _Loading()
             self._worker = WorkerProcess(self._receive, self._died, self._descriptors)
@@ -202,6 +205,12 @@ class Engine:
         if worker:
             worker.close()
             self._abandon(WorkerDied("The engine was closed.", "Start it again."))
+
+    def retire(self) -> None:
+        """Close for good: a request that comes late starts no worker any more, it fails."""
+        with self._lock:
+            self._retired = True
+        self.close()
 
     def __enter__(self) -> Engine:
         self.start()

@@ -97,8 +97,12 @@ def test_what_cannot_be_loaded_is_said(engines: Engines, tmp_path: Path) -> None
 
 def test_closed_is_closed(engines: Engines) -> None:
     engines.load()
+    engine = engines.engine()
     engines.close()
     assert engines.pid is None
+    with pytest.raises(WorkerDied):
+        engine.count([])
+    assert engine.pid is None
     engines.load()
     with pytest.raises(WorkerDied):
         engines.engine()
