@@ -73,6 +73,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     Dialog.-bare > #box { border: none; padding: 0; }
     Dialog .note { height: auto; color: $text-muted; }
     Dialog.-bare .note { display: none; }
+    Dialog .warning { height: auto; color: $text-warning; }
     Dialog .gap { height: 1; }
     Dialog.-low .gap { display: none; }
     """

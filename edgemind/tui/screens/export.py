@@ -68,7 +68,7 @@ class ExportScreen(Dialog[ExportTo]):
         yield Row("Format", self._form)
         yield Static("", classes="gap")
         yield Static(NOTES["markdown"], id="what", classes="note", markup=False)
-        yield Static(PLAIN, classes="note", markup=False)
+        yield Static(PLAIN, classes="warning", markup=False)
 
     def on_mount(self) -> None:
         self._path.focus()

@@ -83,7 +83,7 @@ class ParametersForm(Vertical):
     ParametersForm { height: auto; }
     ParametersForm .head { color: $primary; height: 1; }
     ParametersForm Editor { background: $panel; min-height: 2; }
-    ParametersForm Editor:focus { background: $boost; }
+    ParametersForm Editor:focus { background: $primary 20%; }
     """
 
     def __init__(self, system: str, parameters: Parameters, model: Sampling | None, dialog: Dialog[Any]) -> None:

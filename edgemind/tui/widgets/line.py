@@ -27,7 +27,7 @@ class Line(Input):
 
     DEFAULT_CSS = """
     Line, Line:focus { height: 1; border: none; padding: 0; background: $panel; }
-    Line:focus { background: $boost; }
+    Line:focus { background: $primary 20%; }
     Line.-invalid, Line.-invalid:focus { border: none; color: $text-error; text-style: bold; }
     """
 
@@ -88,7 +88,7 @@ class Choice(Widget, can_focus=True):
 
     DEFAULT_CSS = """
     Choice { height: 1; width: 1fr; pointer: pointer; }
-    Choice:focus { background: $boost; }
+    Choice:focus { background: $primary 20%; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -124,7 +124,7 @@ class Choice(Widget, can_focus=True):
         return sum(len(words) + 3 for _, words in self.options) > max(1, self.size.width)
 
     def render(self) -> Content:
-        marked = Style(reverse=True, bold=self.has_focus)
+        marked = Style(reverse=True) if self.has_focus else Style(bold=True, underline=True)
         if self._one_by_one:
             words = dict(self.options)[self.value]
             return Content.assemble("‹ ", Content(f" {words} ").stylize(marked), " ›")
