@@ -150,3 +150,18 @@ def test_a_draft_remembers_its_files(tmp_path: Path) -> None:
     first, second = ComposerHost(folder=folder), ComposerHost(folder=folder)
     play(first, write)
     play(second, read)
+
+
+def test_a_message_that_comes_back_brings_its_files(tmp_path: Path) -> None:
+    app = ComposerHost(folder=folder_with(tmp_path))
+
+    async def run(pilot: Pilot[None]) -> None:
+        app.composer.add_attachment(tmp_path / "notes.txt")
+        await until(pilot, lambda: "11 B" in app.picture())
+        await pilot.press("x", "enter")
+        await until(pilot, lambda: bool(app.sent))
+        app.composer.restore(app.sent[0].text, app.sent[0].attachments)
+        await until(pilot, lambda: "11 B" in app.picture())
+        assert app.composer.draft == "x"
+
+    play(app, run)

@@ -23,7 +23,7 @@ from textual.widgets import Static, TextArea
 
 from edgemind.terminal import clean_line
 from edgemind.tui import keys
-from edgemind.tui.widgets.chip import Chip
+from edgemind.tui.widgets.chip import Chip, Held
 from edgemind.tui.widgets.chips import Chips
 from edgemind.tui.widgets.completion import Candidate, Popup, SlashCommand, nearest
 from edgemind.tui.widgets.drafts import Draft, DraftKeeper, Drafts, draft_of
@@ -129,6 +129,8 @@ class Composer(Widget):
         self._saving: Timer | None = None
         self._saved = Draft()
         self._waiting = False
+        self._sent: tuple[Held, ...] = ()
+        """The chips of the last message, in case it comes back."""
         self._without = False
         """A file could not be read since the last change: one more enter sends without it."""
         self._said_at = 0.0
@@ -172,8 +174,9 @@ class Composer(Widget):
         """Put a message that was not sent back; what has been written since stays below it."""
         since = self._editor.written
         self._editor.put(f"{text}\n{since}" if since.strip() else text)
+        paths = {one.name: one.path for one in self._sent}
         for attachment in attachments:
-            self.attach(attachment)
+            self.attach(attachment, paths.get(attachment.name))
 
     @property
     def draft(self) -> str:
@@ -235,6 +238,7 @@ class Composer(Widget):
         """Drop every text: before a lock. The draft is saved first by the caller."""
         self._end_keeper()
         self._chat = ""
+        self._sent = ()
         self._earlier.open(())
         self._show(Draft())
 
@@ -311,6 +315,7 @@ class Composer(Widget):
         self._wait(False)
         self._earlier.remember(text)
         self._hush()
+        self._sent = self._chips.held
         self._chips.clear()
         self._editor.put("", undo=False)
         self.post_message(self.Submitted(text, attachments))
