@@ -41,11 +41,13 @@ def start(wishes: Wishes | None = None) -> int:
         raise UsageError(
             f"The chat app needs a terminal, and {why}.", "For one answer without one: edgemind run 'your prompt'"
         )
-    for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
-        del os.environ[name]  # devtools, debug logs, screenshots: all of them are switched on from there
+    from edgemind.tui.hush import hushed
     from edgemind.tui.launch import Wishes, launch
 
-    ended = launch(wishes or Wishes())
+    for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
+        del os.environ[name]  # devtools, debug logs, screenshots: all of them are switched on from there
+    with hushed():
+        ended = launch(wishes or Wishes())
     if ended.said:
         console.err(ended.said + "\n")
     return ended.code

@@ -17,8 +17,10 @@ import threading
 import time
 from typing import Any
 
-from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
+
+from edgemind.tui import hush
+from edgemind.tui.terminal_input import TerminalInput
 
 TICK = 0.1
 """Seconds between two looks while something is undecided."""
@@ -38,6 +40,12 @@ class QuietDriver(LinuxDriver):
         self._woken, self._waking = os.pipe()
         self._welcome = threading.Event()
 
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        before = hush.before()
+        if before is not None:
+            self.attrs_before = before
+
     def let_in(self) -> None:
         """What is typed has somewhere to go from now on; until then it waits in the terminal."""
         self._welcome.set()
@@ -48,7 +56,7 @@ class QuietDriver(LinuxDriver):
         while not self._welcome.wait(TICK) and not self.exit_event.is_set():
             if time.monotonic() - began > PATIENCE:
                 break
-        parser = linux_driver.XTermParser(self._debug)
+        parser = TerminalInput(self._debug)
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         looks = 0
         with selectors.DefaultSelector() as selector:

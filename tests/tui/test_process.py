@@ -38,9 +38,18 @@ def test_what_is_typed_before_the_first_frame_is_in_it(home: Path) -> None:
             terminal.read()
 
 
+def test_what_is_typed_meanwhile_does_not_stay_on_the_shell_s_screen(home: Path) -> None:
+    with Terminal(home) as terminal:
+        time.sleep(0.5)
+        terminal.type("Zebedee\r")
+        terminal.until(COMPOSER)
+        terminal.until("Zebedee")
+        assert "Zebedee" not in terminal.raw.split("\x1b[?1049h")[0]
+
+
 def test_the_process_and_its_worker_are_in_the_jail(home: Path) -> None:
     with Terminal(home) as terminal:
-        terminal.until("kernel")
+        terminal.until("/1,024")
         worker = terminal.children()
         assert worker
         for pid in (terminal.pid, *worker):
@@ -73,6 +82,8 @@ def test_ctrl_c_twice_quits(home: Path) -> None:
 @pytest.mark.parametrize("size", [(20, 5), (40, 12), (1, 1), (300, 80)])
 def test_any_size_of_terminal(home: Path, size: tuple[int, int]) -> None:
     with Terminal(home, size=size) as terminal:
+        while "\x1b[?2004h" not in terminal.raw:
+            terminal.read()
         terminal.type("What is 48 + 37?\r")
         deadline = time.monotonic() + 4
         while time.monotonic() < deadline:
