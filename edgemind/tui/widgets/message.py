@@ -433,10 +433,11 @@ class MessageItem(Item):
             source = cropped(f"[{number}] {clean_line(passage.source)}", width)
             lines.append(Line((Piece(source, "source"),)))
             text = " ".join(passage.text.split())
-            shown = wrap([Piece(clean_line(text[: width * PASSAGE_LINES * 2]), "passage")], max(1, width - 4))
+            indent = 4 if width >= 24 else 0
+            shown = wrap([Piece(clean_line(text[: width * PASSAGE_LINES * 2]), "passage")], width - indent - 2)
             for row, pieces in enumerate(shown[:PASSAGE_LINES]):
-                more = Piece(" …", "passage") if row == PASSAGE_LINES - 1 and len(shown) > PASSAGE_LINES else Piece("")
-                lines.append(Line((Piece("    "), *pieces, more)))
+                cut = row == PASSAGE_LINES - 1 and len(shown) > PASSAGE_LINES
+                lines.append(Line((Piece(" " * indent), *pieces, Piece(" …" if cut else "", "passage"))))
         if not self.live and not self.is_user:
             for text, look, mark in message_notes.ending(self.turn):
                 if lines:

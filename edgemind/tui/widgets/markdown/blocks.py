@@ -15,6 +15,7 @@ from typing import Literal
 
 Kind = Literal["paragraph", "heading", "code", "table", "rule", "html"]
 BULLETS = "•◦▪"
+_BLANK = " \t"
 
 
 @dataclass(eq=False, frozen=True)
@@ -89,8 +90,8 @@ _TASK = re.compile(r"\[[ xX]?\]?[ \t]*$")
 
 def cells(row: str) -> list[str]:
     """The cells of a table's row; ``\\|`` is no edge. A missing last edge is fine."""
-    row = row.strip().removeprefix("|")
-    parts = [part.replace("\\|", "|").strip() for part in re.split(r"(?<!\\)\|", row)]
+    row = row.strip(_BLANK).removeprefix("|")
+    parts = [part.replace("\\|", "|").strip(_BLANK) for part in re.split(r"(?<!\\)\|", row)]
     return parts[:-1] if len(parts) > 1 and not parts[-1] else parts
 
 
@@ -143,7 +144,7 @@ class BlockParser:
         block.growing = False
         block.lines[-1] = self._as_read(line)[before:]
         if block.kind == "heading":
-            block.lines[-1] = _HEADING_END.sub("", block.lines[-1].rstrip())
+            block.lines[-1] = _HEADING_END.sub("", block.lines[-1].rstrip(_BLANK))
             self._close()
 
     def _grow(self) -> None:
@@ -182,7 +183,7 @@ class BlockParser:
                 if not match:
                     return number, line
                 line = line[match.end() :]
-            elif not line.strip():
+            elif not line.strip(_BLANK):
                 if container.empty:
                     return number, line
             elif _indent(line) >= container.content:
@@ -198,7 +199,7 @@ class BlockParser:
         inside = matched == len(self._stack)
         if leaf is not None and leaf.kind == "code" and inside and self._code_line(leaf, rest, end):
             return
-        if not rest.strip():
+        if not rest.strip(_BLANK):
             self._empty_line(matched)
             return
         if leaf is not None and leaf.kind == "code":
@@ -223,7 +224,7 @@ class BlockParser:
                 rest = rest[quote.end() :]
             elif item:
                 rest = self._begin_item(item, rest)
-        if began and not rest.strip():
+        if began and not rest.strip(_BLANK):
             if isinstance(self._stack[-1], Item):
                 self._new("paragraph", "", end)
                 self._close()
@@ -232,14 +233,14 @@ class BlockParser:
         self._leaf_line(rest, end, inside and not began, matched, began, complete)
 
     def _may_interrupt(self, item: re.Match[str], rest: str) -> bool:
-        if not rest[item.end() :].strip():
+        if not rest[item.end() :].strip(_BLANK):
             return False
         return item[2] in "-+*" or item[2][:-1] == "1"
 
     def _begin_item(self, item: re.Match[str], rest: str) -> str:
         after = rest[item.end() :]
         spaces = len(item[3])
-        if not after.strip() or spaces > 4:
+        if not after.strip(_BLANK) or spaces > 4:
             spaces = 1
         content = item.end(2) + spaces
         depth = sum(isinstance(container, Item) for container in self._stack)
@@ -265,11 +266,11 @@ class BlockParser:
     def _code_line(self, leaf: Block, rest: str, end: int) -> bool:
         """Whether the line belongs to the open code block."""
         if not leaf.fence:
-            if rest.strip() and _indent(rest) < 4:
+            if rest.strip(_BLANK) and _indent(rest) < 4:
                 return False
             self._add(leaf, rest[4:], end)
             return True
-        closing = rest.strip()
+        closing = rest.strip(_BLANK)
         if closing and _indent(rest) < 4 and closing.startswith(leaf.fence) and not closing.strip(leaf.fence[0]):
             self._close()
             return True
@@ -285,7 +286,7 @@ class BlockParser:
             return
         if _indent(rest) >= 4:
             if paragraph and not began and leaf is not None:
-                self._add(leaf, rest.lstrip(), end)
+                self._add(leaf, rest.lstrip(_BLANK), end)
             else:
                 self._enter(matched, began)
                 self._new("code", rest[4:], end)
@@ -298,10 +299,10 @@ class BlockParser:
         elif leaf is not None and inside and leaf.kind == "table":
             self._add(leaf, rest, end)
         elif leaf is not None and paragraph and not began:
-            self._add(leaf, rest.lstrip(), end)
+            self._add(leaf, rest.lstrip(_BLANK), end)
         else:
             self._enter(matched, began)
-            self._new("paragraph", rest.lstrip(), end)
+            self._new("paragraph", rest.lstrip(_BLANK), end)
 
     def _enter(self, matched: int, began: bool) -> None:
         """Close what the new leaf is no part of."""
@@ -340,7 +341,7 @@ class BlockParser:
             fence = _FENCE.match(rest)
             assert fence is not None
             block = self._new(kind, None, end)
-            block.fence, block.indent, block.info = fence[2], len(fence[1]), fence[3].strip()
+            block.fence, block.indent, block.info = fence[2], len(fence[1]), fence[3].strip(_BLANK)
         elif kind == "rule":
             self._new(kind, None, end)
             self._close()
@@ -349,7 +350,7 @@ class BlockParser:
 
     def _paragraph_becomes(self, leaf: Block, rest: str) -> bool:
         """A heading by the line under it, or a table."""
-        edged = "|" in rest or ":" in rest or ("|" in leaf.lines[-1] and len(rest.strip()) > 1)
+        edged = "|" in rest or ":" in rest or ("|" in leaf.lines[-1] and len(rest.strip(_BLANK)) > 1)
         if edged and _DELIMITERS.match(rest):
             header, count = leaf.lines[-1], len(cells(rest))
             if len(cells(header)) == count:
@@ -389,10 +390,10 @@ class BlockParser:
         """Whether more characters can still change what the line is."""
         matched, rest = self._descend(_spaced(line))
         leaf = self._leaf
-        if not rest.strip():
+        if not rest.strip(_BLANK):
             return True
         if leaf is not None and leaf.fence and matched == len(self._stack):
-            text = rest.strip()
+            text = rest.strip(_BLANK)
             return _indent(rest) < 4 and not text.strip(leaf.fence[0])
         if _indent(rest) >= 4:
             return False

@@ -94,7 +94,7 @@ def breaks(text: str, width: int) -> list[tuple[int, int]]:
 
 
 def _break_ascii(part: str, base: int, width: int, spans: list[tuple[int, int]]) -> None:
-    start, size = 0, len(part)
+    start, size, known = 0, len(part), len(spans)
     while size - start > width:
         space = part.rfind(" ", start, start + width + 1)
         lead = part[start:space].strip(" ") if space > start else ""
@@ -106,22 +106,23 @@ def _break_ascii(part: str, base: int, width: int, spans: list[tuple[int, int]])
         else:
             spans.append((base + start, base + start + width))
             start += width
-    spans.append((base + start, base + size))
+    if start < size or len(spans) == known:
+        spans.append((base + start, base + size))
 
 
 def _break_cells(part: str, base: int, width: int, spans: list[tuple[int, int]]) -> None:
-    start = cells = 0
+    """As ``_break_ascii``, and also before and after a wide character."""
+    start = cells = cells_at_break = 0
     last_break: tuple[int, int] | None = None
     """The end of a line that could be broken here, and where the next would start."""
-    cells_at_break = 0
-    previous_wide = False
+    inked = previous_wide = False
     for begin, end, size in split_graphemes(part)[0]:
         char = part[begin:end]
         wide = size > 1
-        if (wide or previous_wide) and begin > start and char[:1] not in _NO_BREAK_BEFORE and char != " ":
+        if inked and (wide or previous_wide) and char[:1] not in _NO_BREAK_BEFORE and char != " ":
             last_break, cells_at_break = (begin, begin), cells
-        if cells + size > width and char != " ":
-            if last_break is not None and last_break[1] > start:
+        if cells + size > width and (char != " " or not inked):
+            if last_break is not None:
                 stop, following = last_break
                 spans.append((base + start, base + start + len(part[start:stop].rstrip(" "))))
                 start, cells = following, cells - cells_at_break
@@ -129,8 +130,11 @@ def _break_cells(part: str, base: int, width: int, spans: list[tuple[int, int]])
                 spans.append((base + start, base + begin))
                 start, cells = begin, 0
             last_break = None
+            inked = start < begin
         cells += size
-        if char == " ":
+        if char != " ":
+            inked = True
+        elif inked:
             last_break, cells_at_break = (begin, end), cells
         previous_wide = wide
     text = part[start:]

@@ -119,7 +119,7 @@ class TableView(View):
             height = max((len(cell) for cell in lines), default=1)
             if number > 1 and (self._is_wrapped or not self._widths):
                 self._places.append((-1, 1))
-            if number or self._widths:
+            if number or self._widths or len(self._cells) == 1:
                 self._places += [(number, line) for line in range(height)]
             if number == 0 and self._widths:
                 self._places.append((-1, 0))
@@ -131,7 +131,7 @@ class TableView(View):
         if self._widths:
             return [wrap(cell, width) for cell, width in zip(row, self._widths, strict=False)]
         if not number:
-            return [[tuple(piece for cell in row for piece in (*cell, Piece("  ")))]]
+            return [wrap([piece for cell in row for piece in (*cell, Piece("  "))], self._room)]
         lines: list[tuple[Piece, ...]] = []
         for title, cell in zip(self._cells[0], row, strict=False):
             label = Piece("".join(piece.text for piece in title) + ": ", "table-head")
