@@ -16,6 +16,8 @@ from edgemind.tui.widgets.markdown.lines import Guess
 if TYPE_CHECKING:
     from edgemind.engine.events import TokenConfidence
 
+_MARKS = " *_`~#>|"
+"""Markdown's own, which are no part of a word that is named."""
 _SLACK = 64
 """Characters within which a token is looked for when it is not where it should be."""
 
@@ -92,4 +94,7 @@ def alternatives(tokens: Sequence[TokenConfidence]) -> list[tuple[str, float]]:
         if text != guess.text
     ]
     said = (before + guess.text + after).strip()
-    return [(clean_line(text), probability) for text, probability in [(said, guess.probability), *others]]
+    return [
+        (clean_line(text.strip(_MARKS) or text), probability)
+        for text, probability in [(said, guess.probability), *others]
+    ]

@@ -347,7 +347,8 @@ class MessageItem(Item):
     def step_lines(self, step: int) -> tuple[int, int]:
         """First and last line of a step of the unfolded thought."""
         top = self.section_top("thought")
-        return top + self.thought.line_of(step), top + self.thought.line_of(step + 1) - 1
+        end = self.thought.line_of(step + 1) or self.thought.height
+        return top + self.thought.line_of(step), top + end - 1
 
     # Guessed words
 

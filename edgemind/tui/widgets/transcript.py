@@ -62,8 +62,6 @@ class Transcript(TranscriptMarks):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", "Step before", show=False),
-        Binding("right", "step(1)", "Next step", show=False),
         Binding("comma", "guess(-1)", "Guessed word before", show=False),
         Binding("full_stop", "guess(1)", "Next guessed word", show=False),
         Binding("c", "copy_message", "Copy", show=False),
@@ -116,6 +114,10 @@ class Transcript(TranscriptMarks):
             self._new_below = False
             self._say()
 
+    def on_transcript_view_sideways(self, event: TranscriptView.Sideways) -> None:
+        event.stop()
+        self._step(event.step)
+
     # The mouse
 
     def on_transcript_view_clicked(self, event: TranscriptView.Clicked) -> None:
@@ -148,9 +150,6 @@ class Transcript(TranscriptMarks):
             self.say(event.mark)
         else:
             self._say()
-
-    def action_step(self, step: int) -> None:
-        self._step(step)
 
     def action_guess(self, step: int) -> None:
         self._walk_guesses(step)

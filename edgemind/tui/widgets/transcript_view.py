@@ -69,6 +69,13 @@ class TranscriptView(ScrollView, can_focus=True):
             super().__init__()
             self.item, self.mark = item, mark
 
+    class Sideways(Message):
+        """An arrow to the left (-1) or to the right (1): there is nothing to scroll there."""
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
+
     class Moved(Message):
         """The view was scrolled, by whatever."""
 
@@ -447,6 +454,12 @@ class TranscriptView(ScrollView, can_focus=True):
 
     def text_select_all(self) -> None:
         """A double click selects no whole conversation."""
+
+    def action_scroll_left(self) -> None:
+        self.post_message(self.Sideways(-1))
+
+    def action_scroll_right(self) -> None:
+        self.post_message(self.Sideways(1))
 
     # Mouse
 
