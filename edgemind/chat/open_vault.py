@@ -77,8 +77,6 @@ class OpenVault:
             HistoryProblem: as ``connect``, or written by a newer version.
             HistoryInUse: it has to be mended, and another process has it open.
         """
-        from edgemind.chat.history import History
-
         with self._guard:
             if self._history is None:
                 with explained(self.vault.folder):
@@ -87,11 +85,25 @@ class OpenVault:
                 try:
                     self._mend_if_damaged()
                     self._snapshot_before_migration()
-                    self._history = History(self.connect)
+                    self._history = self._opened()
                 except BaseException:
                     self._leave()
                     raise
             return self._history
+
+    def _opened(self) -> History:
+        from edgemind.chat import recovery
+        from edgemind.chat.history import History
+
+        try:
+            return History(self.connect, on_damage=self._suspect)
+        except HistoryDamaged:
+            if self.recovered is not None:
+                raise
+            self.recovered = recovery.recover(self)
+            with contextlib.suppress(OSError):
+                (self.vault.folder / SUSPECT).unlink()
+        return History(self.connect, on_damage=self._suspect)
 
     def history_in_memory(self) -> History:
         """What can be read of a history that cannot be written, in memory: nothing is saved. Raises nothing."""

@@ -182,6 +182,26 @@ def test_a_snapshot_is_not_taken_of_what_is_damaged(folder: Path) -> None:
     found.lock()
 
 
+def test_damage_that_is_met_while_chatting_is_mended_by_the_next_opening(folder: Path) -> None:
+    whole = (folder / "history.db").read_bytes()
+    met = 0
+    for page in range(pages(folder) // 3, pages(folder), 4):
+        (folder / "history.db").write_bytes(whole)
+        flip(folder, page)
+        found, history = opened(folder)
+        try:
+            for row in history.rows(0, 100):
+                history.path(row.id)
+        except HistoryDamaged:
+            met += 1
+            found.lock()
+            found, history = opened(folder)
+            assert found.recovered is not None
+            assert titles(history) >= EVERY
+        found.lock()
+    assert met
+
+
 def test_no_snapshot_hides_damage_whichever_page_it_is(folder: Path) -> None:
     """SQLite's backup copies a page that fails its authentication as an empty one, and says nothing."""
     whole = (folder / "history.db").read_bytes()
