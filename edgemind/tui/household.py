@@ -165,6 +165,11 @@ class Household:
         if self.kept == "encrypted":
             threading.Thread(target=self._snapshot, name="snapshot", daemon=True).start()
 
+    @property
+    def has_to_be_kept(self) -> bool:
+        """Clinic mode, and no passphrase has been chosen yet: nothing may be said before."""
+        return self.settings.chat.clinic and self.vault is not None and self.kept == "memory"
+
     def wait_opened(self) -> None:
         """Until ``history`` is there; for a thread."""
         self._opened.wait()

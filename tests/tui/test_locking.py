@@ -211,3 +211,20 @@ def test_a_history_that_cannot_be_opened_is_left_alone_and_the_chat_goes_on(engi
 
     drive(app, script, size=(120, 40))
     assert vault.database.read_bytes() == before
+
+
+def test_clinic_mode_asks_for_a_passphrase_before_anything_is_said(engines: Engines, home: Path) -> None:
+    clinic = Vault(home / "data" / "history", clinic=True)
+    app = settled(engines, clinic, clinic=True)
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.until(lambda: "Passphrase of the history" in hands.text())
+        await hands.press("escape")
+        await hands.say("Zebedee has gout")
+        await hands.until(lambda: "needs a passphrase" in hands.text())
+        await hands.until(lambda: hands.chat.composer.draft == "Zebedee has gout")
+        assert app.house.history is not None
+        assert app.house.history.count() == 0
+
+    drive(app, script)

@@ -84,17 +84,7 @@ class ChatScreen(Shelving):
     # Privacy
 
     def action_passphrase(self) -> None:
-        from edgemind.tui.screens.passphrase import Passphrases, PassphraseScreen
-
-        def done(given: Passphrases | None) -> None:
-            if given is not None:
-                self.house_changed()
-                self.notify("The history is encrypted with your passphrase.", markup=False)
-
-        mode = self.house.passphrase_mode()
-        self.app.push_screen(
-            PassphraseScreen(mode, apply=lambda given: self.house.set_passphrase(given.old, given.new)), done
-        )
+        self.ask_passphrase()
 
     # The app
 

@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
-from edgemind.errors import BadInput, EdgemindError
+from edgemind.errors import BadInput, EdgemindError, HistoryProblem
 from edgemind.tui.screens.chat_base import ChatBase
+from edgemind.tui.widgets import transcript_messages as asked
 from edgemind.tui.widgets.composer import Composer
-from edgemind.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from edgemind.chat.attachments.types import Attachment
@@ -67,7 +67,7 @@ class Answering(ChatBase):
             await self._opened()
             session = self.begun()
             choice = await self._choice(session, text, attachments) if attachments else None
-            asked, answer = await asyncio.to_thread(session.send, text, attachments, choice)
+            said, answer = await asyncio.to_thread(session.send, text, attachments, choice)
         except EdgemindError:
             self._give_back(text, attachments)
             raise
@@ -75,7 +75,7 @@ class Answering(ChatBase):
             self._give_back(text, attachments)
             return
         if session is self.session:
-            self.transcript.append(asked)
+            self.transcript.append(said)
             self.begin_answer(answer)
             self.show_facts()
 
@@ -89,6 +89,10 @@ class Answering(ChatBase):
             self.hints.say("Opening the history ...")
             await asyncio.to_thread(self.house.wait_opened)
             self.house_changed()
+        if self._kept_out is None and self.house.has_to_be_kept:
+            raise HistoryProblem(
+                "Clinic mode keeps every chat, so it needs a passphrase first.", "/passphrase sets it."
+            )
 
     async def _choice(self, session: Session, text: str, attachments: tuple[Attachment, ...]) -> Choice | None:
         """What to do with attachments; asked only when they do not fit.
@@ -103,8 +107,8 @@ class Answering(ChatBase):
             return None
         from edgemind.tui.screens.attach import FitScreen
 
-        asked = FitScreen(fit.names, tokens=fit.tokens, room=fit.room, parts=fit.parts)
-        choice: Choice | None = await self.app.push_screen_wait(asked)
+        screen = FitScreen(fit.names, tokens=fit.tokens, room=fit.room, parts=fit.parts)
+        choice: Choice | None = await self.app.push_screen_wait(screen)
         if choice is None:
             raise _Withdrawn
         return choice
@@ -224,21 +228,21 @@ class Answering(ChatBase):
     def action_branch(self, argument: str = "") -> None:
         self.transcript.ask_branch(1 if argument.strip() in ("1", "+1", "next") else -1)
 
-    def on_transcript_branch_asked(self, event: Transcript.BranchAsked) -> None:
+    def on_transcript_branch_asked(self, event: asked.BranchAsked) -> None:
         session = self._talking()
         if session:
             self.attempt(lambda: session.switch_branch(event.turn.id, event.step))
             self.reshow()
             self.show_facts()
 
-    def on_transcript_edit_asked(self, event: Transcript.EditAsked) -> None:
+    def on_transcript_edit_asked(self, event: asked.EditAsked) -> None:
         if self._talking():
             self._edit(event.turn)
 
-    def on_transcript_retry_asked(self, event: Transcript.RetryAsked) -> None:
+    def on_transcript_retry_asked(self, event: asked.RetryAsked) -> None:
         self.action_retry()
 
-    def on_transcript_continue_asked(self, event: Transcript.ContinueAsked) -> None:
+    def on_transcript_continue_asked(self, event: asked.ContinueAsked) -> None:
         session = self._talking()
         if session and session.can_continue(event.turn.id):
             self.behind(self._continue(session, event.turn.id))
@@ -257,7 +261,7 @@ class Answering(ChatBase):
     def action_copy_code(self) -> None:
         self.transcript.copy_code()
 
-    def on_transcript_copy_asked(self, event: Transcript.CopyAsked) -> None:
+    def on_transcript_copy_asked(self, event: asked.CopyAsked) -> None:
         self.app.copy_to_clipboard(event.text)
         self.notify(f"Copied: {event.what}", timeout=2, markup=False)
 

@@ -153,11 +153,38 @@ class ChatBase(Screen[None]):
         if history is not None and history is not self.sidebar.list.history:
             self.sidebar.list.show(history)
             self.open_chat(self._wanted, first=True)
+            self._tell_what_happened()
         elif history is not None:
             self.sidebar.list.refresh_rows()
         if self.session and self.session.live and self._timer is None:
             self._follow()
         self.show_facts()
+
+    def _tell_what_happened(self) -> None:
+        """On opening the history: what was mended, what is in the way, what the user has to do first."""
+        from edgemind.terminal import clean_line
+
+        notes, self.house.notes = self.house.notes, []
+        for note in notes:
+            self.notify(clean_line(note), severity="warning", timeout=15, markup=False)
+        if self.house.problem is not None:
+            self.complain(self.house.problem)
+        if self.house.has_to_be_kept:
+            self.ask_passphrase()
+
+    def ask_passphrase(self) -> None:
+        """Have the user choose a passphrase, or another one."""
+        from edgemind.tui.screens.passphrase import Passphrases, PassphraseScreen
+
+        def done(given: Passphrases | None) -> None:
+            if given is not None:
+                self.house_changed()
+                self.notify("The history is encrypted with your passphrase.", markup=False)
+
+        def apply(given: Passphrases) -> None:
+            self.house.set_passphrase(given.old, given.new)
+
+        self.app.push_screen(PassphraseScreen(self.house.passphrase_mode(), apply=apply), done)
 
     @property
     def history(self) -> History:
@@ -336,6 +363,7 @@ class ChatBase(Screen[None]):
         self.sidebar.list.refresh_rows()
         self.sidebar.list.mark(session.chat.id)
         self.show_facts()
+        self.house.answered()
 
     # What the lines of facts say
 

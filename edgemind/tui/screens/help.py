@@ -9,6 +9,7 @@ import itertools
 import textwrap
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -50,7 +51,7 @@ class HelpScreen(Dialog[None]):
     def body(self) -> ComposeResult:
         yield Static(id="help-text", markup=False)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         self.query_one("#help-text", Static).update(content(min(self.size.width, 94) - 6))
 
     def _view(self) -> Body:
