@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from edgemind.errors import BadConfig, NoRoom
 from edgemind.locking import locked
 from edgemind.settings import Settings, load_settings, parse_settings, paths
@@ -105,6 +107,8 @@ def _checked(file: Path, text: str, wanted: Mapping[str, Any]) -> Settings:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_unset=True)
     return list(value) if isinstance(value, tuple) else value
 
 

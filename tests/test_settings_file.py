@@ -8,11 +8,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgemind.errors import BadConfig, NoRoom
-from edgemind.settings import load_settings, paths
+from edgemind.settings import Settings, load_settings, paths
 from edgemind.settings_file import edit_settings
 
 TEXT = """# my settings
@@ -159,6 +160,11 @@ def test_commands_at_once_all_take_effect(file: Path) -> None:
         ("zzzz = 1\n", "line 1: there is no setting 'zzzz'."),
         ("# mine\n\nstores = 'x'\n", "line 3: stores: Input should be a list."),
         ("[aliases]\na = 1\n", "line 1: aliases.a: Input should be a valid string."),
+        ("[chat]\n\nclinik = true\n", "line 3: there is no setting 'chat.clinik'; did you mean 'chat.clinic'?"),
+        ("chat.clinik = true\n", "line 1: there is no setting 'chat.clinik'; did you mean 'chat.clinic'?"),
+        ("chat = {zzzz = 1}\n", "line 1: there is no setting 'chat.zzzz'."),
+        ("threads = 1\n[chat]\nlock_after_minutes = -1\n", "line 3: chat.lock_after_minutes: Input should be"),
+        ("[chat]\ntheme = 'dark'\n[alias]\n", "line 3: there is no setting 'alias'; did you mean 'aliases'?"),
         ("threads = [", "not valid TOML"),
     ],
 )
@@ -168,3 +174,15 @@ def test_a_slip_is_told_with_its_line(file: Path, text: str, said: str) -> None:
         load_settings()
     assert str(file) in caught.value.message
     assert said in caught.value.message
+
+
+def test_a_table_of_settings_is_changed_and_keeps_its_comments(file: Path) -> None:
+    write(file, "[chat]\ntheme = 'light'  # easier\nclinic = true\n")
+
+    def with_mouse(now: Settings) -> dict[str, Any]:
+        return {"chat": {**now.chat.model_dump(exclude_unset=True), "mouse": False}}
+
+    changed = edit_settings(with_mouse)
+    assert (changed.chat.theme, changed.chat.clinic, changed.chat.mouse) == ("light", True, False)
+    assert "# easier" in file.read_text()
+    assert load_settings(file) == changed
