@@ -72,6 +72,8 @@ class Chips(Horizontal):
         self.held: tuple[Held, ...] = ()
         self._read_file = read or _read
         self._count = count
+        self.failed = ""
+        """Why a file could not be read, until somebody has taken note; no message goes without it unasked."""
         self._keys = itertools.count(1)
         self._taken_out: tuple[int, Held] | None = None
 
@@ -134,6 +136,7 @@ class Chips(Horizontal):
 
     def clear(self) -> None:
         """Remove all, for good."""
+        self.failed = ""
         self._hold(())
 
     def recount(self) -> None:
@@ -192,7 +195,7 @@ class Chips(Horizontal):
         if self.get(message.key) is None:
             return
         if isinstance(message.result, EdgemindError):
-            # Said first: a message that waits for this file must not be sent without it.
+            self.failed = message.result.message
             self.post_message(self.Said(f"{message.result.message} {message.result.hint}".strip(), failed=True))
             self._hold(tuple(one for one in self.held if one.key != message.key))
             return

@@ -131,8 +131,6 @@ class Composer(Widget):
         self._waiting = False
         self._sent: tuple[Held, ...] = ()
         """The chips of the last message, in case it comes back."""
-        self._without = False
-        """A file could not be read since the last change: one more enter sends without it."""
         self._said_at = 0.0
         self._put: str | None = None
 
@@ -288,8 +286,8 @@ class Composer(Widget):
             return
         elif self.busy:
             self.say("The answer is still being written: esc stops it.")
-        elif self._without:
-            self._without = False
+        elif self._chips.failed:
+            self._chips.failed = ""
             self.say("A file could not be read; enter again sends without it.")
         else:
             self._attach_mentioned(text)
@@ -366,7 +364,6 @@ class Composer(Widget):
         message.stop()
         if message.failed:
             self._waiting = False
-            self._without = True
         self.say(message.text)
 
     def on_chip_taken_out(self, message: Chip.TakenOut) -> None:
@@ -416,7 +413,7 @@ class Composer(Widget):
             self._enter()
 
     def _send_if_ready(self) -> None:
-        if self._waiting and not self.busy and not self._chips.unread:
+        if self._waiting and not (self.busy or self._chips.unread or self._chips.failed):
             self._send()
 
     # Text, drafts, the line above
@@ -428,7 +425,6 @@ class Composer(Widget):
         else:
             self._put = None
             self._chips.forget_taken_out()
-            self._without = False
             self._wait(False)
             self._suggesting.look()
         self._draft_later()
