@@ -137,10 +137,18 @@ def _line(found: Any, text: str, state: _State) -> tuple[list[Span], _State]:
     try:
         tokens = list(_tokens(found, text[start:] + "\n", stack))
         for opener, closer in _CLOSERS:
-            place = text.find(opener, start)
-            if place < 0 or (opener == closer == "`" and text.count("`", start) % 2 == 0):
+            place = text.rfind(opener, start)
+            if place < 0 or text.find(closer, place + len(opener)) >= 0:
                 continue
-            if found.name == "Bash" or _covers(tokens, place - start, len(text) - start):
+            if opener == closer and text.count(opener, start) % 2 == 0:
+                continue
+            alone = _covers(tokens, place - start, len(text) - start)
+            if alone:
+                begins = any(begin == place - start for begin, _, _ in tokens)
+                if begins and tuple(stack) == state.stack:
+                    return [*spans, *_shifted(tokens, start, len(text))], _State(state.stack, closer, alone)
+                continue
+            if found.name == "Bash":
                 continue
             before = list(state.stack)
             closed = list(_tokens(found, f"{text[start:]} {closer}\n", before))
@@ -150,8 +158,12 @@ def _line(found: Any, text: str, state: _State) -> tuple[list[Span], _State]:
                 return [*spans, *head, (place, len(text), look)], _State(tuple(before), closer, look)
     except (RecursionError, IndexError, KeyError, ValueError, TypeError, AttributeError):
         return spans, state
-    spans += [(a + start, min(b + start, len(text)), look) for a, b, look in tokens if look and a + start < len(text)]
-    return spans, _State(tuple(stack))
+    return [*spans, *_shifted(tokens, start, len(text))], _State(tuple(stack))
+
+
+def _shifted(tokens: list[Span], start: int, end: int) -> list[Span]:
+    """What has a look, in a line of which ``start`` characters stand before the tokens."""
+    return [(a + start, min(b + start, end), look) for a, b, look in tokens if look and a + start < end]
 
 
 def _covers(tokens: list[Span], place: int, end: int) -> str:
