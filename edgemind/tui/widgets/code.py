@@ -143,15 +143,14 @@ def _line(found: Any, text: str, state: _State) -> tuple[list[Span], _State]:
             if opener == closer and text.count(opener, start) % 2 == 0:
                 continue
             alone = _covers(tokens, place - start, len(text) - start)
-            if alone:
-                begins = any(begin == place - start for begin, _, _ in tokens)
-                if begins and tuple(stack) == state.stack:
-                    return [*spans, *_shifted(tokens, start, len(text))], _State(state.stack, closer, alone)
-                continue
-            if found.name == "Bash":
-                continue
+            if alone and not any(begin == place - start for begin, _, _ in tokens):
+                continue  # it stands in a comment or a string
             before = list(state.stack)
             closed = list(_tokens(found, f"{text[start:]} {closer}\n", before))
+            if alone and before == stack:
+                return [*spans, *_shifted(tokens, start, len(text))], _State(tuple(stack), closer, alone)
+            if alone or found.name == "Bash":
+                continue  # the lexer's own states know that it is open
             look = _covers(closed, place - start, len(text) - start + 1 + len(closer))
             if look:
                 head = [(a + start, b + start, one) for a, b, one in closed if one and a + start < place]
