@@ -47,6 +47,8 @@ class Keeper:
         self._new: set[str] = set()
         """Those of them that the history does not know at all."""
         self._files: dict[str, tuple[Attachment, ...]] = {}
+        self._refitted: set[str] = set()
+        """Messages in the history whose attachments have other facts by now."""
         self._beside: dict[str, str] = {}
         self._changes: dict[str, Any] = {}
         """Of the chat, not saved yet."""
@@ -104,12 +106,14 @@ class Keeper:
     def save_attachments(self, turn_id: str, attachments: Sequence[Attachment]) -> None:
         """Other facts about the attachments of a message."""
         with self._lock:
-            new = turn_id in self._new
-            if new:
-                self._files[turn_id] = tuple(attachments)
-        if not new:
-            with self._disk:
-                self._try(lambda: self.history.save_attachments(turn_id, attachments))
+            self._files[turn_id] = tuple(attachments)
+            held = self._held.get(turn_id)
+            if held:
+                infos = tuple(attachment.info for attachment in attachments)
+                self._held[turn_id] = replace(held, attachments=infos)
+            if turn_id not in self._new:
+                self._refitted.add(turn_id)
+        self._flush()
 
     def update_chat(self, **changes: Any) -> Chat:
         """Change facts of the chat."""
@@ -124,6 +128,12 @@ class Keeper:
         with self._lock:
             held = self._files.get(turn_id)
         return held if held is not None else tuple(self.history.attachments(turn_id))
+
+    def given(self, turn: Turn) -> tuple[Attachment, ...]:
+        """The attachments of a message as far as the model is given them; a text of which it has a part is not read."""
+        if all(info.given is not None for info in turn.attachments):
+            return tuple(Attachment(info, "") for info in turn.attachments)
+        return self.attachments(turn.id)
 
     def turn(self, turn_id: str) -> Turn | None:
         """One message as it is now."""
@@ -204,6 +214,9 @@ class Keeper:
             for turn in held:
                 if not self._try(lambda turn=turn: self._write(turn)):  # type: ignore[misc]
                     return
+            for turn_id in tuple(self._refitted):
+                if not self._try(lambda turn_id=turn_id: self._write_files(turn_id)):  # type: ignore[misc]
+                    return
             if changes and not self._try(lambda: self._write_chat(changes)):
                 return
             if self._problem:
@@ -230,11 +243,21 @@ class Keeper:
         if not new or turn.stats or turn.steps:
             self.history.save_turn(turn)
         with self._lock:
-            self._new.discard(turn.id)
-            self._files.pop(turn.id, None)
+            if new:
+                self._new.discard(turn.id)
+                if self._files.get(turn.id, files) is files:
+                    self._files.pop(turn.id, None)
+                else:  # they were made to fit while this was written
+                    self._refitted.add(turn.id)
             self._beside.pop(turn.id, None)
             if self._held.get(turn.id) is turn:
                 del self._held[turn.id]
+
+    def _write_files(self, turn_id: str) -> None:
+        self.history.save_attachments(turn_id, self._files[turn_id])
+        with self._lock:
+            self._refitted.discard(turn_id)
+            self._files.pop(turn_id, None)
 
     def _write_chat(self, changes: dict[str, Any]) -> None:
         self.history.update_chat(self._chat.id, **changes)

@@ -45,18 +45,16 @@ def fenced(text: str) -> str:
     return f"{fence}\n{text.rstrip()}\n{fence}"
 
 
-def messages(chat: Chat, turns: Iterable[Turn], files: Callable[[str], Sequence[Attachment]]) -> tuple[Message, ...]:
+def messages(chat: Chat, turns: Iterable[Turn], files: Callable[[Turn], Sequence[Attachment]]) -> tuple[Message, ...]:
     """The conversation for the engine; notes, and answers of which nothing was said, are left out.
 
     Args:
-        files: the attachments of a message by its id.
+        files: the attachments of a message.
     """
     found = [Message(role="system", content=chat.system)] if chat.system.strip() else []
     for turn in turns:
         if turn.role == "user":
-            found.append(
-                Message(role="user", content=content(turn.content, files(turn.id) if turn.attachments else ()))
-            )
+            found.append(Message(role="user", content=content(turn.content, files(turn) if turn.attachments else ())))
         elif turn.role == "assistant" and turn.content.strip():
             found.append(Message(role="assistant", content=turn.content, reasoning=turn.reasoning or None))
     return tuple(found)

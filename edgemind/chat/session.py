@@ -328,7 +328,7 @@ class Session:
             self._make_fit(answering, choice)
         turn = answering.turn
         turns, left_out = self._before(turn)
-        asked = prompting.messages(self.chat, turns, self._keeper.attachments)
+        asked = prompting.messages(self.chat, turns, self._keeper.given)
         self._engines.engine(lambda: answering.stopped)  # knows which model it is, and with it whether that one thinks
         request = prompting.request(
             asked,
