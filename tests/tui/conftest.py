@@ -31,7 +31,7 @@ def engines() -> Engines:
     if not _shared or _shared[0]._closed:
         _shared[:] = [Engines(Settings(threads=1))]
     loaded = _shared[0]
-    if loaded.state != "ready":
+    if loaded.state != "ready" or loaded.name != "edgemind-nano":
         loaded.load("edgemind-nano")
     return loaded
 

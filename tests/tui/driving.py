@@ -83,7 +83,7 @@ def drive(app: EdgemindApp, script: Callable[[Hands], Awaitable[None]], size: tu
     """Run the app without a terminal while ``script`` acts."""
 
     async def run() -> None:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             await pilot.pause()
             await script(Hands(app, pilot))
 

@@ -57,9 +57,10 @@ def test_a_fault_in_a_key_s_action_ends_the_app_with_that_report(
                 secret = SECRET
                 raise RuntimeError(secret)
 
-            chat.action_pin = broken  # type: ignore[method-assign]
+            chat.transcript.toggle_thought = broken  # type: ignore[method-assign]
             await hands.type(SECRET)
-            chat.perform("pin")
+            await pilot.press("ctrl+t")
+            await hands.until(lambda: app._crash is not None)
 
     with pytest.raises(RuntimeError):
         asyncio.run(run())

@@ -90,6 +90,7 @@ def test_rows_keep_to_their_width() -> None:
         context=32768,
         quantization="Q4_K_M",
         kind="gguf",
+        default=False,
         fits=False,
         needs_bytes=12_000_000_000,
     )

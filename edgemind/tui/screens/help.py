@@ -70,7 +70,7 @@ class HelpScreen(Dialog[None]):
             self._view().scroll_end(animate=False)
 
 
-PLACES = {"transcript": "with the conversation focused", "sidebar": "in the list of chats"}
+PLACES = {"transcript": "on a message", "sidebar": "in the list of chats"}
 
 
 def content(width: int) -> Content:
