@@ -130,6 +130,10 @@ class EdgemindApp(App[str], inherit_bindings=False):
         if not self._utf8:
             self.notify("This terminal does not read UTF-8: lines and letters are shown in ASCII.", markup=False)
 
+    def show_door(self) -> None:
+        """The keyring did not open the history: its passphrase has to."""
+        self._to_bottom(self._door(warm=True))
+
     def unlocked(self) -> None:
         """The door is open: show the chat."""
         self._to_bottom(ChatScreen(self.house))

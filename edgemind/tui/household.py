@@ -7,7 +7,6 @@ Not for: drawing (``screens``), keys and files (``chat.vault``).
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -79,7 +78,7 @@ class Household:
         if self.vault is None or self._ephemeral or self.history is not None:
             return False
         kind = self.vault.state().kind
-        return kind == "passphrase" or (kind == "both" and (self._asking is None or self.kept == "trouble"))
+        return kind == "passphrase" or (kind == "both" and self._asking is None)
 
     def begin(self, listener: Callable[[], None]) -> None:
         """Open the history in a thread; ``listener`` is called, on any thread, when something has changed."""
@@ -102,7 +101,10 @@ class Household:
             try:
                 self._open_what_there_is()
             except EdgemindError as problem:
-                self._in_memory("trouble", problem)
+                if self.vault is not None and self.vault.state().kind == "both":
+                    self._forget_secret()  # the passphrase opens it too: ``needs_passphrase`` is true from now on
+                else:
+                    self._in_memory("trouble", problem)
         self._opened.set()
         self._tell()
 
@@ -110,8 +112,10 @@ class Household:
         if self.vault is None or self._ephemeral:
             self._in_memory("ephemeral" if self._ephemeral else "off")
             return
-        kind = self.vault.state().kind
-        if kind == "none":
+        state = self.vault.state()
+        if state.kind in ("damaged", "plain"):
+            raise HistoryProblem(state.problem, state.hint)
+        if state.kind == "none":
             self._first_time()
         elif self._asking is None:
             raise HistoryProblem("The history opens with the keyring, which was not asked.", "Start edgemind again.")
@@ -119,6 +123,13 @@ class Household:
             from edgemind.chat.keyring_ import needed
 
             self._enter(self.vault.unlock(keyring_secret=needed(self._asking)))
+        self._forget_secret()
+
+    def _forget_secret(self) -> None:
+        """The keyring's answer is not needed any more."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.result().wipe()
 
     def _first_time(self) -> None:
         """A keyring keeps the key if there is one; else nothing is kept until the user chooses a passphrase."""
@@ -155,10 +166,18 @@ class Household:
             self.notes.append(opened.recovered.sentence)
 
     def _snapshot(self) -> None:
+        from edgemind.chat.problems import HistoryDamaged
+
         opened = self.open_vault
-        if opened is not None:
-            with contextlib.suppress(EdgemindError):
-                opened.snapshot_if_due()
+        if opened is None:
+            return
+        try:
+            opened.snapshot_if_due()
+        except HistoryDamaged as problem:
+            self.notes.append(f"{problem.message} {problem.hint}".strip())
+            self._tell()
+        except EdgemindError:
+            return  # no snapshot now; the history itself says when it cannot be saved
 
     def answered(self) -> None:
         """An answer is complete: a good moment for a snapshot, if one is due."""

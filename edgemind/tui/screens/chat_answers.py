@@ -75,6 +75,9 @@ class Answering(ChatBase):
             self._give_back(text, attachments)
             return
         if session is self.session:
+            before = session.turn(said.parent) if said.parent else None
+            if before is not None and before.role == "note":
+                self.transcript.append(before)
             self.transcript.append(said)
             self.begin_answer(answer)
             self.show_facts()

@@ -150,27 +150,30 @@ class ChatBase(Screen[None]):
 
     def house_changed(self) -> None:
         history = self.house.history
-        if history is not None and history is not self.sidebar.list.history:
+        if history is None and self.house.needs_passphrase:
+            self.edgemind.show_door()
+        elif history is not None and history is not self.sidebar.list.history:
             self.sidebar.list.show(history)
             self.open_chat(self._wanted, first=True)
-            self._tell_what_happened()
+            if self.house.problem is not None:
+                self.complain(self.house.problem)
+            if self.house.has_to_be_kept:
+                self.ask_passphrase()
         elif history is not None:
             self.sidebar.list.refresh_rows()
         if self.session and self.session.live and self._timer is None:
             self._follow()
+        if self.house.notes:
+            self._tell_what_happened()
         self.show_facts()
 
     def _tell_what_happened(self) -> None:
-        """On opening the history: what was mended, what is in the way, what the user has to do first."""
+        """What the history says about itself: what was mended on opening, what is damaged."""
         from edgemind.terminal import clean_line
 
         notes, self.house.notes = self.house.notes, []
         for note in notes:
             self.notify(clean_line(note), severity="warning", timeout=15, markup=False)
-        if self.house.problem is not None:
-            self.complain(self.house.problem)
-        if self.house.has_to_be_kept:
-            self.ask_passphrase()
 
     def ask_passphrase(self) -> None:
         """Have the user choose a passphrase, or another one."""
