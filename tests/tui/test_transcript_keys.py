@@ -189,3 +189,42 @@ def test_guessed_words_are_underlined_walked_and_explained() -> None:
             assert app.hint == ""
 
     asyncio.run(run())
+
+
+def test_an_answer_that_is_continued_goes_on_where_it_was_cut() -> None:
+    async def run() -> None:
+        app = TranscriptApp()
+        async with app.run_test(size=(60, 16)) as pilot:
+            cut = turn("a", content="Half a sen", state="cut")
+            app.transcript.show([turn("q", "user", "hm?"), cut])
+            await pilot.pause()
+            live = app.transcript.begin(cut)
+            live.update(delta(answer="tence and **mo"))
+            live.update(delta(answer="re**."))
+            await pilot.pause()
+            assert "  Half a sentence and more." in app.rows()
+            assert not any("cut off" in row for row in app.rows())
+            live.end(turn("a", content="Half a sentence and **more**."))
+            await pilot.pause()
+            assert app.rows()[-3:].count("") == 3
+            assert "  Half a sentence and more." in app.rows()
+
+    asyncio.run(run())
+
+
+def test_text_selected_with_the_mouse_is_what_is_shown_without_the_edge() -> None:
+    async def run() -> None:
+        app = TranscriptApp()
+        async with app.run_test(size=(60, 16)) as pilot:
+            app.transcript.show([turn("q", "user", "first line\nsecond line"), turn("a", content="An **answer**.")])
+            await pilot.pause()
+            await pilot.mouse_down("TranscriptView", offset=(8, 1))
+            await pilot.hover("TranscriptView", offset=(8, 5))
+            await pilot.mouse_up("TranscriptView", offset=(8, 5))
+            await pilot.pause()
+            chosen = app.screen.get_selected_text()
+            assert chosen is not None
+            assert chosen.startswith("line\nsecond line\n\nnano\nAn ans")
+            assert app.asked == []
+
+    asyncio.run(run())

@@ -1,13 +1,17 @@
-"""What the looks of the transcript are in colours: component classes made from the theme's own variables.
+"""What the looks of the transcript are in colours, and lines of them as strips for the screen.
 
-Not for: which text has which look.
+A look is a component class made from the theme's own variables. Not for: which text has which look.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.segment import Segment
 from rich.style import Style
+from textual.strip import Strip
+
+from edgemind.tui.widgets.markdown.lines import Line, width_of
 
 if TYPE_CHECKING:
     from textual.widget import Widget
@@ -119,3 +123,42 @@ class Palette:
         elif styles.has_rule("color") and styles.color.a > 0:
             colour = (ground + styles.color).rich_color
         return Style(color=colour, bgcolor=background) + styles.text_style
+
+
+def strip_of(line: Line, width: int, palette: Palette) -> Strip:
+    """A line as a strip of exactly ``width`` cells."""
+    fill = palette.style(line.fill)
+    segments: list[Segment] = []
+    cells = 0
+    current = palette.current_guess
+    for text, look, mark in line.pieces:
+        if text:
+            if current is not None and mark == current:
+                look = f"{look} guess-current"
+            segments.append(Segment(text, palette.style(look)))
+            cells += width_of(text)
+    if cells < width:
+        segments.append(Segment(" " * (width - cells), fill))
+        cells = width
+    strip = Strip(segments, cells)
+    return strip.crop(0, width) if cells > width else strip
+
+
+def selected(strip: Strip, span: tuple[int, int], style: Style) -> Strip:
+    """The strip with the characters of ``span`` (an end of -1: all that follow) in another style."""
+    start, end = span
+    segments: list[Segment] = []
+    at = 0
+    for text, old, _ in strip:
+        first, last = max(0, start - at), len(text) if end < 0 else min(len(text), end - at)
+        at += len(text)
+        if last <= first:
+            segments.append(Segment(text, old))
+            continue
+        parts = ((text[:first], False), (text[first:last], True), (text[last:], False))
+        segments += [
+            Segment(part, Style.combine([old or Style.null(), style]) if inside else old)
+            for part, inside in parts
+            if part
+        ]
+    return Strip(segments, strip.cell_length)

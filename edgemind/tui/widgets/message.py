@@ -204,6 +204,11 @@ class MessageItem(Item):
         if turn.stats:
             self.thought.tokens = turn.stats.thinking_tokens
 
+    def go_on(self, turn: Turn) -> None:
+        """The stored answer will be continued: its end is open again."""
+        self.live, self.document = True, None
+        self.replace(turn)
+
     def replace(self, turn: Turn) -> None:
         """The stored turn has changed."""
         self.turn, self.branch, self._stale = turn, None, True

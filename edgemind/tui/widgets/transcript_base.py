@@ -117,8 +117,7 @@ class TranscriptBase(Widget):
             self._view.at_end = True
             self._view.add(item)
         else:
-            item.live = True
-            item.replace(turn)
+            item.go_on(turn)
             self._view.at_end = True
             self._lay_out(item)
         self._view.refresh()

@@ -10,10 +10,8 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterable
 from itertools import accumulate
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.geometry import Offset, Region, Size
 from textual.message import Message
@@ -22,7 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from edgemind.tui.widgets.looks import COMPONENTS, LOOKS, Palette
+from edgemind.tui.widgets.looks import COMPONENTS, LOOKS, Palette, selected, strip_of
 from edgemind.tui.widgets.markdown.lines import Line, Piece, width_of
 from edgemind.tui.widgets.message import EDGE, Item, MessageItem
 
@@ -122,6 +120,7 @@ class TranscriptView(ScrollView, can_focus=True):
         index = self.index_of(item)
         if index < 0 or not self._width:
             return
+        self._built[item] = None
         strips = self._strips.get(self._keys[index])
         if strips:
             for number in [one for one in strips if one >= first]:
@@ -374,9 +373,9 @@ class TranscriptView(ScrollView, can_focus=True):
         strip = strips.get(within)
         if strip is None:
             line = self._line(self.items[number], within)
-            strip = strips[within] = self._strip(line, width).apply_offsets(0, key * STRIDE + within)
+            strip = strips[within] = strip_of(line, width, self.palette).apply_offsets(0, key * STRIDE + within)
         if selection is not None and (span := selection.get_span(key * STRIDE + within)) is not None:
-            strip = self._highlight(strip, span)
+            strip = selected(strip, span, self.screen.get_component_rich_style("screen--selection"))
         return strip
 
     def _line(self, item: Item, within: int) -> Line:
@@ -391,43 +390,6 @@ class TranscriptView(ScrollView, can_focus=True):
         if not 0 <= number < len(self.items) or y >= self._tops[-1]:
             return None
         return number, y - self._tops[number]
-
-    def _strip(self, line: Line, width: int) -> Strip:
-        style_of = self.palette.style
-        fill = style_of(line.fill)
-        segments: list[Segment] = []
-        cells = 0
-        current = self.palette.current_guess
-        for text, look, mark in line.pieces:
-            if text:
-                if current is not None and mark == current:
-                    look = f"{look} guess-current"
-                segments.append(Segment(text, style_of(look)))
-                cells += width_of(text)
-        if cells < width:
-            segments.append(Segment(" " * (width - cells), fill))
-            cells = width
-        strip = Strip(segments, cells)
-        return strip.crop(0, width) if cells > width else strip
-
-    def _highlight(self, strip: Strip, span: tuple[int, int]) -> Strip:
-        start, end = span
-        style = self.screen.get_component_rich_style("screen--selection")
-        segments: list[Segment] = []
-        at = 0
-        for text, old, _ in strip:
-            first, last = max(0, start - at), len(text) if end < 0 else min(len(text), end - at)
-            at += len(text)
-            if last <= first:
-                segments.append(Segment(text, old))
-                continue
-            parts = ((text[:first], False), (text[first:last], True), (text[last:], False))
-            segments += [
-                Segment(part, Style.combine([old or Style.null(), style]) if inside else old)
-                for part, inside in parts
-                if part
-            ]
-        return Strip(segments, strip.cell_length)
 
     # Selecting text with the mouse
 
@@ -454,6 +416,10 @@ class TranscriptView(ScrollView, can_focus=True):
 
     def text_select_all(self) -> None:
         """A double click selects no whole conversation."""
+
+    def _scroll_to(self, x: float | None = None, y: float | None = None, **how: Any) -> bool:
+        """At once: frames between two places would only cost, over a slow line above all."""
+        return super()._scroll_to(x, y, **{**how, "animate": False})
 
     def action_scroll_left(self) -> None:
         self.post_message(self.Sideways(-1))

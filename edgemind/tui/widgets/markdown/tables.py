@@ -29,6 +29,7 @@ class TableView(View):
         self._ideal: list[int] = []
         self._least: list[int] = []
         self._widths: list[int] = []
+        self._is_wrapped = False
         self._align: list[str] = []
         self._divided = 0
         """For how many rows the widths were divided last, when the table is full."""
@@ -96,14 +97,11 @@ class TableView(View):
         else:
             widths = _share(self._ideal, self._least, room)
             self._divided = len(self._cells)
-        if widths == self._widths and self._places:
+        wrapped = sum(self._ideal) > sum(widths)
+        if widths == self._widths and wrapped == self._is_wrapped and self._places:
             return False
-        self._widths = widths
+        self._widths, self._is_wrapped = widths, wrapped
         return True
-
-    @property
-    def _is_wrapped(self) -> bool:
-        return sum(self._ideal) > sum(self._widths)
 
     def _place(self, first: int) -> int:
         """Lay out the rows from ``first`` on; returns the first line that changed."""
