@@ -35,6 +35,8 @@ SECONDS = 2.0
 """The longest that one walk takes."""
 FRESH = 20.0
 """Seconds after which the walk is made again."""
+LISTED = 3.0
+"""Likewise for the one folder that is being typed."""
 DIRECT = 150_000
 """Names of one folder that are looked at when it is listed by itself."""
 
@@ -64,22 +66,33 @@ class FileIndex:
         self._lock = threading.Lock()
         self._names = ""
         self._lowered = ""
+        self._listed: tuple[str, float, list[tuple[str, bool]]] = ("", 0.0, [])
         self._walked = -FRESH * 2
 
     def beside(self, typed: str, limit: int = 50) -> list[FileMatch]:
         """What lies in the one folder that ``typed`` leads to and begins like its last part. Needs no walk."""
         head, tail = _split(typed)
         base = Path(os.path.expanduser(head)) if head.startswith("~") else self.folder / head
-        wanted = tail.lower()
-        found: list[tuple[str, bool]] = []
-        for entry in _entries(str(base), DIRECT):
-            name = entry.name
-            if name.lower().startswith(wanted) and _shown(name, hidden=tail.startswith(".")):
-                is_folder = _is_folder(entry, links=True)
-                if is_folder or ((self._any_file or _may_be_text(name)) and _is_file(entry)):
-                    found.append((name, is_folder))
+        wanted, hidden = tail.lower(), tail.startswith(".")
+        found = [
+            (name, is_folder)
+            for name, is_folder in self._names_in(str(base))
+            if name.lower().startswith(wanted) and _shown(name, hidden=hidden)
+        ]
         found.sort(key=lambda pair: (not pair[1] if head else pair[1], pair[0].lower()))
         return [FileMatch(base / name, f"{head}{name}", is_folder) for name, is_folder in found[:limit]]
+
+    def _names_in(self, folder: str) -> list[tuple[str, bool]]:
+        """Names and whether each is a folder; listed again only after a while, for whoever types on."""
+        listed, at, names = self._listed
+        if listed != folder or time.monotonic() - at > LISTED:
+            names = []
+            for entry in _entries(folder, DIRECT):
+                is_folder = _is_folder(entry, links=True)
+                if is_folder or ((self._any_file or _may_be_text(entry.name)) and _is_file(entry)):
+                    names.append((entry.name, is_folder))
+            self._listed = (folder, time.monotonic(), names)
+        return names
 
     def below(self, typed: str, limit: int = 50) -> list[FileMatch]:
         """Files anywhere below whose path holds ``typed``; the best first: those whose name begins with it."""
