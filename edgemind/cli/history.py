@@ -254,7 +254,7 @@ def status(
     passphrase_stdin: PassphraseStdin = False,
     json_output: Json = False,
 ) -> int:
-    """Say how the history is kept, what opens it, what copies there are."""
+    """Say how the history is kept and what opens it."""
     place = vault()
     flaws = None
     if check:
