@@ -9,6 +9,7 @@ import bisect
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from unicodedata import combining
 
 from rich.cells import cell_len, split_graphemes
 
@@ -64,7 +65,8 @@ def marked(text: str, look: str, source: int, guesses: Sequence[Guess], mark: ob
     at = source
     while index < len(guesses) and guesses[index].start < end:
         guess = guesses[index]
-        start, stop = max(guess.start, at), min(guess.end, end)
+        start = _whole(text, max(guess.start, at) - source) + source
+        stop = _whole(text, min(guess.end, end) - source) + source
         if start > at:
             pieces.append(Piece(safe(text[at - source : start - source]), look, mark))
         if stop > start:
@@ -74,6 +76,15 @@ def marked(text: str, look: str, source: int, guesses: Sequence[Guess], mark: ob
     if at < end:
         pieces.append(Piece(safe(text[at - source :]), look, mark))
     return pieces
+
+
+def _whole(text: str, place: int) -> int:
+    """The place, or one after what belongs to the character before it: an accent, a style of an emoji."""
+    while (
+        0 < place < len(text) and text[place] > "\u02ff" and (text[place] in "\ufe0e\ufe0f" or combining(text[place]))
+    ):
+        place += 1
+    return place
 
 
 def breaks(text: str, width: int) -> list[tuple[int, int]]:
