@@ -118,17 +118,14 @@ class StudentRecipe(_Table):
             raise ValueError('tokenizer_size goes with tokenizer = "train"')
         if self.start == "teacher" and self.tokenizer != "teacher":
             raise ValueError('with start = "teacher" the tokenizer is the teacher\'s; leave out tokenizer')
-        if self.keep_layers is not None:
-            self._check_layers(self.keep_layers)
+        if (kept := self.keep_layers) is not None:
+            if self.start != "teacher" or self.shape is None:
+                raise ValueError('keep_layers goes with start = "teacher"')
+            if list(kept) != sorted(set(kept)):
+                raise ValueError("keep_layers are in rising order, each once")
+            if len(kept) != self.shape.layers:
+                raise ValueError(f"keep_layers has {len(kept)} layers and shape.layers is {self.shape.layers}")
         return self
-
-    def _check_layers(self, layers: tuple[int, ...]) -> None:
-        if self.start != "teacher" or self.shape is None:
-            raise ValueError('keep_layers goes with start = "teacher"')
-        if list(layers) != sorted(set(layers)):
-            raise ValueError("keep_layers are in rising order, each once")
-        if len(layers) != self.shape.layers:
-            raise ValueError(f"keep_layers has {len(layers)} layers and shape.layers is {self.shape.layers}")
 
 
 class LoraRecipe(_Table):
@@ -157,8 +154,7 @@ class TrainingRecipe(_Table):
     embedding_rate: Positive | None = None
     """Peak rate of embeddings, norms and biases: 0.0012 beside Muon, ``rate`` for AdamW when left out."""
     cold_rate: Positive | None = None
-    """``rate`` of the variants whose student begins with random weights where the recipe's does not: what knows
-    nothing takes larger steps. The recipe's own when left out."""
+    """``rate`` of variants with random weights where the recipe has its teacher's; the recipe's own when left out."""
     cold_embedding_rate: Positive | None = None
     """``embedding_rate`` of the same variants."""
     weight_decay: NotNegative = 0.02
@@ -224,7 +220,7 @@ class TeacherRecipe(_Table):
         given = [name for name in ("model", "server") if getattr(self, name) is not None]
         given += ["train"] if self.train else []
         if len(given) != 1:
-            found = f"it has {' and '.join(given)}" if given else "it has none"
+            found = f"it has {' and '.join(given) or 'none'}"
             raise ValueError(f"a teacher is exactly one of model, server and train = true; {found}")
         if self.train and (self.start is None or self.training is None):
             raise ValueError("a teacher that is trained needs [teacher.start] and [teacher.training]")
@@ -480,9 +476,8 @@ class Recipe(_Table):
         teacher = self.teacher
         only_writes = teacher.server is not None and teacher.score_with is None
         if only_writes and self.targets.k and self.loss.weight:
-            raise ValueError(
-                "a server gives no probabilities of a whole vocabulary; say targets.k = 0, or name teacher.score_with"
-            )
+            why = "a server gives no probabilities of a whole vocabulary"
+            raise ValueError(f"{why}; say targets.k = 0, or name teacher.score_with")
         if only_writes and self.policy is not None:
             raise ValueError("[policy] needs a teacher that scores, and a server does not; name teacher.score_with")
         if only_writes and self.student.start == "teacher":
