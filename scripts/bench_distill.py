@@ -124,7 +124,8 @@ class Clock:
 
 def ours(folder: Path, options: argparse.Namespace, online: bool) -> dict[str, Any]:
     """EdgeMind's trainer over the examples."""
-    from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe, TrainingRecipe
+    from edgemind.distill.recipe.networks import TrainingRecipe
+    from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe
     from edgemind.distill.targets.example_set import ExampleSet
     from edgemind.distill.training.job import TrainJob
     from edgemind.distill.training.trainer import train

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from edgemind.distill import selection
-from edgemind.distill.recipe.schema import ShapeRecipe
+from edgemind.distill.recipe.networks import ShapeRecipe
 
 RIDGE = 1e-4
 """Strength with which fits are drawn to what the larger network's own weights say."""

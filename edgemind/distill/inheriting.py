@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgemind.distill.recipe.schema import ShapeRecipe, StudentRecipe
+from edgemind.distill.recipe.networks import ShapeRecipe, StudentRecipe
 from edgemind.errors import ModelUnusable, UsageError
 from edgemind.models.gguf import read_header
 from edgemind.models.opening import shown

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgemind.distill.recipe.schema import GrowRecipe, ShapeRecipe, StudentRecipe
+from edgemind.distill.recipe.networks import GrowRecipe, ShapeRecipe, StudentRecipe
 from edgemind.errors import ModelUnusable, UsageError
 from edgemind.models.gguf import read_header
 from edgemind.models.opening import shown

@@ -14,7 +14,7 @@ import transformers
 
 from edgemind.distill.compress import Text, compressed, loss_of, made_batches
 from edgemind.distill.grow import deepened, doubled
-from edgemind.distill.recipe.schema import ShapeRecipe
+from edgemind.distill.recipe.networks import ShapeRecipe
 from edgemind.distill.selection import directions, heads, ridge, turned, units
 
 torch.set_num_threads(1)

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 from training_parts import Watching, examples, job, start
 
-from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe, TrainingRecipe
+from edgemind.distill.recipe.networks import TrainingRecipe
+from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe
 from edgemind.distill.training.job import JobFile
 from edgemind.distill.training.trainer import train
 

@@ -16,7 +16,7 @@ from edgemind.distill.pipeline.running import digest_of, planned
 from edgemind.distill.pipeline.stages import stages_of
 from edgemind.distill.pipeline.stages.student import stage_of, start_folder, start_inputs
 from edgemind.distill.pipeline.variants import adjusted
-from edgemind.distill.recipe.schema import ShapeRecipe, StudentRecipe
+from edgemind.distill.recipe.networks import ShapeRecipe, StudentRecipe
 from edgemind.distill.students import INHERITED, start_student
 from edgemind.errors import ModelUnusable, UsageError
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from training_parts import NANO, SHAPE, Watching, examples, job, problems, start
 
 from edgemind.distill.chat_format import ChatFormat
-from edgemind.distill.recipe.schema import PolicyRecipe, TrainingRecipe
+from edgemind.distill.recipe.networks import TrainingRecipe
+from edgemind.distill.recipe.schema import PolicyRecipe
 from edgemind.distill.students import open_model
 from edgemind.distill.training.feeding import Portioning
 from edgemind.distill.training.job import Silent, StepFigures

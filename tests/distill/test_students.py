@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from training_parts import NANO, SHAPE, start
 
 from edgemind.distill.chat_format import ChatFormat
-from edgemind.distill.recipe.schema import GrowRecipe, StudentRecipe
+from edgemind.distill.recipe.networks import GrowRecipe, StudentRecipe
 from edgemind.distill.students import open_model, open_small, start_student
 from edgemind.errors import ModelUnusable, UsageError
 

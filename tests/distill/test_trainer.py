@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 from training_parts import NANO, Watching, examples, job, problems, start
 
-from edgemind.distill.recipe.schema import CurriculumRecipe, LoraRecipe, LossRecipe, TrainingRecipe
+from edgemind.distill.recipe.networks import LoraRecipe, TrainingRecipe
+from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe
 from edgemind.distill.students import open_model
 from edgemind.distill.training import losses, schedule
 from edgemind.distill.training.job import Silent, StepFigures

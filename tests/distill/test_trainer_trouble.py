@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from training_parts import Watching, examples, job, start
 
-from edgemind.distill.recipe.schema import LoraRecipe, TrainingRecipe
+from edgemind.distill.recipe.networks import LoraRecipe, TrainingRecipe
 from edgemind.distill.students import open_model
 from edgemind.distill.targets.example_set import ExampleSet
 from edgemind.distill.training import checkpoints

@@ -11,7 +11,8 @@ import torch
 
 from edgemind.distill.chat_format import ChatFormat
 from edgemind.distill.problems.base import Problem
-from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe, ShapeRecipe, StudentRecipe, TrainingRecipe
+from edgemind.distill.recipe.networks import ShapeRecipe, StudentRecipe, TrainingRecipe
+from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe
 from edgemind.distill.students import start_student
 from edgemind.distill.targets.example_set import ExampleSet
 from edgemind.distill.targets.layout import ShardHeader

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgemind.distill.recipe.schema import Recipe, StudentRecipe, TrainingRecipe, Variant
+from edgemind.distill.recipe.networks import StudentRecipe, TrainingRecipe
+from edgemind.distill.recipe.schema import Recipe, Variant
 from edgemind.errors import UsageError
 
 VARIANTS: tuple[Variant, ...] = ("no-teacher", "no-start", "no-targets", "no-traces", "no-curriculum")

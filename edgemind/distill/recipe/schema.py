@@ -6,196 +6,32 @@ Not for: reading the file and saying in which line it is wrong (``reading``).
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
+
+from edgemind.distill.recipe.networks import StudentRecipe, TrainingRecipe
+from edgemind.distill.recipe.values import (
+    Count,
+    CountOrNone,
+    ModelName,
+    NotNegative,
+    Positive,
+    RecipePath,
+    Share,
+    Table,
+    Text,
+    Yes,
+)
 
 Variant = Literal["full", "no-teacher", "no-start", "no-targets", "no-traces", "no-curriculum"]
 """The recipe, or the same recipe with one thing taken away."""
 
 Quantization = Literal["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "Q3_K_M"]
 
-Count = Annotated[int, Field(strict=True, ge=1, le=10**13)]
-CountOrNone = Annotated[int, Field(strict=True, ge=0, le=10**13)]
-Share = Annotated[float, Field(strict=True, ge=0, le=1)]
-Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-Yes = Annotated[bool, Field(strict=True)]
-Text = Annotated[str, Field(min_length=1, max_length=4096)]
 
-
-def _beside(value: Path, info: ValidationInfo) -> Path:
-    """A path in a recipe is meant from the recipe's folder."""
-    value = value.expanduser()
-    folder = (info.context or {}).get("folder")
-    return folder / value if folder and not value.is_absolute() else value
-
-
-def _model(value: str, info: ValidationInfo) -> str:
-    """A path stays one from anywhere; an installed model's name stays a name."""
-    path = _beside(Path(value), info)
-    looks_like_path = "/" in value or "\\" in value or value.endswith(".gguf") or value.startswith(("~", "."))
-    return str(path) if looks_like_path or path.is_dir() else value
-
-
-def _checkpoint(value: Any, info: ValidationInfo) -> Any:
-    return _model(value, info) if isinstance(value, str) else value
-
-
-RecipePath = Annotated[Path, AfterValidator(_beside)]
-ModelName = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_model)]
-"""An installed model's name, or the path of a GGUF file or of a checkpoint's folder."""
-Checkpoint = Annotated[Path, BeforeValidator(_checkpoint)]
-"""The path of a checkpoint's folder, or an installed checkpoint's name."""
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class ShapeRecipe(_Table):
-    """A fresh network (Qwen3 with tied embeddings): everything about its size but the vocabulary."""
-
-    width: Count
-    layers: Count
-    heads: Count
-    kv_heads: Count | None = None
-    """Heads of keys and values; as many as ``heads`` when left out."""
-    head_dim: Count | None = None
-    """``width / heads`` when left out."""
-    ffn: Count | None = None
-    """Width of the feed-forward layers; three times ``width`` when left out."""
-    context: Count = 1024
-    """Tokens."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> ShapeRecipe:
-        if self.kv_heads is not None and self.heads % self.kv_heads:
-            raise ValueError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
-        if self.head_dim is None and self.width % self.heads:
-            raise ValueError(f"width ({self.width}) must be a multiple of heads ({self.heads}), or head_dim be given")
-        if (self.head_dim or self.width // self.heads) % 2:
-            raise ValueError("head_dim must be even, or positions cannot be rotated in")
-        return self
-
-
-class GrowRecipe(_Table):
-    """A network twice as wide as a smaller one, and deeper, that computes the same to begin with."""
-
-    from_: ModelName = Field(alias="from")
-    layers_after: tuple[CountOrNone, ...] = ()
-    """After which layers of the small network (from 0) a new one is put in."""
-
-
-class StudentRecipe(_Table):
-    """Where a network starts: exactly one of a checkpoint, a shape or a smaller network that grows."""
-
-    checkpoint: Checkpoint | None = None
-    shape: ShapeRecipe | None = None
-    start: Literal["random", "teacher"] = "random"
-    """The weights of a shape: random, or the teacher's own, cut down to it."""
-    keep_layers: tuple[CountOrNone, ...] | None = None
-    """Which of the teacher's layers (from 0) are kept; those that matter most when left out."""
-    grow: GrowRecipe | None = None
-    tokenizer: ModelName = "teacher"
-    """``teacher``: the teacher's; ``train``: a new one from the problems' text; else that of a model."""
-    tokenizer_size: Annotated[int, Field(strict=True, ge=300, le=262_144)] = 2048
-    """Of a tokenizer that is trained."""
-
-    @model_validator(mode="after")
-    def _one_start(self) -> StudentRecipe:
-        if self.start == "teacher" and self.shape is None:
-            raise ValueError('start = "teacher" needs [student.shape], the size that the teacher is cut down to')
-        given = [name for name in ("checkpoint", "shape", "grow") if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = f"it has {' and '.join(given)}" if given else "it has none"
-            raise ValueError(f"a start is exactly one of checkpoint, shape and grow; {found}")
-        if self.checkpoint is not None and "tokenizer" in self.model_fields_set:
-            raise ValueError("a checkpoint has its own tokenizer; leave out tokenizer")
-        if "tokenizer_size" in self.model_fields_set and self.tokenizer != "train":
-            raise ValueError('tokenizer_size goes with tokenizer = "train"')
-        if self.start == "teacher" and self.tokenizer != "teacher":
-            raise ValueError('with start = "teacher" the tokenizer is the teacher\'s; leave out tokenizer')
-        if (kept := self.keep_layers) is not None:
-            if self.start != "teacher" or self.shape is None:
-                raise ValueError('keep_layers goes with start = "teacher"')
-            if list(kept) != sorted(set(kept)):
-                raise ValueError("keep_layers are in rising order, each once")
-            if len(kept) != self.shape.layers:
-                raise ValueError(f"keep_layers has {len(kept)} layers and shape.layers is {self.shape.layers}")
-        return self
-
-
-class LoraRecipe(_Table):
-    """Training only small factors beside the weights, which are merged into them at the end."""
-
-    rank: Annotated[int, Field(strict=True, ge=1, le=1024)] = 16
-    alpha: Positive = 32.0
-    targets: tuple[Text, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
-class TrainingRecipe(_Table):
-    """How long, in what portions and at what rates a network learns."""
-
-    tokens: Count | None = None
-    """To be read in all, counted with prompts and without padding; or give ``steps``."""
-    steps: Count | None = None
-    batch_tokens: Annotated[int, Field(strict=True, ge=16)] = 4096
-    """Of one portion that is in memory at a time."""
-    accumulate: Count = 1
-    """Portions to one step of the optimizer."""
-    context: Count | None = None
-    """The longest example in tokens, longer ones are left out; the network's own when left out."""
-    optimizer: Literal["muon", "adamw"] = "muon"
-    rate: Positive | None = None
-    """Peak rate of the matrices: 0.0025 for Muon, 0.0006 for AdamW when left out."""
-    embedding_rate: Positive | None = None
-    """Peak rate of embeddings, norms and biases: 0.0012 beside Muon, ``rate`` for AdamW when left out."""
-    cold_rate: Positive | None = None
-    """``rate`` of variants with random weights where the recipe has its teacher's; the recipe's own when left out."""
-    cold_embedding_rate: Positive | None = None
-    """``embedding_rate`` of the same variants."""
-    weight_decay: NotNegative = 0.02
-    schedule: Literal["wsd", "cosine"] = "wsd"
-    warmup: Share = 0.02
-    """Share of the steps in which the rate rises."""
-    decay: Share = 0.5
-    """Share of the steps in which it falls (``wsd``)."""
-    clip: NotNegative = 1.0
-    """Largest norm of the gradient; 0: any."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    compile: Literal["auto", "on", "off"] = "auto"
-    gradient_checkpointing: Yes = False
-    """Compute activations twice and keep few: less memory, a third slower."""
-    ema: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
-    """Decay of a moving average of the weights, which is what is kept then; 0: none."""
-    checkpoint_every: Count = 100
-    """Steps from one checkpoint that a killed run goes on from to the next."""
-    packing: Literal["lengths", "pack"] = "lengths"
-    """Examples of like length beside each other, or end to end without seeing each other."""
-    tensorboard: Yes = False
-    lora: LoraRecipe | None = None
-
-    @property
-    def rates(self) -> tuple[float, float]:
-        """Peak rates of matrices, and of everything else."""
-        rate = self.rate or (0.0025 if self.optimizer == "muon" else 0.0006)
-        return rate, self.embedding_rate or (0.0012 if self.optimizer == "muon" else rate)
-
-    @model_validator(mode="after")
-    def _one_length(self) -> TrainingRecipe:
-        if (self.tokens is None) == (self.steps is None):
-            raise ValueError("how long it trains is exactly one of tokens and steps")
-        if self.schedule == "wsd" and self.warmup + self.decay > 1:
-            raise ValueError("warmup and decay are shares of the same steps, so together at most 1")
-        if self.lora is not None and self.optimizer == "muon" and "optimizer" in self.model_fields_set:
-            raise ValueError('lora trains with optimizer = "adamw"')
-        return self
-
-
-class TeacherRecipe(_Table):
+class TeacherRecipe(Table):
     """Who teaches: a model of this machine, a server, or a network that is trained first."""
 
     model: ModelName | None = None
@@ -254,7 +90,7 @@ class TeacherRecipe(_Table):
         return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
-class VarietyRecipe(_Table):
+class VarietyRecipe(Table):
     """How many of the problems are put differently, so that the student knows more than one way to be asked."""
 
     no_think: Share = 0.0
@@ -265,7 +101,7 @@ class VarietyRecipe(_Table):
     """With an earlier turn before."""
 
 
-class DatasetRecipe(_Table):
+class DatasetRecipe(Table):
     """Problems from a file: JSON lines, or a dataset of Hugging Face's library on disk."""
 
     path: RecipePath
@@ -291,7 +127,7 @@ class DatasetRecipe(_Table):
         return self
 
 
-class ProblemsRecipe(_Table):
+class ProblemsRecipe(Table):
     """What is asked."""
 
     families: tuple[Text, ...] = ()
@@ -325,7 +161,7 @@ class ProblemsRecipe(_Table):
         return self
 
 
-class CurriculumRecipe(_Table):
+class CurriculumRecipe(Table):
     """From easy to hard."""
 
     kind: Literal["levels", "uniform"] = "levels"
@@ -339,7 +175,7 @@ class CurriculumRecipe(_Table):
     """Steps from one measurement to the next; a twentieth of all when left out."""
 
 
-class TraceSampling(_Table):
+class TraceSampling(Table):
     """How the teacher writes."""
 
     temperature: NotNegative = 0.7
@@ -347,7 +183,7 @@ class TraceSampling(_Table):
     max_tokens: Count = 512
 
 
-class TracesRecipe(_Table):
+class TracesRecipe(Table):
     """Worked solutions to learn from."""
 
     source: Literal["teacher", "written"] = "teacher"
@@ -375,7 +211,7 @@ class TracesRecipe(_Table):
         return self
 
 
-class TargetsRecipe(_Table):
+class TargetsRecipe(Table):
     """The teacher's probabilities for each next token."""
 
     k: Annotated[int, Field(strict=True, ge=0, le=4096)] = 32
@@ -388,7 +224,7 @@ class TargetsRecipe(_Table):
     """What to do when teacher and student cut text differently."""
 
 
-class LossRecipe(_Table):
+class LossRecipe(Table):
     """What is made small."""
 
     kind: Literal["forward_kl", "reverse_kl", "jensen_shannon", "skewed_forward", "skewed_reverse"] = "forward_kl"
@@ -402,7 +238,7 @@ class LossRecipe(_Table):
     """Rows of logits in memory at once; chosen by the vocabulary when left out."""
 
 
-class PolicyRecipe(_Table):
+class PolicyRecipe(Table):
     """The last phase: the student writes, the teacher scores what it wrote."""
 
     share: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.1
@@ -422,7 +258,7 @@ class PolicyRecipe(_Table):
         return LossRecipe(kind=self.kind, beta=self.beta, alpha=self.alpha, weight=self.weight)
 
 
-class EvaluationRecipe(_Table):
+class EvaluationRecipe(Table):
     """What is measured in the end."""
 
     held_out: Count = 100
@@ -443,7 +279,7 @@ class EvaluationRecipe(_Table):
         return self
 
 
-class ExportRecipe(_Table):
+class ExportRecipe(Table):
     """What becomes of it."""
 
     quantization: Quantization = "Q8_0"
@@ -452,7 +288,7 @@ class ExportRecipe(_Table):
     install: Yes = True
 
 
-class Recipe(_Table):
+class Recipe(Table):
     """A whole recipe."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=96)]

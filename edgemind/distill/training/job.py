@@ -14,13 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from edgemind.distill.problems.base import Problem
-from edgemind.distill.recipe.schema import (
-    CurriculumRecipe,
-    LossRecipe,
-    PolicyRecipe,
-    ProblemsRecipe,
-    TrainingRecipe,
-)
+from edgemind.distill.recipe.networks import TrainingRecipe
+from edgemind.distill.recipe.schema import CurriculumRecipe, LossRecipe, PolicyRecipe, ProblemsRecipe
 from edgemind.errors import BadInput, UsageError
 from edgemind.models.opening import shown
 

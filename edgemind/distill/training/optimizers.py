@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from edgemind.distill.muon import Muon
-from edgemind.distill.recipe.schema import TrainingRecipe
+from edgemind.distill.recipe.networks import TrainingRecipe
 
 BETAS = (0.9, 0.95)
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from edgemind.distill.recipe.schema import TrainingRecipe
+from edgemind.distill.recipe.networks import TrainingRecipe
 
 CPU_SPEED, GPU_SPEED = 1.0e11, 1.0e14
 """Operations a second to guess how long a run will be; not measured, so that a resumed run decides alike."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from edgemind.distill.recipe.schema import TrainingRecipe
+from edgemind.distill.recipe.networks import TrainingRecipe
 
 
 def total_steps(recipe: TrainingRecipe) -> int:

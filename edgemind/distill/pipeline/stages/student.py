@@ -18,7 +18,7 @@ from edgemind.distill.pipeline.models import Teacher, named
 from edgemind.distill.pipeline.stage import Done, Run, Stage, View
 from edgemind.distill.pipeline.stages.problems import TRAINING, file
 from edgemind.distill.pipeline.variants import adjusted, from_nothing
-from edgemind.distill.recipe.schema import ShapeRecipe, StudentRecipe
+from edgemind.distill.recipe.networks import ShapeRecipe, StudentRecipe
 from edgemind.errors import ModelUnusable, OutOfMemory
 from edgemind.models import hardware
 
