@@ -58,7 +58,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-regular")]  # noqa: RUF012
     CSS = """
     Screen { background: $background; color: $foreground; }
-    ToastRack { align: right top; margin-top: 1; }
+    ToastRack { dock: top; align: right top; margin: 1 0 0 0; }
     Toast { max-width: 60; }
     Tooltip { max-width: 60; }
     CommandPalette { align-horizontal: center; background: $background 60%; }
@@ -225,6 +225,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         self.house.engines.kill()
         chat = self.chat_screen
         if chat:
+            chat.abandon()
             chat.forget()
         self.house.drop()
         self.exit("")

@@ -29,15 +29,6 @@ class Answering(ChatBase):
         super().__init__(*arguments, **named)
         self._editing: Turn | None = None
 
-    def attempt(self, do: Callable[[], object]) -> bool:
-        """Do it; an error is told. Whether it went well."""
-        try:
-            do()
-        except EdgemindError as problem:
-            self.complain(problem)
-            return False
-        return True
-
     def behind(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what takes longer than a frame without holding the screen; an error is told."""
 

@@ -146,9 +146,20 @@ class ChatBase(Screen[None]):
 
     def on_chat_base_changed(self) -> None:
         """The model has come further, the history has opened, a title was made."""
-        self.house_changed()
+        self.attempt(self.house_changed)
+
+    def attempt(self, do: Callable[[], object]) -> bool:
+        """Do it; an error is told. Whether it went well."""
+        try:
+            do()
+        except EdgemindError as problem:
+            self.complain(problem)
+            return False
+        return True
 
     def house_changed(self) -> None:
+        if self.edgemind.chat_screen is not self:
+            return  # locked meanwhile
         history = self.house.history
         if history is None and self.house.needs_passphrase:
             self.edgemind.show_door()
@@ -321,7 +332,7 @@ class ChatBase(Screen[None]):
     def _follow(self) -> None:
         self.composer.busy = True
         if self._timer is None:
-            self._timer = self.set_interval(1 / POLLS, self._poll)
+            self._timer = self.set_interval(1 / POLLS, lambda: self.attempt(self._poll))
         self.show_hints()
 
     def _stop_following(self) -> None:
@@ -434,6 +445,12 @@ class ChatBase(Screen[None]):
         for session in (self.session, *self._away.values()):
             if session is not None:
                 session.close()
+        self.session = None
+        self._away.clear()
+
+    def abandon(self) -> None:
+        """As ``save`` without waiting for anything (panic)."""
+        self._stop_following()
         self.session = None
         self._away.clear()
 

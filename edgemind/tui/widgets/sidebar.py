@@ -22,6 +22,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
 
+from edgemind.errors import EdgemindError
 from edgemind.terminal import clean_line
 from edgemind.tui import keys
 
@@ -120,7 +121,10 @@ class ChatList(ScrollView, can_focus=True):
     def refresh_rows(self) -> None:
         """The history has changed: read again what is in view."""
         self._pages.clear()
-        self._count = self._history.count(self._folder, self._tag) if self._history else 0
+        try:
+            self._count = self._history.count(self._folder, self._tag) if self._history else 0
+        except EdgemindError:  # a disk that fails: the status line says that nothing is saved
+            self._count = 0
         self._cursor = max(0, min(self._cursor, self._count - 1))
         self._resize()
         self.refresh()
@@ -151,7 +155,10 @@ class ChatList(ScrollView, can_focus=True):
         if number not in self._pages:
             if len(self._pages) >= KEPT_PAGES:
                 self._pages.pop(next(iter(self._pages)))
-            self._pages[number] = self._history.rows(number * PAGE, PAGE, self._folder, self._tag)
+            try:
+                self._pages[number] = self._history.rows(number * PAGE, PAGE, self._folder, self._tag)
+            except EdgemindError:
+                return None
         page = self._pages[number]
         return page[place] if place < len(page) else None
 
