@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemind.chat import keys, running, snapshots, tries
 from edgemind.chat.private_files import explained, make_folder
-from edgemind.chat.problems import HistoryDamaged
+from edgemind.chat.problems import HistoryDamaged, HistoryLocked
 from edgemind.chat.vault import Connection, Vault, encrypted, translated
 from edgemind.errors import HistoryProblem, WrongPassphrase
 from edgemind.locking import Held
@@ -54,7 +55,7 @@ class OpenVault:
         """One more connection to the database, which is made when there is none.
 
         Raises:
-            HistoryProblem: the vault is locked.
+            HistoryLocked: it has been locked.
             HistoryDamaged: the database is not what this key encrypted.
             HistoryNotSaving: it cannot be opened for writing.
         """
@@ -63,9 +64,7 @@ class OpenVault:
     def connect_to(self, path: Path) -> Connection:
         """The same for a copy under this key. Raises as ``connect``."""
         with self._guard:
-            if self._key is None:
-                raise HistoryProblem("The history is locked.", "Unlock it with its passphrase.")
-            return encrypted(path, self._key)
+            return encrypted(path, self._needed_key())
 
     def history(self, app: bool = False) -> History:
         """The chats. A damaged database is mended first, when no other process has it open; see ``recovered``.
@@ -122,9 +121,7 @@ class OpenVault:
     def connect_for_reading(self) -> Connection:
         """One that changes nothing, not even the log beside the database. Raises as ``connect``."""
         with self._guard:
-            if self._key is None:
-                raise HistoryProblem("The history is locked.", "Unlock it with its passphrase.")
-            return encrypted(self.vault.database, self._key, read_only=True)
+            return encrypted(self.vault.database, self._needed_key(), read_only=True)
 
     def _mend_if_damaged(self) -> None:
         from edgemind.chat import recovery
@@ -163,15 +160,15 @@ class OpenVault:
         return not running.running(self.vault.folder, self._held)
 
     def lock(self) -> None:
-        """Close the history and overwrite the key. May be called twice."""
+        """Overwrite the key and close the history. May be called twice."""
         with self._guard:
             history, self._history = self._history, None
-            if history is not None:
-                history.close()
             if self._key is not None:
                 keys.wipe(self._key)
             self._key = None
-            self._leave()
+        if history is not None:  # not under the guard: a reader that is just opened waits for that, and this for it
+            history.close()
+        self._leave()
 
     def _leave(self) -> None:
         held, self._held = self._held, None
@@ -201,12 +198,14 @@ class OpenVault:
     def passphrase_slot(self, passphrase: str, cost: keys.Argon2 | None = None) -> keys.Slot:
         """The key wrapped with a passphrase, written nowhere. Raises as ``Vault.create``."""
         keys.check_new_passphrase(passphrase)
-        return keys.wrap_with_passphrase(self._needed_key(), self.key_id, passphrase, cost or keys.calibrated())
+        with self._copied_key() as key:
+            return keys.wrap_with_passphrase(key, self.key_id, passphrase, cost or keys.calibrated())
 
     def set_keyring(self, secret: bytes | bytearray) -> None:
         """Have it open with this secret of the keyring, which is kept under ``key_id``. Raises as ``Vault.create``."""
         self.vault.refuse_keyring(secret)
-        self._replace_slot(keys.wrap_with_secret(self._needed_key(), self.key_id, secret))
+        with self._copied_key() as key:
+            self._replace_slot(keys.wrap_with_secret(key, self.key_id, secret))
 
     def remove(self, kind: keys.Kind) -> None:
         """Close one way. Raises ``HistoryProblem`` when it is the only one."""
@@ -225,9 +224,20 @@ class OpenVault:
         return file
 
     def _needed_key(self) -> bytearray:
+        """Only under the guard: ``lock`` overwrites it."""
         if self._key is None:
-            raise HistoryProblem("The history is locked.", "Unlock it with its passphrase.")
+            raise HistoryLocked("The history is locked.", "Unlock it with its passphrase.")
         return self._key
+
+    @contextlib.contextmanager
+    def _copied_key(self) -> Iterator[bytearray]:
+        """For what takes a second: a lock meanwhile would have it wrap zeros, and nothing would open the history."""
+        with self._guard:
+            key = bytearray(self._needed_key())
+        try:
+            yield key
+        finally:
+            keys.wipe(key)
 
     # Copies, deleting, checking
 

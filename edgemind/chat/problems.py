@@ -9,6 +9,10 @@ class NoHistory(HistoryProblem):
     """There is no history yet."""
 
 
+class HistoryLocked(HistoryProblem):
+    """Its key is not in this process any more."""
+
+
 class HistoryNotSaving(HistoryProblem):
     """The history cannot be written: a read-only or full disk. Chats can go on, unsaved."""
 
