@@ -51,6 +51,10 @@ class TableView(View):
         for number in range(first, len(source)):
             self._cells.append(self._row(source[number], number))
             self._measure(self._cells[-1])
+        if self.block.closed:
+            self._ideal, self._least = [], []
+            for row in self._cells:  # rows were wider, maybe, while they grew
+                self._measure(row)
         if self._divide():
             first = 0
         return min(self._place(first), known)
@@ -58,7 +62,7 @@ class TableView(View):
     def _row(self, line: str, number: int) -> Row:
         at = 0 if number == 0 else number + 1
         row: Row = []
-        count = len(self._ideal) if number else 1 << 30
+        count = len(self._cells[0]) if number else 1 << 30
         base = "table-head" if number == 0 else self._base
         place = 0
         for cell in cells(line)[:count]:
