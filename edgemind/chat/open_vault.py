@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemind.chat import keys, running, snapshots, tries
-from edgemind.chat.private_files import explained, make_folder
+from edgemind.chat.private_files import explained, interrupted, remove
 from edgemind.chat.problems import HistoryDamaged, HistoryLocked
 from edgemind.chat.vault import Connection, Vault, encrypted, translated
 from edgemind.errors import HistoryProblem, WrongPassphrase
@@ -73,15 +73,13 @@ class OpenVault:
             app: this process locks itself when it gets SIGUSR1 (it has a handler for it by now).
 
         Raises:
-            HistoryProblem: as ``connect``, or written by a newer version.
+            HistoryProblem: as ``connect``, written by a newer version, or replaced by another since it was unlocked.
             HistoryInUse: it has to be mended, and another process has it open.
         """
         with self._guard:
             if self._history is None:
-                with explained(self.vault.folder):
-                    make_folder(self.vault.folder)
-                    self._held = self._held or running.register(self.vault.folder, app)
                 try:
+                    self._enter(app)
                     self._mend_if_damaged()
                     self._snapshot_before_migration()
                     self._history = self._opened()
@@ -89,6 +87,18 @@ class OpenVault:
                     self._leave()
                     raise
             return self._history
+
+    def _enter(self, app: bool) -> None:
+        """Be seen by other processes, but not while one puts another history in the place of this; what interrupted
+        ones left is tidied up."""
+        with self.vault.changing():
+            file = self._own_key_file()
+            left = interrupted(self.vault.folder)
+            self._held = running.register(self.vault.folder, app)
+            if self.alone():
+                self.vault.mend_key_file(file)
+                for path in left:
+                    remove(path)
 
     def _opened(self) -> History:
         from edgemind.chat import recovery
@@ -273,11 +283,17 @@ class OpenVault:
         return self.snapshot()
 
     def delete_chat(self, *chats: str) -> None:
-        """Delete chats, also from the snapshots. Takes as long as rewriting those that hold one of them."""
+        """Delete chats, first from the snapshots, so that a chat is still there to be deleted again when that is
+        interrupted. Takes as long as rewriting the snapshots that hold one of them.
+
+        Raises:
+            HistoryInUse: another process has been writing snapshots for too long; nothing was deleted.
+        """
         history = self.history()
-        for chat in chats:
-            history.delete_chat(chat)
-        snapshots.without_chats(self.vault.folder, self.connect_to, chats)
+        folder = self.vault.folder
+        with explained(folder), snapshots.without_chats(folder, self.connect_to, chats):
+            for chat in chats:
+                history.delete_chat(chat)
 
     def check(self) -> list[str]:
         """Read everything; what is wrong, in words. The next opening mends what is. Raises as ``connect``."""

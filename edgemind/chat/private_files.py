@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import uuid
 from collections.abc import Iterator
@@ -75,6 +76,20 @@ def write_whole(file: Path, data: bytes) -> None:
 
 def temporary_beside(file: Path) -> Path:
     return file.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:8]}-{file.name}")
+
+
+def interrupted(folder: Path) -> list[Path]:
+    """What is being written there, or was left by a process that was killed: a copy may hold what was deleted since."""
+    return [folder / name for name in os.listdir(folder) if name.startswith(TEMPORARY)]
+
+
+def remove(path: Path) -> None:
+    """A file or folder that nobody needs. Raises nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def sync_file(file: Path) -> None:

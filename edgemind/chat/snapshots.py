@@ -11,17 +11,20 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edgemind.chat.private_files import TEMPORARY, make_folder, sync_file, sync_folder, temporary_beside
+from edgemind.chat.private_files import interrupted, make_folder, remove, sync_file, sync_folder, temporary_beside
+from edgemind.chat.problems import HistoryInUse, HistoryLocked
 from edgemind.locking import locked
 
 FOLDER, LOCK = "snapshots", ".lock"
 HOUR, DAY = 3600.0, 86400.0
+DELETING_WAIT = 60.0
+"""Seconds to wait for a snapshot that is being taken, before a chat is deleted."""
 _NAME = re.compile(r"(\d{8}T\d{6})Z\.db")
 _FORM = "%Y%m%dT%H%M%S"
 
@@ -55,12 +58,11 @@ def listed(folder: Path) -> list[Snapshot]:
 
 
 def due(folder: Path, opening: bool = False) -> bool:
-    """Whether it is time for another: an hour after the last, when the history is opened a day."""
-    newest = next(iter(listed(folder)), None)
-    if newest is None:
-        return True
-    age = time.time() - newest.taken
-    return age >= (DAY if opening else HOUR) or age < 0
+    """Whether it is time for another: an hour after the last, when the history is opened a day. One from a time that
+    has not come was taken by a clock that was wrong, and says nothing."""
+    now = time.time()
+    newest = next((one for one in listed(folder) if one.taken <= now), None)
+    return newest is None or now - newest.taken >= (DAY if opening else HOUR)
 
 
 def take(folder: Path, database: Path, connect: Connect, keep: int) -> Snapshot | None:
@@ -75,7 +77,8 @@ def take(folder: Path, database: Path, connect: Connect, keep: int) -> Snapshot 
     with locked(place / LOCK, 0) as held:
         if not held:
             return None
-        _sweep(place)
+        for left in interrupted(place):
+            remove(left)
         taken = time.time()
         while (path := place / f"{datetime.fromtimestamp(taken, timezone.utc).strftime(_FORM)}Z.db").exists():
             taken += 1
@@ -162,23 +165,33 @@ def superseded(snapshots: Sequence[Snapshot], keep: int) -> list[Snapshot]:
     return [one for one in snapshots if one not in newest and one not in daily]
 
 
-def without_chats(folder: Path, connect: Connect, chats: Sequence[str]) -> int:
-    """Take chats out of every snapshot; one from which they cannot be taken goes.
+@contextlib.contextmanager
+def without_chats(folder: Path, connect: Connect, chats: Sequence[str]) -> Iterator[None]:
+    """Take chats out of every snapshot; one from which they cannot be taken goes. No snapshot is taken until this is
+    left, so that the chats can be deleted from the history meanwhile.
 
-    Returns:
-        How many snapshots there are still.
+    Raises:
+        HistoryInUse: another process has been writing snapshots for too long.
+        HistoryLocked: the key is gone; the snapshots that were not looked at yet stay as they are.
+        OSError: nothing can be written here.
     """
-    if listed(folder):
-        with locked(folder / FOLDER / LOCK, 60.0):
-            for one in listed(folder):
-                try:
-                    gone = _held(one.path, connect, chats)
-                    if gone:
-                        _rewrite(one.path, connect, gone)
-                except Exception:
-                    with contextlib.suppress(OSError):
-                        one.path.unlink()
-    return len(listed(folder))
+    place = folder / FOLDER
+    make_folder(place)
+    with locked(place / LOCK, DELETING_WAIT) as held:
+        if not held:
+            raise HistoryInUse("Another edgemind is writing a snapshot, and does not end.", "Try again later.")
+        for left in interrupted(place):
+            remove(left)
+        for one in listed(folder):
+            try:
+                if gone := _held(one.path, connect, chats):
+                    _rewrite(one.path, connect, gone)
+            except HistoryLocked:
+                raise
+            except Exception:
+                with contextlib.suppress(OSError):
+                    one.path.unlink()
+        yield
 
 
 def _held(path: Path, connect: Connect, chats: Sequence[str]) -> list[str]:
@@ -213,14 +226,6 @@ def _plain_journal(path: Path, connect: Connect) -> None:
         connection.execute("PRAGMA journal_mode = DELETE").fetchall()
     finally:
         connection.close()
-
-
-def _sweep(place: Path) -> None:
-    """What an interrupted copy left."""
-    for name in os.listdir(place):
-        if name.startswith(TEMPORARY):
-            with contextlib.suppress(OSError):
-                (place / name).unlink()
 
 
 def _remove(path: Path) -> None:

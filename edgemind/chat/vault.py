@@ -119,7 +119,7 @@ class Vault:
                 continue
             except NotADirectoryError:
                 break
-            except (HistoryProblem, HistoryTooNew) as problem:
+            except HistoryProblem as problem:
                 first = first or problem
         raise first or NoHistory("There is no history yet.", "edgemind starts one; or: edgemind history passphrase")
 
@@ -230,6 +230,19 @@ class Vault:
                         f"Another edgemind is changing the history; waited {LOCK_WAIT:g} seconds.", "Let it finish."
                     )
                 yield
+
+    def mend_key_file(self, file: keys.KeyFile) -> None:
+        """Have both say ``file``: a change that was interrupted, or damage, left something else in one of them, and
+        a passphrase that was given up would open the history by the copy for ever. Raises ``OSError``."""
+        for name in (KEY, KEY_COPY):
+            try:
+                same = keys.read_key_file(self.folder / name) == file
+            except HistoryTooNew:
+                continue
+            except (FileNotFoundError, HistoryProblem):
+                same = False
+            if not same:
+                keys.write_key_file(self.folder / name, file)
 
     def write_key_file(self, file: keys.KeyFile) -> None:
         """The new key file, then its copy: at every moment one of the two is whole. Raises ``OSError``."""

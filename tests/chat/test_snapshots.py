@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vaults import CHEAP, PASSPHRASE, SECRET, new_vault, said, say
@@ -12,7 +13,7 @@ from vaults import CHEAP, PASSPHRASE, SECRET, new_vault, said, say
 from edgemind.chat import backups, keys, snapshots
 from edgemind.chat.history import History
 from edgemind.chat.open_vault import OpenVault
-from edgemind.chat.problems import HistoryInUse
+from edgemind.chat.problems import HistoryInUse, HistoryLocked
 from edgemind.chat.snapshots import DAY, HOUR, Snapshot
 from edgemind.chat.vault import Vault
 from edgemind.errors import BadInput, EdgemindError, UsageError, WrongPassphrase
@@ -94,6 +95,61 @@ def test_a_snapshot_from_which_it_cannot_be_taken_goes(found: OpenVault) -> None
     taken.path.write_bytes(b"x" * 9000)
     found.delete_chat(doomed)
     assert snapshots.listed(found.vault.folder) == []
+
+
+def test_deleting_that_is_interrupted_can_be_done_again(found: OpenVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    doomed = say(found.history(), "knee", PLANTED)
+    taken = found.snapshot()
+    assert taken is not None
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(snapshots, "finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        found.delete_chat(doomed)
+    monkeypatch.undo()
+    assert titles(found) == titles(found, taken.path) == {"knee"}
+    found.delete_chat(doomed)
+    assert titles(found) == titles(found, taken.path) == set()
+
+
+def test_locking_while_a_chat_is_deleted_keeps_the_snapshots(found: OpenVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    doomed = say(found.history(), "knee", PLANTED)
+    for _ in range(2):
+        found.snapshot()
+    usual = snapshots._held
+
+    def locked(*given: Any) -> list[str]:
+        found.lock()
+        return usual(*given)
+
+    monkeypatch.setattr(snapshots, "_held", locked)
+    with pytest.raises(HistoryLocked):
+        found.delete_chat(doomed)
+    assert len(snapshots.listed(found.vault.folder)) == 2
+
+
+def test_a_snapshot_half_taken_goes_with_the_chat(found: OpenVault) -> None:
+    doomed = say(found.history(), "knee", PLANTED)
+    taken = found.snapshot()
+    assert taken is not None
+    left = taken.path.parent / ".new-0123abcd-20260101T000000Z.db"
+    left.write_bytes(taken.path.read_bytes())
+    found.delete_chat(doomed)
+    assert not left.exists()
+
+
+def test_a_clock_that_was_wrong_once_does_not_have_one_taken_all_the_time(
+    found: OpenVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [4_000_000_000.0]
+    monkeypatch.setattr(snapshots.time, "time", lambda: now[0])
+    say(found.history(), "knee", "It hurts.")
+    assert found.snapshot() is not None
+    now[0] = 1_800_000_000.0
+    assert found.snapshot_if_due() is not None
+    assert found.snapshot_if_due() is None
 
 
 def test_an_interrupted_snapshot_leaves_nothing_for_long(found: OpenVault) -> None:

@@ -13,7 +13,7 @@ from vaults import CHEAP, PASSPHRASE, SECRET, new_vault, said, say
 from edgemind.chat import keys, running, tries
 from edgemind.chat.problems import HistoryDamaged, HistoryNotSaving, NoHistory
 from edgemind.chat.vault import Vault, encrypted
-from edgemind.errors import HistoryProblem, WrongPassphrase
+from edgemind.errors import HistoryProblem, HistoryTooNew, WrongPassphrase
 
 NEW = "battery staple and more"
 
@@ -211,6 +211,8 @@ def test_a_change_that_is_interrupted_anywhere_never_loses_the_key(
         opened.append(passphrase)
         again.lock()
     assert len(opened) == 1
+    assert keys.read_key_file(folder / "history.key") == keys.read_key_file(folder / "history.key.copy")
+    assert not list(folder.glob(".new-*"))
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\x00" * 300, None])
@@ -228,6 +230,14 @@ def test_a_key_file_that_is_damaged_or_gone_has_its_copy(folder: Path, damage: b
     found.set_passphrase(NEW, CHEAP)
     found.lock()
     assert keys.read_key_file(folder / "history.key") == keys.read_key_file(folder / "history.key.copy")
+
+
+def test_a_newer_key_file_is_not_opened_by_an_older_copy(folder: Path) -> None:
+    new_vault(folder).lock()
+    (folder / "history.key").write_text('{"version": 2}')
+    with pytest.raises(HistoryTooNew):
+        Vault(folder).unlock(PASSPHRASE)
+    assert Vault(folder).state().kind == "damaged"
 
 
 def test_a_database_without_any_key_file_is_said_and_never_replaced(folder: Path) -> None:
