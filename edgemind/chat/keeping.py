@@ -88,6 +88,7 @@ class Keeper:
                 self._files[turn.id] = tuple(attachments)
             if beside:
                 self._beside[turn.id] = beside
+            self._changes.pop("leaf", None)  # another branch was to be shown; now it is this one
             self._chat = replace(self._chat, leaf=turn.id, messages=self._chat.messages + 1, updated=turn.created)
         self._flush()
         return turn
@@ -226,22 +227,10 @@ class Keeper:
     def _write(self, turn: Turn) -> None:
         with self._lock:
             new, files = turn.id in self._new, self._files.get(turn.id, ())
-        if new:
-            self.history.add_turn(
-                turn.chat,
-                turn.parent,
-                turn.role,
-                turn.content,
-                id=turn.id,
-                reasoning=turn.reasoning,
-                model=turn.model,
-                state=turn.state,
-                attachments=files,
-                passages=turn.passages,
-                error=turn.error,
-            )
-        if not new or turn.stats or turn.steps:
+        with self.history.transaction():
             self.history.save_turn(turn)
+            if new and files:
+                self.history.save_attachments(turn.id, files)
         with self._lock:
             if new:
                 self._new.discard(turn.id)
@@ -254,10 +243,12 @@ class Keeper:
                 del self._held[turn.id]
 
     def _write_files(self, turn_id: str) -> None:
-        self.history.save_attachments(turn_id, self._files[turn_id])
+        files = self._files[turn_id]
+        self.history.save_attachments(turn_id, files)
         with self._lock:
-            self._refitted.discard(turn_id)
-            self._files.pop(turn_id, None)
+            if self._files.get(turn_id) is files:
+                self._refitted.discard(turn_id)
+                del self._files[turn_id]
 
     def _write_chat(self, changes: dict[str, Any]) -> None:
         self.history.update_chat(self._chat.id, **changes)

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from edgemind.chat.keeping import Keeper
 from edgemind.chat.live import Live
 from edgemind.chat.session import Session
 from edgemind.chat.types import Parameters, Turn
-from edgemind.engine.events import Answer, Done, Sampling
+from edgemind.engine.events import Answer, Done, Sampling, Step
+from edgemind.errors import HistoryProblem
 from edgemind.models import builtin
 from edgemind.settings import Settings
 
@@ -156,6 +158,47 @@ def test_what_is_held_is_written_in_order(history: History, disk: Disk) -> None:
     disk.empty()
     keeper.update_chat(title="x")
     assert [turn.id for turn in history.path(keeper.chat.id)] == [f"{number:032x}" for number in range(40)]
+
+
+def test_what_fails_midway_is_written_whole_later(history: History, disk: Disk) -> None:
+    keeper = Keeper(history, history.create_chat(), lambda: None)
+    disk.fill()
+    turn = Turn(id="a" * 32, chat=keeper.chat.id, parent=None, role="assistant", state="writing")
+    turn = replace(
+        keeper.add(turn), state="done", content="long " * 2000, steps=(Step(text="One.", tokens=2, seconds=1),)
+    )
+    keeper.save(turn)
+    assert keeper.not_saving
+    disk.empty()
+    usual = history.save_turn
+
+    def fails(_: Turn) -> None:
+        history.save_turn = usual  # type: ignore[method-assign]
+        raise HistoryProblem("The disk is full once more.", "")
+
+    history.save_turn = fails  # type: ignore[method-assign]
+    keeper.update_chat(title="x")
+    assert keeper.not_saving
+    keeper.update_chat(title="y")
+    assert not keeper.not_saving
+    assert history.turn(turn.id) == turn
+    assert history.chat(keeper.chat.id).title == "y"
+
+
+def test_a_branch_that_was_left_while_nothing_was_saved_stays_left(history: History, disk: Disk) -> None:
+    keeper = Keeper(history, history.create_chat(), lambda: None)
+
+    def message(name: str) -> Turn:
+        return Turn(id=name * 32, chat=keeper.chat.id, parent=None, role="user", content=name * 9000)
+
+    first = keeper.add(message("a"))
+    disk.fill()
+    keeper.add(message("b"), beside=first.id)
+    keeper.update_chat(leaf=first.id)
+    last = keeper.add(message("c"), beside=first.id)
+    disk.empty()
+    keeper.update_chat(title="x")
+    assert history.chat(keeper.chat.id).leaf == keeper.chat.leaf == last.id
 
 
 def test_titles_come_in_idle_moments_and_go_at_once(
