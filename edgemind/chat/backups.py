@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from edgemind.chat import keys, recovery, running, snapshots
+from edgemind.chat import keys, migrations, recovery, running, snapshots
 from edgemind.chat.open_vault import OpenVault
 from edgemind.chat.private_files import TEMPORARY, make_folder, sync_file, sync_folder, temporary_beside
 from edgemind.chat.problems import HistoryInUse
 from edgemind.chat.vault import DATABASE, KEY, KEY_COPY, Vault, encrypted
-from edgemind.errors import BadInput, HistoryProblem, NoRoom, UsageError, WrongPassphrase
+from edgemind.errors import BadInput, HistoryProblem, HistoryTooNew, NoRoom, UsageError, WrongPassphrase
 
 _KEY_MOST = 64 << 10
 _MARGIN = 16 << 20
@@ -154,7 +154,8 @@ def restore(
 
     Raises:
         WrongPassphrase: it opens with another.
-        BadInput: it is no sound backup. HistoryInUse: an edgemind has the history open.
+        BadInput: it is no sound backup. HistoryTooNew: a newer version wrote it.
+        HistoryInUse: an edgemind has the history open.
         HistoryProblem: it cannot be written here. In every case nothing was changed.
     """
     with vault.changing():
@@ -166,6 +167,8 @@ def restore(
             file = _extracted(path, place)
             _proven(file, place / DATABASE, passphrase, keyring_secret, path)
             keys.write_key_file(place / KEY, file)
+            if running.running(vault.folder):  # proving it takes a while
+                raise _in_use(vault)
             aside = _set_aside(vault, file)
             os.replace(place / KEY, vault.folder / KEY)
             os.replace(place / DATABASE, vault.folder / DATABASE)
@@ -216,9 +219,12 @@ def _proven(
         snapshots.check(database, lambda one: encrypted(one, key))
         connection = encrypted(database, key)
         try:
+            migrations.check(connection)
             connection.execute("SELECT count(*) FROM chats").fetchone()
         finally:
             connection.close()
+    except HistoryTooNew:
+        raise
     except Exception:
         raise _no_backup(path) from None
     finally:

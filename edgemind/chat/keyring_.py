@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edgemind.chat.keys import wipe
@@ -37,7 +37,7 @@ WORDS: dict[Refusal, str] = {
 class Answer:
     """What the keyring said: a secret, or why not."""
 
-    secret: bytearray | None = None
+    secret: bytearray | None = field(default=None, repr=False)
     refusal: Refusal | None = None
 
     @property
@@ -66,6 +66,7 @@ class Asking:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
+                cwd=sys.prefix,  # Python 3.10 knows no safe path, and would import what lies in this folder
             )
         except OSError:
             self._child = None

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemind.chat import running, snapshots
-from edgemind.chat.private_files import make_folder, sync_folder, temporary_beside
+from edgemind.chat.private_files import make_folder, sync_file, sync_folder, temporary_beside
 from edgemind.chat.problems import HistoryInUse
 from edgemind.chat.salvage import Damaged, Salvaged, fill
-from edgemind.chat.vault import DATABASE
+from edgemind.chat.vault import DATABASE, translated
 
 if TYPE_CHECKING:
     from edgemind.chat.open_vault import OpenVault
@@ -96,9 +96,13 @@ def _recovered(vault: OpenVault, folder: Path) -> Recovery:
                 salvaged = fill(target, Damaged(vault.connect_for_reading), source)
         finally:
             target.close()
-        settle(vault, fresh)
+        with translated():
+            settle(vault, fresh)
+            snapshots.check(fresh, vault.connect_to)
+        sync_file(fresh)
         aside = set_aside(folder, "damaged")
-        snapshots.finish(fresh, database, vault.connect_to)
+        os.replace(fresh, database)
+        sync_folder(folder)
     finally:
         for path in (fresh, *([good] if good else [])):
             for end in PARTS:

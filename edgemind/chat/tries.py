@@ -59,19 +59,19 @@ def counted(folder: Path) -> Iterator[None]:
     """
     with _alone(folder):
         wait = wait_seconds(folder)
-        before = _read(folder)
         if wait > 0:
             raise WrongPassphrase(
                 f"Too many wrong passphrases; the next one is looked at in {_words(wait)}.", "Nothing was changed."
             )
-        _write(folder, _Tries(wrong=before.wrong + 1, last=time.time()))
+        _write(folder, _Tries(wrong=_read(folder).wrong + 1, last=time.time()))
     try:
         yield
     except WrongPassphrase:
         raise
     except BaseException:
-        with _alone(folder):
-            _write(folder, before)
+        with _alone(folder):  # one less than now: others may have tried meanwhile
+            now = _read(folder)
+            _write(folder, _Tries(wrong=max(0, now.wrong - 1), last=now.last))
         raise
     with _alone(folder):
         _write(folder, _Tries())

@@ -64,19 +64,14 @@ def vault() -> Vault:
 
 
 @contextlib.contextmanager
-def opened(access: Access, mending: bool = False) -> Iterator[OpenVault]:
+def opened(access: Access) -> Iterator[OpenVault]:
     """The open history; the jail is armed. What had to be mended is said.
-
-    Args:
-        mending: the keyring opens it also in clinic mode, in order to set a passphrase.
 
     Raises:
         NoHistory, WrongPassphrase, HistoryProblem: as ``Vault.unlock``.
     """
     place = vault()
     state = place.state()
-    if mending:
-        place.clinic = False
     asking = ask_keyring(place, state, access)
     shut()
     found = unlock(place, state, access, asking)

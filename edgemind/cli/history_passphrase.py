@@ -69,12 +69,13 @@ def passphrase(
 
 
 def _with_passphrase(place: Vault, state: VaultState, access: Access, new_file: str | None) -> str:
-    """Set it, or change it. The keyring may open the history for that: so a forgotten passphrase can be replaced."""
+    """Set it, or change it. The keyring may open the history for that, so that a forgotten passphrase can be replaced;
+    in clinic mode only as long as there is none."""
     if state.kind == "none":
         shut()
         place.create(new_passphrase(new_file, access)).lock()
         return "A new, empty history is there."
-    place.clinic = False
+    place.clinic = place.clinic and state.passphrase
     asking = ask_keyring(place, state, access if state.passphrase else Access())
     shut()
     found = unlock(place, state, access, asking)

@@ -144,6 +144,21 @@ def test_a_secret_is_made_kept_given_and_forgotten(keyring_file: Path, tmp_path:
     assert keyring_.ask(KEY_ID).result().refusal == "missing"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_the_child_imports_nothing_from_where_one_happens_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asking = keyring_.forget(KEY_ID)
+    assert asking._child is not None
+    assert Path(f"/proc/{asking._child.pid}/cwd").resolve() == Path(sys.prefix).resolve()
+    asking.result()
+
+
+def test_an_answer_does_not_show_its_secret() -> None:
+    assert "secret" not in repr(keyring_.Answer(secret=bytearray(b"A" * 32)))
+
+
 def test_forgetting_that_is_not_wanted_after_all_forgets_nothing(keyring_file: Path) -> None:
     keyring_.needed(keyring_.make(KEY_ID))
     assert keyring_.forget(KEY_ID).result().refusal == "failed"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from vaults import PASSPHRASE, new_vault, said, say
 
+from edgemind.chat import snapshots
 from edgemind.chat.history import History
 from edgemind.chat.open_vault import OpenVault
-from edgemind.chat.problems import HistoryDamaged, HistoryInUse
+from edgemind.chat.problems import HistoryDamaged, HistoryInUse, HistoryNotSaving
 from edgemind.chat.vault import Vault
 
 PAGE = 4096
@@ -214,6 +215,34 @@ def test_no_snapshot_hides_damage_whichever_page_it_is(folder: Path) -> None:
             found.snapshot()
         found.lock()
     assert len(list((folder / "snapshots").glob("*.db"))) == before
+
+
+@pytest.mark.parametrize("kind", ["killed", "full"])
+def test_mending_that_ends_midway_leaves_what_there_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The mended one is checked, which takes long, before the damaged one is moved."""
+    from sqlcipher3 import dbapi2
+
+    flip_in_the_middle(folder)
+    (folder / "damaged").touch()
+    usual, checked = snapshots.check, []
+
+    def check(path: Path, connect: snapshots.Connect) -> None:
+        checked.append(path)
+        if len(checked) == 2:
+            raise KeyboardInterrupt if kind == "killed" else dbapi2.OperationalError("database or disk is full")
+        usual(path, connect)
+
+    monkeypatch.setattr(snapshots, "check", check)
+    with pytest.raises(KeyboardInterrupt if kind == "killed" else HistoryNotSaving):
+        opened(folder)
+    monkeypatch.undo()
+    assert (folder / "history.db").exists()
+    assert not (folder / "set-aside").exists()
+    found, history = opened(folder)
+    assert titles(history) == EVERY | {"newer"}
+    found.lock()
 
 
 def test_it_is_not_mended_under_another_that_has_it_open(folder: Path) -> None:

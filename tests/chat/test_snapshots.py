@@ -16,7 +16,7 @@ from edgemind.chat.open_vault import OpenVault
 from edgemind.chat.problems import HistoryInUse, HistoryLocked
 from edgemind.chat.snapshots import DAY, HOUR, Snapshot
 from edgemind.chat.vault import Vault
-from edgemind.errors import BadInput, EdgemindError, UsageError, WrongPassphrase
+from edgemind.errors import BadInput, EdgemindError, HistoryTooNew, UsageError, WrongPassphrase
 
 PLANTED = "the planted words of a patient"
 
@@ -238,6 +238,21 @@ def test_a_wrong_passphrase_and_a_damaged_backup_change_nothing(found: OpenVault
         backups.restore(there.vault, file, PASSPHRASE)
     assert before == {one.name: one.read_bytes() for one in there.vault.folder.iterdir() if one.is_file()}
     assert not any(one.name.startswith(".new-") for one in there.vault.folder.iterdir())
+
+
+def test_a_backup_of_a_newer_version_replaces_nothing(found: OpenVault, tmp_path: Path) -> None:
+    say(found.history(), "knee", PLANTED)
+    backup = tmp_path / "backup"
+    connection = found.connect()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute("PRAGMA user_version = 99")
+    backups.write(found, backup)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    found.lock()
+    with pytest.raises(HistoryTooNew):
+        backups.restore(found.vault, backup, PASSPHRASE)
+    assert titles(found.vault.unlock(PASSPHRASE)) == {"knee"}
 
 
 def test_a_backup_replaces_no_file(found: OpenVault, tmp_path: Path) -> None:

@@ -156,6 +156,21 @@ def test_a_try_that_is_killed_counts_and_one_that_fails_otherwise_does_not(folde
     assert b'"wrong":1' in (folder / tries.FILE).read_bytes()
 
 
+def test_a_try_that_fails_otherwise_takes_back_its_own_count_alone(folder: Path) -> None:
+    new_vault(folder).lock()
+
+    def wrong_ones_meanwhile() -> None:
+        with tries.counted(folder):
+            for _ in range(2):
+                with pytest.raises(WrongPassphrase), tries.counted(folder):
+                    raise WrongPassphrase("no")
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        wrong_ones_meanwhile()
+    assert b'"wrong":2' in (folder / tries.FILE).read_bytes()
+
+
 def test_changing_the_passphrase_keeps_the_chats_and_shuts_the_old_one_out(folder: Path) -> None:
     found = new_vault(folder)
     chat = say(found.history(), "knee", "It hurts.")
