@@ -140,3 +140,24 @@ def test_a_file_stands_in_a_fence_that_it_cannot_leave() -> None:
     assert fence == "`````"
     assert rest[-3:] == ["`````", "", "What is this?"]
     assert hostile.text in content
+
+
+def test_a_file_of_one_huge_line_is_cut_in_one_go() -> None:
+    """Eight megabytes on one line took 47 seconds when each cut copied the rest."""
+    huge = pasted("word another thing, " * 400_000)
+    pieces = passages.chunks(0, huge)
+    assert "".join(piece.text for piece in pieces) == huge.text
+    assert max(len(piece.text) for piece in pieces) <= passages.LONGEST_LINE
+    question = " ".join(f"word{number}" for number in range(20_000)) + " thing"
+    assert len(passages.ranked(pieces[:100], question)) == 100
+
+
+def test_passages_that_all_are_too_long_are_not_all_counted() -> None:
+    counted: list[str] = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return len(text)
+
+    assert passages.choose([pasted("a thing, " * 50_000)], "thing", 100, count) == []
+    assert len(counted) < 50

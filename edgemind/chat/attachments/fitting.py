@@ -75,7 +75,12 @@ def fit(
         return tuple(one.with_info(tokens=tokens, treatment="whole", given=None) for one, tokens in whole), ()
     shares = shared(counted, room)
     if choice == "passages":
-        found = passages_.choose(attachments, text, room, lambda piece: _count(engine, piece))
+
+        def count(piece: str) -> int:
+            check()
+            return _count(engine, piece)
+
+        found = passages_.choose(attachments, text, room, count)
         if found:
             fitted = [_with_passages(one, number, found, counted[number]) for number, one in enumerate(attachments)]
             return tuple(fitted), tuple(passage for _, passage in found)

@@ -20,6 +20,12 @@ CHUNK = 900
 SMALLEST = 48
 """Tokens of room below which no more passages are looked for."""
 
+MISSES = 16
+"""Passages one after the other that are too long for the room that is left; then no smaller one is looked for."""
+
+MOST_WORDS = 256
+"""Of a question: a long message is asked with its first and its last ones."""
+
 LONGEST_LINE = 1200
 """A line beyond this is cut into pieces at spaces."""
 
@@ -56,13 +62,17 @@ def choose(
         count: tokens of a text.
     """
     pieces = [chunk for index, attachment in enumerate(attachments) for chunk in chunks(index, attachment)]
+    headings = [count(_heading(attachment.name)) for attachment in attachments]
     taken: dict[int, float] = {}
+    misses = 0
     for number, score in ranked(pieces, question):
-        if room < SMALLEST:
+        if room < SMALLEST or misses == MISSES:
             break
-        cost = count(pieces[number].text) + count(_heading(attachments[pieces[number].file].name))
+        cost = count(pieces[number].text) + headings[pieces[number].file]
         if cost > room:
+            misses += 1
             continue
+        misses = 0
         room -= cost
         taken[number] = score
     return _joined(attachments, pieces, taken)
@@ -72,6 +82,8 @@ def ranked(pieces: Sequence[Chunk], question: str) -> list[tuple[int, float]]:
     """``(number, BM25)`` of the chunks that have a word of the question, best first."""
     words = dict.fromkeys(word.casefold() for word in _WORD.findall(question))
     wanted = [word for word in words if word not in COMMON] or list(words)
+    if len(wanted) > MOST_WORDS:
+        wanted = wanted[: MOST_WORDS // 2] + wanted[-MOST_WORDS // 2 :]
     if not wanted:
         return []
     index = sqlite3.connect(":memory:")
@@ -140,11 +152,12 @@ def _page(starts: Sequence[int], line: int) -> int:
 
 def _pieces(line: str) -> list[str]:
     found = []
-    while len(line) > CHUNK:
-        cut = line.rfind(" ", CHUNK // 2, CHUNK) + 1 or CHUNK
-        found.append(line[:cut])
-        line = line[cut:]
-    return [*found, line]
+    start = 0
+    while len(line) - start > CHUNK:
+        cut = line.rfind(" ", start + CHUNK // 2, start + CHUNK) + 1 or start + CHUNK
+        found.append(line[start:cut])
+        start = cut
+    return [*found, line[start:]]
 
 
 def _joined(
