@@ -48,6 +48,8 @@ def start(wishes: Wishes | None = None) -> int:
         del os.environ[name]  # devtools, debug logs, screenshots: all of them are switched on from there
     with hushed():
         ended = launch(wishes or Wishes())
+    if ended.abruptly:
+        os._exit(ended.code)  # everything is saved, and nobody is there to be told anything
     if ended.said:
         console.err(ended.said + "\n")
     return ended.code

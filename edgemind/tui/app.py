@@ -5,6 +5,7 @@ Not for: starting a process with all that comes before (``launch``).
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from edgemind.errors import EdgemindError
-from edgemind.tui import crash, keys, theme
+from edgemind.tui import crash, ending, keys, theme
 from edgemind.tui.screens.chat import ChatScreen
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.timer import Timer
 
+    from edgemind.tui.ending import Ending
     from edgemind.tui.household import Household
 
 INPUT = (events.Key, events.Paste, events.MouseDown, events.MouseScrollDown, events.MouseScrollUp)
@@ -49,6 +51,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         first: sent as the first message.
         utf8: whether the terminal takes UTF-8.
         driver: Textual's own when not given.
+        watched: sees to it that the app ends.
     """
 
     TITLE = "EdgeMind"
@@ -75,13 +78,21 @@ class EdgemindApp(App[str], inherit_bindings=False):
     """
 
     def __init__(
-        self, house: Household, *, first: str = "", utf8: bool = True, driver: type[Driver] | None = None
+        self,
+        house: Household,
+        *,
+        first: str = "",
+        utf8: bool = True,
+        driver: type[Driver] | None = None,
+        watched: Ending | None = None,
     ) -> None:
         self._only_ascii = theme.OnlyAscii(enabled=not utf8)
         super().__init__(driver_class=driver)
         self.house = house
         self.first = first
         self._utf8 = utf8
+        self._ending = watched
+        self._leaving = False
         self._asked_to_quit = 0.0
         self._idle: Timer | None = None
         self._last_input = time.monotonic()
@@ -125,7 +136,8 @@ class EdgemindApp(App[str], inherit_bindings=False):
             chat.say_first(self.first)
         from edgemind.tui import signals
 
-        signals.listen(end=self.end, lock=self.action_lock)
+        signals.listen(end=self.end, lock=self.action_lock, ending=self._has_to_end)
+        self._watch_terminal()
         self._watch_idleness()
         if not self._utf8:
             self.notify("This terminal does not read UTF-8: lines and letters are shown in ASCII.", markup=False)
@@ -193,11 +205,29 @@ class EdgemindApp(App[str], inherit_bindings=False):
 
     def end(self, said: str = "") -> None:
         """Save and leave."""
-        chat = self.chat_screen
-        if chat:
-            chat.save()
-        self.house.close()
-        self.exit(said)
+        if self._leaving:
+            return
+        self._leaving = True
+        if self._ending is not None:
+            self._ending.within(ending.QUIT_WITHIN)
+        try:
+            chat = self.chat_screen
+            if chat:
+                chat.save()
+            self.house.close()
+        finally:
+            self.exit(said)
+
+    def _has_to_end(self) -> None:
+        if self._ending is not None:
+            self._ending.within(ending.GONE_WITHIN)
+
+    def _watch_terminal(self) -> None:
+        """When the terminal is gone there is nobody to draw for: save and leave."""
+        if self._ending is not None:
+            loop = asyncio.get_running_loop()
+            self._ending.on_gone = lambda: loop.call_soon_threadsafe(self.end) and None
+            self._ending.tell_gone()
 
     # Locking
 

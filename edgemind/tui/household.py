@@ -28,6 +28,10 @@ Kept = Literal["opening", "encrypted", "unsaved", "memory", "off", "ephemeral", 
 vault could not be opened."""
 
 
+PATIENCE = 2.0
+"""Seconds that the end waits for a history that is being opened."""
+
+
 class Household:
     """Methods are safe from any thread; ``begin`` returns at once, ``unlock`` and ``set_passphrase`` take a second.
 
@@ -277,13 +281,23 @@ class Household:
         self._listener = None
         self.engines.on_change = None
         self.engines.close()
-        with self._lock:
+        free = self._lock.acquire(timeout=PATIENCE)  # a keyring may still be asking its owner: nothing was said then
+        try:
             history, self.history = self.history, None
             opened, self.open_vault = self.open_vault, None
             if opened is not None:
                 opened.lock()
             elif history is not None:
                 history.close()
+        finally:
+            if free:
+                self._lock.release()
+            self._opened.set()  # nobody waits for it any more
+
+    def close_in_haste(self) -> None:
+        """As ``close`` when the time is up: the worker is not asked to leave."""
+        self.engines.kill()
+        self.close()
 
     def _tell(self) -> None:
         if self._listener:

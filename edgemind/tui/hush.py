@@ -11,12 +11,27 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+LEAVE = b"\x1b[?2004l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h"
+"""What undoes all that the app has told the terminal."""
+
 _before: list[Any] | None = None
 
 
 def before() -> list[Any] | None:
     """The terminal's settings as the shell left them; ``None`` when they were not changed."""
     return _before
+
+
+def restore() -> None:
+    """Give the terminal back as it was, for a process that cannot end in good order."""
+    import os
+    import termios
+
+    if _before is not None:
+        number = sys.__stdin__.fileno() if sys.__stdin__ is not None else 0
+        with contextlib.suppress(OSError, ValueError, termios.error):
+            termios.tcsetattr(number, termios.TCSANOW, _before)
+            os.write(number, LEAVE)
 
 
 @contextlib.contextmanager

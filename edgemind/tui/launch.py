@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgemind.errors import NotOffline
+from edgemind.tui.ending import LEFT_WITHIN, NO_TERMINAL, Ending
 
 if TYPE_CHECKING:
     from edgemind.chat.keyring_ import Asking
@@ -38,6 +39,8 @@ class Ended:
 
     said: str = ""
     code: int = 0
+    abruptly: bool = False
+    """The terminal is gone."""
 
 
 def launch(wishes: Wishes) -> Ended:
@@ -52,6 +55,7 @@ def launch(wishes: Wishes) -> Ended:
     from edgemind.settings import load_settings
 
     settings = load_settings()
+    watched = _watch()
     vault = _vault(settings, wishes)
     asking = _ask_keyring(vault, settings)
     _shut(wishes)
@@ -78,14 +82,29 @@ def launch(wishes: Wishes) -> Ended:
     terminal_input.install()
     if not sys.__stderr__ or not sys.__stderr__.isatty():
         sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # where Textual draws; a file it was sent to must not get the conversation
-    app = EdgemindApp(house, first=wishes.first, utf8=theme.reads_utf8(), driver=QuietDriver)
+    app = EdgemindApp(house, first=wishes.first, utf8=theme.reads_utf8(), driver=QuietDriver, watched=watched)
+    watched.save = house.close_in_haste
     try:
         said = app.run(mouse=settings.chat.mouse) or ""
     finally:
         engines.close()
+        watched.within(LEFT_WITHIN)
+    if watched.gone.is_set():
+        return Ended(code=NO_TERMINAL, abruptly=True)
     if app.crashed:
         return Ended(app.crashed, 1)
     return Ended(said, app.return_code or 0)
+
+
+def _watch() -> Ending:
+    """From now on a terminal that goes away, or a signal, ends this process in every state."""
+    from edgemind.tui import hush, signals
+
+    signals.leave_when_told()
+    watched = Ending(sys.__stdin__.fileno() if sys.__stdin__ is not None else None)
+    watched.restore = hush.restore
+    watched.watch()
+    return watched
 
 
 def _vault(settings: Settings, wishes: Wishes) -> Vault | None:

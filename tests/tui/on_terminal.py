@@ -48,6 +48,9 @@ class Terminal:
 
     def read(self, seconds: float = 0.2) -> None:
         """What has been drawn, and what comes within this time."""
+        if self.fd < 0:
+            time.sleep(min(seconds, 0.05))
+            return
         if select.select([self.fd], [], [], seconds)[0]:
             try:
                 self._seen += os.read(self.fd, 65536)
@@ -75,6 +78,11 @@ class Terminal:
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
+
+    def hang_up(self) -> None:
+        """The terminal is gone, as after its window was closed or its tmux killed."""
+        os.close(self.fd)
+        self.fd = -1
 
     def children(self) -> list[int]:
         return [int(name) for name in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
@@ -105,4 +113,5 @@ class Terminal:
             self.signal(signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self.code = -9
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
