@@ -35,7 +35,7 @@ def chat(
         bool, typer.Option("--require-offline", help="Refuse to run unless the system keeps the network shut.")
     ] = False,
 ) -> int:
-    """Talk with a model on this terminal; chats are kept encrypted.
+    """Talk with a model; chats are kept encrypted.
 
     Without --model the one of the settings is used, else the model that comes with EdgeMind.
     """

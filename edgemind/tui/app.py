@@ -226,7 +226,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         """When the terminal is gone there is nobody to draw for: save and leave."""
         if self._ending is not None:
             loop = asyncio.get_running_loop()
-            self._ending.on_gone = lambda: loop.call_soon_threadsafe(self.end) and None
+            self._ending.on_gone = lambda: loop.call_soon_threadsafe(self.end)
             self._ending.tell_gone()
 
     # Locking

@@ -66,7 +66,7 @@ class Reader(threading.Thread):
 
 
 linux_driver.WriterThread = Writer  # type: ignore[attr-defined]
-linux_driver.Thread = Reader  # type: ignore[attr-defined, misc]
+linux_driver.Thread = Reader  # type: ignore[attr-defined]
 
 
 class QuietDriver(LinuxDriver):
@@ -93,7 +93,7 @@ class QuietDriver(LinuxDriver):
 
     def _sigcont_application(self, *_: Any) -> None:
         if os.isatty(self.fileno):  # a terminal that is gone sends SIGCONT along with SIGHUP
-            super()._sigcont_application()  # type: ignore[no-untyped-call]
+            super()._sigcont_application()
 
     def let_in(self) -> None:
         """What is typed has somewhere to go from now on; until then it waits in the terminal."""

@@ -43,7 +43,7 @@ class Ending:
     """
 
     def __init__(self, terminal: int | None, *, hard: Callable[[int], object] = os._exit) -> None:
-        self.on_gone: Callable[[], None] | None = None
+        self.on_gone: Callable[[], object] | None = None
         """Called on the watching thread, once, when the terminal is gone; set it before ``watch`` or call
         ``tell_gone`` after setting it."""
         self.save: Callable[[], None] | None = None

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from edgemind.errors import EdgemindError, HistoryProblem
+from edgemind.errors import EdgemindError, HistoryProblem, WorkerDied
 
 if TYPE_CHECKING:
     from edgemind.chat.engines import Engines
@@ -328,7 +328,7 @@ class Household:
             "offline": info.offline if info else self.offline,
             "model": self.model_name if state != "none" else "",
             "loading": engines.loading_fraction if state == "loading" else None,
-            "trouble": "the model did not load: ctrl+o" if problem else "",
+            "trouble": _trouble(problem),
             "memory": engines.memory(),
             "history": words,
             "saved": saved,
@@ -399,3 +399,10 @@ class Household:
             return self.engines.engine().options.sampling if self.engines.state == "ready" else None
         except EdgemindError:
             return None
+
+
+def _trouble(problem: EdgemindError | None) -> str:
+    """Why there is no model, in a few words."""
+    if problem is None:
+        return ""
+    return "the engine ended: ctrl+o" if isinstance(problem, WorkerDied) else "the model did not load: ctrl+o"

@@ -79,6 +79,8 @@ class ChatBase(Screen[None]):
         self._timer: Timer | None = None
         self._memory_read = 0.0
         self._drawn_wide: bool | None = None
+        self._told: EdgemindError | None = None
+        """Why the model did not load, when the user has been told."""
 
     # What it is made of
 
@@ -176,6 +178,10 @@ class ChatBase(Screen[None]):
             self._follow()
         if self.house.notes:
             self._tell_what_happened()
+        problem = self.house.engines.problem
+        if problem is not None and problem is not self._told and not self.composer.busy:
+            self.complain(problem)
+        self._told = problem
         self.show_facts()
 
     def _tell_what_happened(self) -> None:
@@ -371,9 +377,11 @@ class ChatBase(Screen[None]):
         self._stop_following()
         if session is None:
             return
-        last = session.page(limit=1)
+        last = session.page(limit=2)
         if shown and last:
             shown.end(last[-1])
+            if last[0].attachments:  # what of them was given is known only now
+                self.transcript.replace(last[0])
         self.sidebar.list.refresh_rows()
         self.sidebar.list.mark(session.chat.id)
         self.show_facts()
