@@ -29,7 +29,7 @@ def test_nothing_that_was_shown_is_lost(tmp_path: Path) -> None:
     engines = Engines(Settings())
     engines.load()
     chance = random.Random(11)
-    parameters = Parameters(sampling=Sampling(temperature=0.8, seed=5))
+    parameters = Parameters(thinking_budget=80, sampling=Sampling(temperature=0.8, seed=5))
     try:
         for kill in range(KILLS):
             engines.engine().wait_loaded()

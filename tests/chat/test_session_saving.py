@@ -115,7 +115,10 @@ def test_a_full_disk_ends_nothing_and_is_told(history: History, disk: Disk, engi
     session.close()
 
 
-def test_a_disk_that_stands_still_holds_up_nothing(history: History, disk: Disk, engines: Engines) -> None:
+def test_a_disk_that_stands_still_holds_up_nothing(
+    history: History, disk: Disk, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgemind.chat.answering.LAST_SAVE_SECONDS", 0.1)
     session = Session(history, engines, history.create_chat(parameters=GREEDY), titles=False)
     _, answer = session.send("Anna has 48 apples and buys 37 more. How many apples does she have?")
     stuck = disk.connect()

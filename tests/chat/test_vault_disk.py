@@ -18,7 +18,7 @@ BEGIN = """
 import os, subprocess, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from vaults import PASSPHRASE, new_vault, said, say
+from vaults import CHEAP, PASSPHRASE, new_vault, said, say
 from edgemind.chat.problems import HistoryNotSaving
 from edgemind.chat.vault import Vault
 from edgemind.errors import EdgemindError, HistoryProblem
@@ -64,7 +64,7 @@ try:
 except EdgemindError as problem:
     print(problem.message)
 try:
-    Vault(place / "other").create(PASSPHRASE)
+    Vault(place / "other").create(PASSPHRASE, cost=CHEAP)
 except EdgemindError as problem:
     print(problem.message)
 """,
@@ -96,7 +96,7 @@ try:
 except HistoryNotSaving as problem:
     print(problem.message)
 try:
-    found.set_passphrase("another passphrase")
+    found.set_passphrase("another passphrase", CHEAP)
     print("changed")
 except HistoryNotSaving as problem:
     print(problem.message)
