@@ -11,7 +11,6 @@ import io
 import os
 import shutil
 import tarfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import IO
 
 from edgemind.chat import keys, migrations, recovery, running, snapshots
 from edgemind.chat.open_vault import OpenVault
-from edgemind.chat.private_files import TEMPORARY, make_folder, sync_file, sync_folder, temporary_beside
+from edgemind.chat.private_files import make_folder, sync_file, sync_folder, temporary_beside
 from edgemind.chat.problems import HistoryInUse
 from edgemind.chat.vault import DATABASE, KEY, KEY_COPY, Vault, encrypted
 from edgemind.errors import BadInput, HistoryProblem, HistoryTooNew, NoRoom, UsageError, WrongPassphrase
@@ -161,7 +160,7 @@ def restore(
     with vault.changing():
         if running.running(vault.folder):
             raise _in_use(vault)
-        place = vault.folder / f"{TEMPORARY}{uuid.uuid4().hex[:8]}-restore"
+        place = temporary_beside(vault.folder / "restore")
         make_folder(place)
         try:
             file = _extracted(path, place)

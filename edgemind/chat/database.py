@@ -91,6 +91,8 @@ class Database:
                 for pragma in (
                     f"busy_timeout = {BUSY_MS}",
                     "synchronous = FULL",
+                    "fullfsync = ON",  # macOS: through the drive's own cache
+                    "checkpoint_fullfsync = ON",
                     "foreign_keys = ON",
                     "secure_delete = ON",
                     "temp_store = MEMORY",

@@ -277,6 +277,10 @@ class Engines:
                 self._open(turn, name)
             except EdgemindError as problem:
                 self._fail(turn, problem)
+            except Exception as problem:  # whoever waits in ``engine`` would wait for ever
+                name = type(problem).__name__
+                said = f"Something went wrong inside EdgeMind while the model was opened ({name})."
+                self._fail(turn, EdgemindError(said, "Choose another model, or try again."))
 
     def _take_engine(self, turn: int) -> Engine | None:
         with self._known:

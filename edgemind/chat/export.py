@@ -5,7 +5,6 @@ Not for: what each form looks like (``markdown_file``, ``json_file``, ``html_fil
 
 from __future__ import annotations
 
-import errno
 import re
 import unicodedata
 from pathlib import Path
@@ -23,7 +22,6 @@ SUFFIXES: dict[str, Format] = {
     ".html": "html",
     ".htm": "html",
 }
-_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", -1))
 LONGEST_NAME = 60
 """Characters of a file's name that come from the title."""
 
@@ -64,7 +62,7 @@ def save(text: str, path: Path, overwrite: bool = False) -> None:
     try:
         private_files.write_whole(path, text.encode("utf-8", "replace"))
     except OSError as problem:
-        if problem.errno in _NO_ROOM:
+        if problem.errno in private_files.NO_ROOM:
             raise NoRoom(
                 f"The disk of {path} is full: nothing was exported.", "Make room, or give another folder."
             ) from None

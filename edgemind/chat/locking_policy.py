@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,13 @@ MINUTES = 15
 CLINIC_MINUTES = 5
 
 Locking = Literal["unlock screen", "end"]
+
+
+def now() -> float:
+    """Seconds of a clock that goes on while the machine sleeps, which ``time.monotonic`` does not: a laptop that is
+    opened the next morning has been idle all night."""
+    clock = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class LockingPolicy:
         return cls(minutes * 60.0 if minutes else None, "unlock screen" if passphrase else "end")
 
     def due(self, last_activity: float, now: float) -> bool:
-        """Whether it is time; both in seconds of one clock. A clock that went back does not keep it open."""
+        """Whether it is time; both in seconds of ``now``. A clock that went back does not keep it open."""
         if self.after_seconds is None:
             return False
         return not 0 <= now - last_activity < self.after_seconds

@@ -159,7 +159,8 @@ class OpenVault:
 
         connection = self.connect()
         try:
-            older = migrations.pending(connection)
+            with translated():
+                older = migrations.pending(connection)
         finally:
             connection.close()
         if older and self.vault.keep:

@@ -15,11 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgemind.chat.problems import HistoryNotSaving
+from edgemind.models.store.files import TEMPORARY, sync, write_all
 
-TEMPORARY = ".new-"
-"""Begins the name of a file that is being written; one that is left was interrupted."""
-
-_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", -1))
+NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", -1))
 
 
 def make_folder(folder: Path) -> None:
@@ -60,10 +58,8 @@ def write_whole(file: Path, data: bytes) -> None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
-            os.fsync(fd)
+            write_all(fd, data)
+            sync(fd)
         finally:
             os.close(fd)
         os.replace(temporary, file)
@@ -96,7 +92,7 @@ def sync_file(file: Path) -> None:
     """Its bytes are on the disk when this returns. Raises ``OSError``."""
     fd = os.open(file, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        os.fsync(fd)
+        sync(fd)
     finally:
         os.close(fd)
 
@@ -107,7 +103,7 @@ def sync_folder(folder: Path) -> None:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             with contextlib.suppress(OSError):
-                os.fsync(fd)
+                sync(fd)
         finally:
             os.close(fd)
 
@@ -118,7 +114,7 @@ def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if problem.errno in _NO_ROOM:
+        if problem.errno in NO_ROOM:
             raise HistoryNotSaving(
                 "The history cannot be saved: the disk is full.", f"Make room on the disk of {folder}."
             ) from None

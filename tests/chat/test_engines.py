@@ -116,3 +116,14 @@ def test_installed(engines: Engines) -> None:
     assert first.context >= 1024
     assert first.needs_bytes
     assert first.needs_bytes > first.size_bytes
+
+
+def test_what_nobody_expected_while_loading_is_a_sentence(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("edgemind.models.names.resolve", fails)
+    engines.load("anything")
+    with pytest.raises(EdgemindError, match="while the model was opened"):
+        engines.engine()
+    assert engines.state == "failed"

@@ -345,6 +345,7 @@ def test_every_connection_syncs_and_wipes(library: str, tmp_path: Path) -> None:
     history = opened(tmp_path / "history.db", library)
     history.create_chat()
     asked = {"synchronous": 2, "journal_mode": "wal", "secure_delete": 1, "foreign_keys": 1, "temp_store": 2}
+    asked |= {"fullfsync": 1, "checkpoint_fullfsync": 1}
     for way in (history._database.writing, history._database.reading):
         with way() as connection:
             assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked} == asked

@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from vaults import PASSPHRASE, SECRET, new_vault
 
-from edgemind.chat import keyring_, running
+from edgemind.chat import keyring_, locking_policy, running
 from edgemind.chat.locking_policy import LockingPolicy
 from edgemind.chat.vault import Vault
 from edgemind.errors import HistoryProblem
@@ -49,6 +50,14 @@ def test_it_is_due_once_and_a_clock_that_goes_back_does_not_keep_it_open() -> No
     never = LockingPolicy(None, "end")
     assert never.wait(0, 1e9) is None
     assert not never.due(0, 1e9)
+
+
+def test_sleep_counts_as_idleness() -> None:
+    first = locking_policy.now()
+    assert 0 <= locking_policy.now() - first < 60
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        before = time.clock_gettime(time.CLOCK_BOOTTIME)
+        assert before <= locking_policy.now() <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 APP = """
