@@ -164,7 +164,7 @@ async def guesses(camera: Camera) -> None:
 async def palette(camera: Camera) -> None:
     await some_chats(camera)
     await camera.press("ctrl+p")
-    await camera.press(*"th")
+    await camera.press(*"chat")
     await camera.pilot.pause(0.5)
 
 
