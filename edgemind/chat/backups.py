@@ -18,9 +18,9 @@ from typing import IO
 
 from edgemind.chat import keys, migrations, recovery, running, snapshots
 from edgemind.chat.open_vault import OpenVault
-from edgemind.chat.private_files import make_folder, sync_file, sync_folder, temporary_beside
+from edgemind.chat.private_files import interrupted, make_folder, remove, sync_file, sync_folder, temporary_beside
 from edgemind.chat.problems import HistoryInUse
-from edgemind.chat.vault import DATABASE, KEY, KEY_COPY, Vault, encrypted
+from edgemind.chat.vault import DATABASE, KEY, KEY_COPY, RESTORE, Vault, encrypted
 from edgemind.errors import BadInput, HistoryProblem, HistoryTooNew, NoRoom, UsageError, WrongPassphrase
 
 _KEY_MOST = 64 << 10
@@ -160,7 +160,7 @@ def restore(
     with vault.changing():
         if running.running(vault.folder):
             raise _in_use(vault)
-        place = temporary_beside(vault.folder / "restore")
+        place = temporary_beside(vault.folder / RESTORE)
         make_folder(place)
         try:
             file = _extracted(path, place)
@@ -173,6 +173,8 @@ def restore(
             os.replace(place / DATABASE, vault.folder / DATABASE)
             keys.write_key_file(vault.folder / KEY_COPY, file)
             sync_folder(vault.folder)
+            for left in interrupted(vault.folder):
+                remove(left)
         finally:
             shutil.rmtree(place, ignore_errors=True)
     return Restored(aside, tuple(slot.kind for slot in file.slots))
@@ -206,7 +208,8 @@ def _proven(
     secret: bytes | bytearray | None,
     path: Path,
 ) -> None:
-    """Open it, and read every page."""
+    """Open it, and read every page. Wrong passphrases are not counted: whoever has the file can try without us, and a
+    right one for some other file must not make the count of the history's own forgotten."""
     key = None
     if passphrase is not None:
         key = keys.unwrap_with_passphrase(file, passphrase)

@@ -274,8 +274,8 @@ class Session:
 
     def _found(self, turn_id: str | None) -> Turn:
         turn = self._keeper.turn(turn_id or self.chat.leaf or "")
-        if turn is None:
-            raise BadInput("There is no such message.", "Select another one.")
+        if turn is None or turn.chat != self.chat.id:  # what is put under it could never be saved in this chat
+            raise BadInput("There is no such message in this chat.", "Select another one.")
         return turn
 
     def _announce(self) -> None:

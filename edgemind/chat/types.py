@@ -74,7 +74,7 @@ class Turn:
     confidence: tuple[TokenConfidence, ...] = ()
     trimmed: ContextTrimmed | None = None
     attachments: tuple[AttachmentInfo, ...] = ()
-    """What is known about them; their text is asked for with ``History.attachment_texts``."""
+    """What is known about them; their text is asked for with ``History.attachments``."""
     passages: tuple[Passage, ...] = ()
     """Parts of attachments that were given to the model, shown beside the answer."""
     error: str = ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgemind.chat import keys, tries
-from edgemind.chat.private_files import explained, make_folder
+from edgemind.chat.private_files import explained, interrupted, make_folder
 from edgemind.chat.problems import HistoryDamaged, HistoryInUse, HistoryNotSaving, NoHistory
 from edgemind.errors import EdgemindError, HistoryProblem, HistoryTooNew, WrongPassphrase
 from edgemind.locking import locked
@@ -34,6 +34,12 @@ DATABASE, KEY, KEY_COPY, LOCK = "history.db", "history.key", "history.key.copy",
 PLAIN_HEADER = b"SQLite format 3\0"
 DAMAGE = ("not a database", "malformed", "vtable constructor failed")
 """What SQLite says when it meets a damaged page."""
+RESTORE = "restore"
+"""Ends the name of the folder in which a backup is unpacked."""
+HALF_RESTORED = (
+    "Restoring a backup was interrupted; what was there before is in the history's folder, in set-aside.",
+    "edgemind history restore FILE, once more",
+)
 SNAPSHOTS = 7
 LOCK_WAIT = 10.0
 """Seconds to wait for another process that changes the key or mends the history."""
@@ -86,12 +92,16 @@ class Vault:
             return self._without_key()
         except (HistoryProblem, HistoryTooNew) as problem:
             return VaultState("damaged", None, problem.message, problem.hint)
+        if self._half_restored():
+            return VaultState("damaged", file.key_id, *HALF_RESTORED)
         kinds = {slot.kind for slot in file.slots}
         if _is_plain(self.database):
             return VaultState("plain", file.key_id, *_plain_words(self.database))
         return VaultState("both" if len(kinds) == 2 else file.slots[0].kind, file.key_id)
 
     def _without_key(self) -> VaultState:
+        if self._half_restored():
+            return VaultState("damaged", None, *HALF_RESTORED)
         if not os.path.lexists(self.database):
             return VaultState("none")
         if _is_plain(self.database):
@@ -102,6 +112,14 @@ class Vault:
             f"The history's key file {self.folder / KEY} is missing, and nothing else opens the history.",
             "edgemind history restore FILE, from a backup",
         )
+
+    def _half_restored(self) -> bool:
+        """Whether restoring a backup was interrupted between the old history and the new one."""
+        with contextlib.suppress(OSError):
+            return not os.path.lexists(self.database) and any(
+                path.name.endswith(f"-{RESTORE}") for path in interrupted(self.folder)
+            )
+        return False
 
     def key_file(self) -> keys.KeyFile:
         """The key file, or its copy when that is damaged or gone.

@@ -262,3 +262,14 @@ def test_confidence_is_that_of_the_whole_answer(session: Session, history: Histo
     assert "".join(one.text for one in kept.confidence) == kept.content
     assert len(kept.confidence) > 2
     assert kept.confidence[-1].alternatives
+
+
+def test_a_message_of_another_chat_is_not_answered_here(session: Session, history: History) -> None:
+    other = history.create_chat()
+    foreign = history.add_turn(other.id, None, "user", ASKED)
+    for way in (lambda: session.edit(foreign.id, "And?"), lambda: session.regenerate(foreign.id)):
+        with pytest.raises(BadInput, match="in this chat"):
+            way()
+    assert not session.not_saving
+    session.rename("Sums")
+    assert history.chat(session.chat.id).title == "Sums"

@@ -16,7 +16,7 @@ from edgemind.chat.open_vault import OpenVault
 from edgemind.chat.problems import HistoryInUse, HistoryLocked
 from edgemind.chat.snapshots import DAY, HOUR, Snapshot
 from edgemind.chat.vault import Vault
-from edgemind.errors import BadInput, EdgemindError, HistoryTooNew, UsageError, WrongPassphrase
+from edgemind.errors import BadInput, EdgemindError, HistoryProblem, HistoryTooNew, UsageError, WrongPassphrase
 
 PLANTED = "the planted words of a patient"
 
@@ -238,6 +238,36 @@ def test_a_wrong_passphrase_and_a_damaged_backup_change_nothing(found: OpenVault
         backups.restore(there.vault, file, PASSPHRASE)
     assert before == {one.name: one.read_bytes() for one in there.vault.folder.iterdir() if one.is_file()}
     assert not any(one.name.startswith(".new-") for one in there.vault.folder.iterdir())
+
+
+@pytest.mark.parametrize("moment", ["history.key", "history.db"])
+def test_restoring_that_is_killed_is_said_and_done_again(
+    found: OpenVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    chat = say(found.history(), "knee", PLANTED)
+    backup = tmp_path / "backup"
+    backups.write(found, backup)
+    found.lock()
+    usual = backups.os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        if target == found.vault.folder / moment and "restore" in source.parent.name:
+            raise KeyboardInterrupt
+        usual(source, target)
+
+    monkeypatch.setattr(backups.os, "replace", killed)
+    monkeypatch.setattr(backups.shutil, "rmtree", lambda *_, **__: None)
+    with pytest.raises(KeyboardInterrupt):
+        backups.restore(found.vault, backup, PASSPHRASE)
+    monkeypatch.undo()
+    state = found.vault.state()
+    assert (state.kind, "interrupted" in state.problem) == ("damaged", True)
+    with pytest.raises(HistoryProblem):
+        found.vault.unlock(PASSPHRASE)
+    backups.restore(found.vault, backup, PASSPHRASE)
+    again = found.vault.unlock(PASSPHRASE)
+    assert said(again.history(), chat) == [PLANTED]
+    assert not list(found.vault.folder.glob(".new-*"))
 
 
 def test_a_backup_of_a_newer_version_replaces_nothing(found: OpenVault, tmp_path: Path) -> None:
