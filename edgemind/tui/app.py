@@ -17,6 +17,7 @@ from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
 
+from edgemind.chat.locking_policy import now
 from edgemind.errors import EdgemindError
 from edgemind.tui import crash, ending, keys, theme
 from edgemind.tui.screens.chat import ChatScreen
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.timer import Timer
 
+    from edgemind.chat.locking_policy import LockingPolicy
     from edgemind.tui.ending import Ending
     from edgemind.tui.household import Household
 
@@ -34,6 +36,9 @@ INPUT = (events.Key, events.Paste, events.MouseDown, events.MouseScrollDown, eve
 
 QUIT_WITHIN = 2.0
 """Seconds between two ctrl+c that mean: quit."""
+
+LOOK_EVERY = 20.0
+"""Seconds. Timers stand still while the machine sleeps, and what the user left may have to be locked when it wakes."""
 
 
 def _commands() -> type[Provider]:
@@ -95,7 +100,9 @@ class EdgemindApp(App[str], inherit_bindings=False):
         self._leaving = False
         self._asked_to_quit = 0.0
         self._idle: Timer | None = None
-        self._last_input = time.monotonic()
+        self._policy: LockingPolicy | None = None
+        self._last_input = now()
+        self._covered = False
         self._crash: BaseException | None = None
         for one in theme.THEMES:
             self.register_theme(one)
@@ -127,6 +134,10 @@ class EdgemindApp(App[str], inherit_bindings=False):
     @property
     def chat_screen(self) -> ChatScreen | None:
         """The chat, below whatever dialog is open; ``None`` while locked."""
+        return None if self._covered else self._lowest
+
+    @property
+    def _lowest(self) -> ChatScreen | None:
         bottom = self.screen_stack[0] if self.screen_stack else None
         return bottom if isinstance(bottom, ChatScreen) else None
 
@@ -138,7 +149,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
 
         signals.listen(end=self.end, lock=self.action_lock, ending=self._has_to_end)
         self._watch_terminal()
-        self._watch_idleness()
+        self.watch_idleness()
         if not self._utf8:
             self.notify("This terminal does not read UTF-8: lines and letters are shown in ASCII.", markup=False)
 
@@ -148,16 +159,22 @@ class EdgemindApp(App[str], inherit_bindings=False):
 
     def unlocked(self) -> None:
         """The door is open: show the chat."""
-        self._to_bottom(ChatScreen(self.house))
-        self._watch_idleness()
+        if self._covered:
+            self._uncover()
+        else:
+            self._to_bottom(ChatScreen(self.house))
+        self.watch_idleness()
 
     def _to_bottom(self, screen: Screen[Any]) -> None:
         """Leave every dialog and put ``screen`` in the place of the lowest."""
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
+        self._close_dialogs()
         if not self.screen._result_callbacks:  # the first screen was not pushed, and switching expects one that was
             self.screen._push_result_callback(self.screen, None)
         self.switch_screen(screen)
+
+    def _close_dialogs(self) -> None:
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
 
     def perform(self, name: str) -> None:
         """An action of the table, by name."""
@@ -187,14 +204,14 @@ class EdgemindApp(App[str], inherit_bindings=False):
         selected = self.screen.get_selected_text()
         if not selected and self.chat_screen is self.screen:
             selected = self.chat_screen.composer.selected_text
-        now = time.monotonic()
+        pressed = time.monotonic()
         if selected:
             self.copy_to_clipboard(selected)
             self.notify("Copied", timeout=2, markup=False)
-        elif now - self._asked_to_quit < QUIT_WITHIN:
+        elif pressed - self._asked_to_quit < QUIT_WITHIN:
             self.end()
         else:
-            self._asked_to_quit = now
+            self._asked_to_quit = pressed
             self.notify("ctrl+c once more quits; esc stops an answer.", timeout=QUIT_WITHIN, markup=False)
 
     def action_suspend(self) -> None:
@@ -211,7 +228,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         if self._ending is not None:
             self._ending.within(ending.QUIT_WITHIN)
         try:
-            chat = self.chat_screen
+            chat = self._lowest
             if chat:
                 chat.save()
             self.house.close()
@@ -232,54 +249,82 @@ class EdgemindApp(App[str], inherit_bindings=False):
     # Locking
 
     def action_lock(self) -> None:
-        """The worker ends, the history closes, the screen forgets; the door is shown, or the app ends."""
-        if self.chat_screen is None:
-            return
-        if self.house.open_vault is None:
-            self.notify("Nothing is saved, so a lock would lose it. /passphrase keeps it.", severity="warning",
-                        markup=False)  # fmt: skip
-            return
+        """The worker ends, the history closes, the screen forgets; the door is shown, or the app ends.
+
+        What could not be saved would be lost by that: then the door stands before it, and it stays open behind.
+        """
         chat = self.chat_screen
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
+        if chat is None:
+            return
+        opens_again = self.house.locking is not None and self.house.locking.locking == "unlock screen"
+        if self.house.open_vault is None or (chat.unsaved and not opens_again):
+            what = "Nothing" if self.house.open_vault is None else "Not everything"
+            hint = "/passphrase keeps it." if self.house.kept == "memory" else "ctrl+q ends the app."
+            self.notify(f"{what} is saved, so a lock would lose it. {hint}", severity="warning", markup=False)
+            return
+        self._close_dialogs()
+        if chat.unsaved:
+            self._cover(chat)
+            return
         chat.save()
         chat.forget()
-        again = self.house.lock()
-        if again:
+        if self.house.lock():
             self._to_bottom(self._door())
         else:
             self.exit("Locked. `edgemind` opens it again.")
 
+    def _cover(self, chat: ChatScreen) -> None:
+        """Show the door and keep what is behind it."""
+        chat.stop_answers()
+        self.house.engines.kill()
+        self.house.engines.unload()
+        self._covered = True
+        self.push_screen(self._door())
+
+    def _uncover(self) -> None:
+        self._covered = False
+        self._close_dialogs()
+        self.house.load_model()
+
     def action_panic(self) -> None:
         """Nothing is asked and nothing waited for: what was acknowledged is on the disk already."""
         self.house.engines.kill()
-        chat = self.chat_screen
+        chat = self._lowest
         if chat:
             chat.abandon()
             chat.forget()
         self.house.drop()
         self.exit("")
 
-    def _watch_idleness(self) -> None:
-        """One timer that fires when the time may be up; nothing runs before."""
-        policy = self.house.locking
-        wait = policy.wait(self._last_input, time.monotonic()) if policy else None
+    def watch_idleness(self) -> None:
+        """After whatever changes when the chats lock themselves. Nothing wakes up while they do not."""
+        self._policy = self.house.locking if self.chat_screen else None
+        wait = self._policy.wait(self._last_input, now()) if self._policy else None
         if self._idle is not None:
             self._idle.stop()
             self._idle = None
         if wait is not None:
-            self._idle = self.set_timer(max(wait, 0.05), self._maybe_idle)
+            self._idle = self.set_timer(min(max(wait, 0.05), LOOK_EVERY), self._maybe_idle)
+
+    @property
+    def _idle_too_long(self) -> bool:
+        return self._policy is not None and self._policy.due(self._last_input, now())
 
     def _maybe_idle(self) -> None:
-        policy = self.house.locking
-        if self.chat_screen and policy and policy.due(self._last_input, time.monotonic()):
+        if self.chat_screen and self._idle_too_long:
+            if self.house.open_vault is None:  # clinic mode; nobody wants it kept
+                self.end("Nothing was typed for a while, so clinic mode has ended the app.")
+                return
             self.action_lock()
-        else:
-            self._watch_idleness()
+            self._last_input = now()  # if it could not be locked: as long again
+        self.watch_idleness()
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, INPUT):
-            self._last_input = time.monotonic()
+            if self.chat_screen and self._idle_too_long:  # the machine slept; whoever woke it sees the door first
+                self._maybe_idle()
+                return
+            self._last_input = now()
         await super().on_event(event)
 
     # What Textual would do and must not

@@ -206,7 +206,11 @@ class Household:
         """
         assert self.vault is not None
         with self._lock:
-            self._enter(self.vault.unlock(passphrase=passphrase))
+            opened = self.vault.unlock(passphrase=passphrase)
+            if self.open_vault is not None:  # the door was only before it
+                opened.lock()
+                return
+            self._enter(opened)
         self._opened.set()
 
     # Passphrases

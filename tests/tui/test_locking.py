@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 from driving import Hands, drive
 from textual.widgets import Input, Static
 
-from edgemind.chat import keys
+from edgemind.chat import keyring_, keys
 from edgemind.chat.engines import Engines
+from edgemind.chat.locking_policy import now
 from edgemind.chat.vault import Vault
 from edgemind.settings import ChatSettings, Settings
 from edgemind.tui.app import EdgemindApp
@@ -36,6 +36,18 @@ def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 def settled(engines: Engines, vault: Vault, **chat: object) -> EdgemindApp:
     settings = Settings(threads=1, chat=ChatSettings(**chat))  # type: ignore[arg-type]
     return EdgemindApp(Household(engines, settings, vault=vault))
+
+
+class Answered:
+    """A keyring that has answered."""
+
+    key_id = "0" * 32
+
+    def __init__(self, secret: bytes) -> None:
+        self._answer = keyring_.Answer(bytearray(secret))
+
+    def result(self) -> keyring_.Answer:
+        return self._answer
 
 
 async def door(hands: Hands) -> UnlockScreen:
@@ -138,7 +150,25 @@ def test_nothing_to_lock_is_said_and_loses_nothing(app: EdgemindApp) -> None:
     drive(app, script)
 
 
-def test_idle_for_as_long_as_the_settings_say_it_locks_itself(engines: Engines, vault: Vault) -> None:
+class Clock:
+    """A clock that tests put forward."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return now() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The app's, which the app looks at all the time."""
+    clock = Clock()
+    monkeypatch.setattr("edgemind.tui.app.now", clock)
+    monkeypatch.setattr("edgemind.tui.app.LOOK_EVERY", 0.05)
+    return clock
+
+
+def test_a_history_opened_at_the_door_locks_itself_when_idle(engines: Engines, vault: Vault, clock: Clock) -> None:
     vault.create(passphrase=PASSPHRASE, cost=CHEAP).lock()
     app = settled(engines, vault, lock_after_minutes=1)
 
@@ -147,11 +177,111 @@ def test_idle_for_as_long_as_the_settings_say_it_locks_itself(engines: Engines, 
         await knock(hands, PASSPHRASE)
         await hands.until(lambda: app.chat_screen is not None)
         await hands.opened()
-        app._maybe_idle()
+        clock.ahead = 50
+        await hands.press("a")
+        clock.ahead = 100
+        await hands.pilot.pause(0.3)
         assert app.chat_screen is not None
-        app._last_input = time.monotonic() - 61
-        app._maybe_idle()
+        clock.ahead = 111
         await door(hands)
+
+    drive(app, script)
+
+
+def test_a_history_that_the_keyring_opened_locks_itself_when_idle(engines: Engines, vault: Vault, clock: Clock) -> None:
+    vault.create(keyring_secret=b"s" * 32, key_id="0" * 32).lock()
+    app = settled(engines, vault, lock_after_minutes=1)
+    app.house._asking = Answered(b"s" * 32)  # type: ignore[assignment]
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        assert app.house.kept == "encrypted"
+        clock.ahead = 61
+        await hands.until(lambda: app.return_value is not None)
+
+    drive(app, script)
+    assert "opens it again" in (app.return_value or "")
+
+
+def test_clinic_s_first_session_locks_itself_when_idle(engines: Engines, home: Path, clock: Clock) -> None:
+    app = settled(engines, Vault(home / "data" / "history", clinic=True), clinic=True)
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.until(lambda: "Passphrase of the history" in hands.text())
+        for _ in range(2):
+            await hands.press(*PASSPHRASE.replace(" ", "-"), "enter")
+        await hands.until(lambda: app.house.kept == "encrypted")
+        await hands.until(lambda: len(app.screen_stack) == 1)
+        clock.ahead = 5 * 60 + 1
+        await door(hands)
+
+    drive(app, script)
+
+
+def test_a_key_after_the_machine_slept_finds_the_door(engines: Engines, vault: Vault, clock: Clock) -> None:
+    vault.create(passphrase=PASSPHRASE, cost=CHEAP).lock()
+    app = settled(engines, vault)
+
+    async def script(hands: Hands) -> None:
+        await door(hands)
+        await knock(hands, PASSPHRASE)
+        await hands.until(lambda: app.chat_screen is not None)
+        await hands.opened()
+        assert app._idle is not None
+        app._idle.stop()
+        clock.ahead = 8 * 3600
+        await hands.press("x")
+        await door(hands)
+        assert app.screen.query_one(Input).value == ""
+
+    drive(app, script)
+
+
+def test_what_could_not_be_saved_survives_a_lock(engines: Engines, vault: Vault, clock: Clock) -> None:
+    vault.create(passphrase=PASSPHRASE, cost=CHEAP).lock()
+    app = settled(engines, vault)
+
+    async def script(hands: Hands) -> None:
+        await door(hands)
+        await knock(hands, PASSPHRASE)
+        await hands.until(lambda: app.chat_screen is not None)
+        await hands.opened()
+        house = app.house
+        assert house.open_vault is not None
+        house.history, house.kept = house.open_vault.history_in_memory(), "unsaved"
+        hands.chat.house_changed()
+        await hands.say("Zebedee came at noon")
+        await hands.answered()
+        clock.ahead = 16 * 60
+        await door(hands)
+        assert app.chat_screen is None
+        assert engines.pid is None
+        assert "Zebedee" not in hands.text()
+        await knock(hands, "wrong one here")
+        await hands.until(lambda: "does not open" in hands.text())
+        await hands.until(lambda: vault.wait_seconds() == 0)
+        await knock(hands, PASSPHRASE)
+        await hands.until(lambda: app.chat_screen is not None)
+        assert "Zebedee" in hands.text()
+        await hands.say("And again at one")
+        await hands.answered()
+
+    drive(app, script)
+
+
+def test_what_the_keyring_opens_and_could_not_be_saved_is_not_locked_away(engines: Engines, vault: Vault) -> None:
+    opened = vault.create(keyring_secret=b"s" * 32)
+    app = settled(engines, vault)
+    app.house.open_vault, app.house.history, app.house.kept = opened, opened.history_in_memory(), "unsaved"
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("Hello")
+        await hands.answered()
+        await hands.press("ctrl+l")
+        await hands.until(lambda: "would lose it" in hands.text())
+        assert app.chat_screen is not None
 
     drive(app, script)
 

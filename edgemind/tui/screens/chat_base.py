@@ -182,6 +182,7 @@ class ChatBase(Screen[None]):
         if problem is not None and problem is not self._told and not self.composer.busy:
             self.complain(problem)
         self._told = problem
+        self.edgemind.watch_idleness()
         self.show_facts()
 
     def _tell_what_happened(self) -> None:
@@ -446,13 +447,26 @@ class ChatBase(Screen[None]):
 
     # Leaving
 
+    @property
+    def sessions(self) -> list[Session]:
+        """Of the chat that is open, and of those whose answers are being written behind it."""
+        return [*([self.session] if self.session else []), *self._away.values()]
+
+    @property
+    def unsaved(self) -> bool:
+        """Something of what was to be kept is not on the disk, because that could not be written."""
+        return self.house.kept == "unsaved" or any(session.not_saving for session in self.sessions)
+
+    def stop_answers(self) -> None:
+        for session in self.sessions:
+            session.stop()
+
     def save(self) -> None:
         """Before an end or a lock: what is typed stays a draft, answers in the making are saved as far as they are."""
         self.composer.save_draft()
         self._stop_following()
-        for session in (self.session, *self._away.values()):
-            if session is not None:
-                session.close()
+        for session in self.sessions:
+            session.close()
         self.session = None
         self._away.clear()
 
