@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 from driving import Hands, drive
 
@@ -251,5 +252,75 @@ def test_history_in_memory_is_said_not_to_be_saved(app: EdgemindApp) -> None:
         await hands.opened()
         assert "not saved" in hands.text()
         assert isinstance(hands.app.house.history, History)
+
+    drive(app, script)
+
+
+def test_a_new_chat_ends_editing_and_its_message_is_sent(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("What is 2 + 2?")
+        await hands.answered()
+        first = hands.chat.session
+        assert first is not None
+        await hands.press("ctrl+e", "ctrl+n")
+        assert hands.chat.composer.draft == ""
+        await hands.say("What is 5 + 4?")
+        await hands.answered()
+        second = hands.chat.session
+        assert second is not None
+        assert second.chat.id != first.chat.id
+        assert [turn.content for turn in second.page() if turn.role == "user"] == ["What is 5 + 4?"]
+        assert [turn.content for turn in first.page() if turn.role == "user"] == ["What is 2 + 2?"]
+
+    drive(app, script)
+
+
+def test_editing_leaves_what_was_being_written_as_it_was(app: EdgemindApp, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Aspirin twice a day.")
+
+    async def script(hands: Hands) -> None:
+        composer = hands.chat.composer
+        await hands.opened()
+        await hands.say("What is 2 + 2?")
+        await hands.answered()
+        await hands.type("Half a thought")
+        composer.add_attachment(tmp_path / "notes.txt")
+        await hands.until(lambda: composer.attachments)
+        await hands.press("ctrl+e")
+        assert (composer.draft, composer.attachments) == ("What is 2 + 2?", ())
+        await hands.press("escape")
+        await hands.until(lambda: composer.attachments)
+        assert composer.draft == "Half a thought"
+        await hands.press("ctrl+e")
+        await hands.type("What is 5 + 4?")
+        await hands.press("enter")
+        session = hands.chat.session
+        assert session is not None
+        await hands.until(lambda: session.page()[0].content == "What is 5 + 4?")
+        await hands.answered()
+        await hands.until(lambda: composer.attachments)
+        assert composer.draft == "Half a thought"
+
+    drive(app, script)
+
+
+def test_a_file_cannot_be_added_to_a_message_that_was_sent(app: EdgemindApp, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Aspirin twice a day.")
+
+    async def script(hands: Hands) -> None:
+        composer = hands.chat.composer
+        await hands.opened()
+        await hands.say("What is 2 + 2?")
+        await hands.answered()
+        await hands.press("ctrl+e")
+        composer.add_attachment(tmp_path / "notes.txt")
+        await hands.until(lambda: composer.attachments)
+        await hands.press("enter")
+        await hands.until(lambda: "keeps the files" in hands.text())
+        await hands.until(lambda: composer.attachments)
+        assert composer.draft == "What is 2 + 2?"
+        await hands.press("escape")
+        assert (composer.draft, composer.attachments) == ("", ())
 
     drive(app, script)

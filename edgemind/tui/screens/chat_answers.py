@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgemind.errors import BadInput, EdgemindError, HistoryProblem
@@ -18,8 +19,19 @@ if TYPE_CHECKING:
     from edgemind.chat.attachments.types import Attachment
     from edgemind.chat.session import Session
     from edgemind.chat.types import Parameters, Turn
+    from edgemind.tui.widgets.drafts import Draft
 
 Choice = Literal["cut", "summarise", "passages"]
+
+
+@dataclass(frozen=True)
+class Editing:
+    """A message that is being said differently."""
+
+    session: Session
+    turn: Turn
+    before: Draft
+    """What was in the field; it comes back."""
 
 
 class Answering(ChatBase):
@@ -27,7 +39,7 @@ class Answering(ChatBase):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._editing: Turn | None = None
+        self._editing: Editing | None = None
 
     def behind(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what takes longer than a frame without holding the screen; an error is told."""
@@ -45,7 +57,7 @@ class Answering(ChatBase):
     def on_composer_submitted(self, event: Composer.Submitted) -> None:
         editing, self._editing = self._editing, None
         if editing is not None:
-            self.behind(self._send_edited(editing, event.text))
+            self.behind(self._send_edited(editing, event.text, event.attachments))
         else:
             self.behind(self._send(event.text, event.attachments))
 
@@ -84,6 +96,8 @@ class Answering(ChatBase):
             await asyncio.to_thread(self.house.wait_opened)
             self.house_changed()
         if self._kept_out is None and self.house.has_to_be_kept:
+            if self.house.problem is not None:
+                raise self.house.problem
             raise HistoryProblem(
                 "Clinic mode keeps every chat, so it needs a passphrase first.", "/passphrase sets it."
             )
@@ -126,8 +140,7 @@ class Answering(ChatBase):
     def action_stop(self) -> None:
         """Stop, else leave what is open, else go back to the composer."""
         if self._editing is not None:
-            self._editing = None
-            self.composer.set_text("")
+            self._leave_editing()
             self.show_hints()
         elif self.composer.busy and self.session:
             self.session.stop()
@@ -181,25 +194,52 @@ class Answering(ChatBase):
             said = [turn for turn in session.page() if turn.role == "user"]
             chosen = said[-1] if said else None
         if chosen:
-            self._edit(chosen)
+            self._edit(session, chosen)
 
-    def _edit(self, turn: Turn) -> None:
-        self._editing = turn
+    def _edit(self, session: Session, turn: Turn) -> None:
+        before = self._editing.before if self._editing else self.composer.put_aside()
+        self._editing = Editing(session, turn, before)
         self.composer.set_text(turn.content)
         self.composer.focus()
         self.hints.say("Editing: enter makes another branch, esc leaves everything as it is")
 
-    async def _send_edited(self, turn: Turn, text: str) -> None:
-        session = self.session
-        if session is None:
-            return
+    def _leave_editing(self) -> None:
+        """What was in the field before comes back."""
+        editing, self._editing = self._editing, None
+        if editing is not None:
+            self.composer.put_back(editing.before)
+
+    def _leave(self) -> None:
+        self._leave_editing()
+        super()._leave()
+
+    def save(self) -> None:
+        self._leave_editing()
+        super().save()
+
+    def abandon(self) -> None:
+        self._editing = None
+        super().abandon()
+
+    async def _send_edited(self, editing: Editing, text: str, attachments: tuple[Attachment, ...]) -> None:
+        had = {info.name for info in editing.turn.attachments}
+        more = tuple(one for one in attachments if one.name not in had)
         try:
-            await asyncio.to_thread(session.edit, turn.id, text)
+            if more:
+                raise BadInput("A message keeps the files it was sent with.", "Take out the others; esc ends editing.")
+            await asyncio.to_thread(editing.session.edit, editing.turn.id, text)
         except EdgemindError:
-            self.composer.set_text(text)
+            if editing.session is self.session and self._editing is None:
+                self._editing = editing
+                self.composer.restore(text, more)
+            else:
+                self._give_back(text, more)
             raise
-        self.reshow()
-        self.show_facts()
+        if editing.session is self.session:
+            if not (self.composer.draft or self.composer.attachments):
+                self.composer.put_back(editing.before)
+            self.reshow()
+            self.show_facts()
 
     def _talking(self) -> Session | None:
         """The open chat when it has something in it and nothing is being written."""
@@ -230,8 +270,9 @@ class Answering(ChatBase):
             self.show_facts()
 
     def on_transcript_edit_asked(self, event: asked.EditAsked) -> None:
-        if self._talking():
-            self._edit(event.turn)
+        session = self._talking()
+        if session:
+            self._edit(session, event.turn)
 
     def on_transcript_retry_asked(self, event: asked.RetryAsked) -> None:
         self.action_retry()

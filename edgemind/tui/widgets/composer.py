@@ -176,6 +176,17 @@ class Composer(Widget):
         for attachment in attachments:
             self.attach(attachment, paths.get(attachment.name))
 
+    def put_aside(self) -> Draft:
+        """What is in the field, which is empty then; ``put_back`` shows it again."""
+        draft = draft_of(self._editor.written, self._chips.held)
+        self._show(Draft())
+        return draft
+
+    def put_back(self, draft: Draft) -> None:
+        """In the place of what is in the field."""
+        self._show(draft)
+        self._draft_later()
+
     @property
     def draft(self) -> str:
         """What is written and not sent."""
