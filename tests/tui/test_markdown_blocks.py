@@ -7,7 +7,7 @@ import random
 import pytest
 from markdown_it import MarkdownIt
 
-from edgemind.tui.widgets.markdown.blocks import Block, BlockParser, Item, Quote, cells
+from edgemind.tui.widgets.markdown.blocks import DEEPEST, Block, BlockParser, Item, Quote, cells
 
 REFERENCE = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["reference", "html_block"])
 LINES = (
@@ -196,3 +196,22 @@ def test_the_containers_of_an_item_are_its_own() -> None:
 
 def test_a_code_block_keeps_its_tabs() -> None:
     assert parsed("```make\nall:\n\tcc -o x x.c\n```")[0].text == "all:\n\tcc -o x x.c"
+
+
+@pytest.mark.parametrize("part", [">", "> ", "- ", "1. ", "> - "])
+def test_nothing_is_nested_deeper_than_can_be_read(part: str) -> None:
+    parser = BlockParser()
+    for _ in range(400):
+        parser.feed(part * 5)
+    parser.feed("x\n" + part * 2000 + "y\n")
+    parser.finish()
+    assert max(len(block.containers) for block in parser.blocks) <= DEEPEST
+    assert "".join(block.text for block in parser.blocks).count("x") == 1
+
+
+@pytest.mark.parametrize("line", ["# a{}b", "a\n|-{}:x", "# a {}#", "# {}b"])
+def test_a_line_of_blanks_is_read_in_one_go(line: str) -> None:
+    parser = BlockParser()
+    parser.feed(line.format(" " * 300_000) + "\n")
+    parser.finish()
+    assert parser.blocks

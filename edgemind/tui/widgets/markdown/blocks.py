@@ -15,6 +15,9 @@ from typing import Literal
 
 Kind = Literal["paragraph", "heading", "code", "table", "rule", "html"]
 BULLETS = "•◦▪"
+DEEPEST = 50
+"""Quotes and items that a block may stand in; marks of further ones are text. No narrower screen could show them, and a
+model that repeats ``>`` for ever would make each line cost what its depth is."""
 _BLANK = " \t"
 
 
@@ -66,13 +69,12 @@ class Block:
 
 
 _FENCE = re.compile(r"( {0,3})(`{3,}(?=[^`]*$)|~{3,})(.*)$")
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*$")
-_HEADING_END = re.compile(r"(?:^|[ \t]+)#+[ \t]*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+([^ \t].*)?)?$")
 _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _ITEM = re.compile(r"( {0,3})([-+*]|\d{1,9}[.)])(?=[ \t]|$)( *)")
 _QUOTE = re.compile(r" {0,3}>[ \t]?")
-_DELIMITERS = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_DELIMITERS = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?$")
 _HTML = re.compile(
     r" {0,3}<(?:!--|/?(?:address|article|aside|base|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|"
     r"div|dl|dt|fieldset|figcaption|figure|footer|form|frame|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|"
@@ -144,7 +146,7 @@ class BlockParser:
         block.growing = False
         block.lines[-1] = self._as_read(line)[before:]
         if block.kind == "heading":
-            block.lines[-1] = _HEADING_END.sub("", block.lines[-1].rstrip(_BLANK))
+            block.lines[-1] = _without_end(block.lines[-1])
             self._close()
 
     def _grow(self) -> None:
@@ -208,7 +210,7 @@ class BlockParser:
         began = False
         while True:
             paragraph = leaf is not None and leaf.kind == "paragraph" and inside and not began
-            if _indent(rest) >= 4:
+            if _indent(rest) >= 4 or (len(self._stack) if began else matched) >= DEEPEST:
                 break
             quote = _QUOTE.match(rest)
             item = None if quote or _RULE.match(rest) else _ITEM.match(rest)
@@ -293,7 +295,7 @@ class BlockParser:
             return
         if leaf is not None and inside and paragraph and self._paragraph_becomes(leaf, rest):
             return
-        if (kind := self._begins(rest, paragraph and inside)) is not None:
+        if (kind := self._begins(rest)) is not None:
             self._enter(matched, began)
             self._new_leaf(kind, rest, end, complete)
         elif leaf is not None and inside and leaf.kind == "table":
@@ -312,7 +314,7 @@ class BlockParser:
             self._leave(matched)
 
     @staticmethod
-    def _begins(rest: str, in_paragraph: bool) -> Kind | None:
+    def _begins(rest: str) -> Kind | None:
         if _HEADING.match(rest):
             return "heading"
         if _FENCE.match(rest):
@@ -329,7 +331,7 @@ class BlockParser:
             assert heading is not None
             text = heading[2] or ""
             if complete:
-                text = _HEADING_END.sub("", text)
+                text = _without_end(text)
                 at = end - len(rest) + heading.start(2) + len(text) if heading[2] is not None else end
             else:
                 text = rest[heading.start(2) :] if heading[2] is not None else ""
@@ -398,7 +400,11 @@ class BlockParser:
         if _indent(rest) >= 4:
             return False
         first_in_item = False
+        depth = matched
         while not _UNDECIDED.match(rest):
+            depth += 1
+            if depth > DEEPEST:
+                break
             if match := _QUOTE.match(rest):
                 first_in_item = False
             elif match := _ITEM.match(rest):
@@ -411,6 +417,13 @@ class BlockParser:
         else:
             return True
         return bool(_HEADING.match(rest) and not rest.strip(" #\t")) or (first_in_item and bool(_TASK.match(rest)))
+
+
+def _without_end(heading: str) -> str:
+    """The text of a heading without the ``#`` that may close it."""
+    heading = heading.rstrip(_BLANK)
+    text = heading.rstrip("#")
+    return text.rstrip(_BLANK) if not text or text[-1] in _BLANK else heading
 
 
 def _spaced(line: str) -> str:
