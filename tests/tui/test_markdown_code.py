@@ -90,7 +90,7 @@ def test_an_unknown_language_is_plain_and_its_name_is_safe() -> None:
     document = Document("```x\x1b[2J y\nz\n```")
     document.layout(30)
     assert document.line(0).pieces[0].text == " x␛[2j"
-    assert document.code == [(0, "z")]
+    assert document.code == ["z"]
 
 
 def test_the_widgets_import_neither_pygments_nor_a_markdown_library() -> None:
@@ -100,3 +100,15 @@ def test_the_widgets_import_neither_pygments_nor_a_markdown_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_lexer_that_cannot_be_imported_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> object:
+        raise OSError(name)
+
+    monkeypatch.setattr(code, "_loaded", {})
+    monkeypatch.setattr(code, "_loading", {"PythonLexer"})
+    monkeypatch.setattr(code.importlib, "import_module", refuse)
+    assert code.is_loading("python")
+    assert code.lexer("python", wait=True) is None
+    assert not code.is_loading("python")

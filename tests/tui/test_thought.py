@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -98,3 +100,21 @@ def test_finding_goes_on_while_the_thought_streams() -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(0.84, "0.8 s"), (12.2, "12 s"), (125.0, "2 min 5 s")])
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_finding_reads_only_the_steps_that_grew() -> None:
+    thought = fed(*(f"word {number}" for number in range(50)), unfolded=True)
+    thought.find("word")
+    read: list[str] = []
+
+    class Counted:
+        pattern = "word"
+
+        def finditer(self, text: str) -> Iterator[re.Match[str]]:
+            read.append(text)
+            return re.finditer("word", text)
+
+    thought._needle = Counted()  # type: ignore[assignment]
+    thought.feed([LiveStep(50, " and a word", 1, 1.0)])
+    assert read == ["word 49 and a word"]
+    assert [(hit.step, hit.start) for hit in thought.hits[-3:]] == [(48, 0), (49, 0), (49, 14)]

@@ -137,7 +137,7 @@ def test_nothing_but_styles_goes_with_what_the_app_draws() -> None:
                 text = hostile(rng)
                 live.update(delta(note=hostile(rng), phase="prompt"))
                 live.update(delta(answer=text, confidence=tokens((text, 0.1))))
-                transcript.guess_next()
+                transcript.action_guess(1)
                 transcript.say(hostile(rng))
                 transcript.toggle_thought()
                 await pilot.pause()

@@ -69,6 +69,11 @@ def is_loading(language: str) -> bool:
     return name is not None and name in _loading and name not in _loaded
 
 
+def is_any_loading() -> bool:
+    """Whether there is anything to wait for; asked before looking through all blocks of an answer."""
+    return any(name not in _loaded for name in _loading)
+
+
 def _load(name: str) -> None:
     with _lock:
         if name in _loaded:
@@ -77,7 +82,7 @@ def _load(name: str) -> None:
             mapping = importlib.import_module("pygments.lexers._mapping").LEXERS
             module = importlib.import_module(mapping[name][0])
             _loaded[name] = getattr(module, name)(stripnl=False, ensurenl=False)
-        except (ImportError, KeyError, AttributeError):
+        except Exception:  # whatever it is: the code stays plain, and nobody waits for colours for ever
             _loaded[name] = None
 
 
@@ -305,11 +310,6 @@ class CodeView(VerbatimView):
     @property
     def height(self) -> int:
         return len(self._rows) + 1
-
-    @property
-    def source(self) -> str:
-        """The code as the model wrote it."""
-        return self.block.text
 
     @property
     def is_waiting(self) -> bool:

@@ -78,8 +78,9 @@ class Guesses:
         return [Guess(start, start + len(body), len(self.words) - 1)]
 
     def alternatives(self, number: int) -> list[tuple[str, float]]:
-        """What a guessed word said and might have said, each with its probability; the first is what it said."""
-        return alternatives(self.words[number])
+        """What a guessed word said and might have said, each with its probability; the first is what it said. Empty
+        for a number from before the answer was read anew."""
+        return alternatives(self.words[number]) if number < len(self.words) else []
 
 
 def alternatives(tokens: Sequence[TokenConfidence]) -> list[tuple[str, float]]:

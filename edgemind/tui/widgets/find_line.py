@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import Input
+
+from edgemind.tui.widgets.line import Line
 
 
-class FindLine(Input):
+class FindLine(Line):
     """What is looked for inside a thought; enter and the arrows go from hit to hit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

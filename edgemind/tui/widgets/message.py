@@ -25,6 +25,8 @@ WIDEST = 110
 """Cells of a line of text; longer ones are hard to read."""
 PASSAGE_LINES = 2
 """Lines of a passage that are shown."""
+_CODE_MARKS = ("```", "~~~", "    ", "\t")
+"""One of them stands in every text with a code block."""
 EDGE = 2
 """Cells before the text, where the bar is."""
 
@@ -226,10 +228,6 @@ class MessageItem(Item):
         self._stale = True
         return True
 
-    def restyle(self) -> None:
-        """Lay everything around the text out again."""
-        self._stale = True
-
     # Lines
 
     def guess_height(self, width: int) -> None:
@@ -334,16 +332,19 @@ class MessageItem(Item):
         return not self.thought.is_empty or bool(self.turn.reasoning or self.turn.steps)
 
     @property
-    def code(self) -> list[tuple[int, str]]:
-        """Its code blocks: line and text as the model wrote it."""
+    def code(self) -> list[str]:
+        """Its code blocks, as the model wrote them. Lays nothing out, and keeps nothing of a message far away."""
         if self.is_user:
             return []
-        if self.document is None:
-            self._build()
-            self.layout(self._width or WIDEST)
+        if self.document is not None:
+            return self.document.code
+        text = self.turn.content
+        return Document(text).code if any(mark in text for mark in _CODE_MARKS) else []
+
+    def line_of_code(self, number: int) -> int:
+        """The line where a code block begins; the message is laid out."""
         assert self.document is not None
-        top = self.section_top("body")
-        return [(top + line, text) for line, text in self.document.code]
+        return self.section_top("body") + self.document.line_of_code(number)
 
     @property
     def is_waiting_for_colours(self) -> bool:
@@ -359,9 +360,10 @@ class MessageItem(Item):
 
     @property
     def guesses(self) -> Sequence[Guess]:
-        if self.document is None and self.turn.confidence:
-            self._build()
-        return self.document.guesses if self.document is not None else ()
+        if self.document is not None:
+            return self.document.guesses
+        words = Guesses()
+        return words.feed(self.turn.confidence, self.turn.content) + words.finish()
 
     def line_of_guess(self, guess: Guess) -> int:
         """The line a guessed word stands on."""
@@ -373,8 +375,10 @@ class MessageItem(Item):
         return top
 
     def guess_words(self, guess: Guess) -> str:
-        """A guessed word and what it might have been, as one line."""
+        """A guessed word and what it might have been, as one line; empty when it stands here no more."""
         known = self._guesses.alternatives(guess.number)
+        if not known:
+            return ""
         said, *others = [f"{text} {probability:.0%}" for text, probability in known]
         return said + ("   or  " + "  ·  ".join(others) if others else "")
 

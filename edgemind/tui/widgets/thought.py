@@ -108,6 +108,7 @@ class Thought:
 
     def feed(self, steps: Iterable[LiveStep]) -> None:
         """New pieces of steps."""
+        grown = len(self._steps)
         for piece in steps:
             if not self._numbers or piece.number > self._numbers[-1]:
                 if not piece.text.strip():
@@ -119,8 +120,9 @@ class Thought:
             if index < len(self._steps):
                 self._steps[index].add(piece.text)
                 self._dirty = min(self._dirty, index)
+                grown = min(grown, index)
         if self._needle is not None:
-            self.find(self._needle.pattern, keep=True)
+            self._search(grown)
 
     def set(self, steps: Sequence[Step], reasoning: str, seconds: float, tokens: int) -> None:
         """A thought that is over. Without steps the whole text is one."""
@@ -135,7 +137,7 @@ class Thought:
         self.seconds, self.tokens = seconds, tokens
         self._dirty = 0
         if self._needle is not None:
-            self.find(self._needle.pattern, keep=True)
+            self._search()
 
     def fold(self, unfolded: bool) -> None:
         self.unfolded, self._dirty = unfolded, 0
@@ -291,20 +293,23 @@ class Thought:
         """The line where a step begins; the thought is unfolded and laid out."""
         return self._tops[step] if 0 <= step < len(self._tops) else 0
 
-    def find(self, words: str, *, keep: bool = False) -> int:
-        """Look for ``words``, whatever their case; the number of hits. ``keep``: the same words, stay at the hit."""
-        if not keep:
-            self._needle = re.compile(re.escape(words), re.IGNORECASE) if words else None
-            self.hit = -1
-        needle = self._needle
-        self.hits = [
-            Hit(index, match.start(), match.end())
-            for index, step in enumerate(self._steps)
-            for match in (needle.finditer(step.text) if needle else ())
-        ]
-        if not keep and self.hits:
-            self.hit = 0
+    def find(self, words: str) -> int:
+        """Look for ``words``, whatever their case; the number of hits."""
+        self._needle = re.compile(re.escape(words), re.IGNORECASE) if words else None
+        self._search()
+        self.hit = 0 if self.hits else -1
         return len(self.hits)
+
+    def _search(self, first: int = 0) -> None:
+        """Find the hits in the steps from ``first`` on anew."""
+        del self.hits[bisect.bisect_left(self.hits, first, key=lambda hit: hit.step) :]
+        needle = self._needle
+        if needle is not None:
+            self.hits += [
+                Hit(index, match.start(), match.end())
+                for index in range(first, len(self._steps))
+                for match in needle.finditer(self._steps[index].text)
+            ]
 
     def next_hit(self, step: int) -> None:
         if self.hits:

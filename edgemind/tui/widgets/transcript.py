@@ -85,7 +85,9 @@ class Transcript(TranscriptMarks):
             self.say("no code block here")
             return
         self._code = (self._code - 1) % len(blocks) if self._code >= 0 else len(blocks) - 1
-        line, text = blocks[self._code]
+        text = blocks[self._code]
+        self._view.lay_out(item)
+        line = item.line_of_code(self._code)
         self._view.show_lines(item, line, line + text.count("\n") + 1)
         which = f"code block {self._code + 1} of {len(blocks)}" if len(blocks) > 1 else "code block"
         self.post_message(self.CopyAsked(text, which))

@@ -5,6 +5,7 @@ Not for: what keys and mouse do with it (``transcript``, ``transcript_marks``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
+from edgemind.errors import EdgemindError
 from edgemind.terminal import clean_line
 from edgemind.tui.widgets.find_line import FindLine
-from edgemind.tui.widgets.markdown.lines import Guess
+from edgemind.tui.widgets.markdown.lines import Guess, forget_widths
 from edgemind.tui.widgets.message import Item, MessageItem, NoteItem
 from edgemind.tui.widgets.transcript_messages import SelectionChanged
 from edgemind.tui.widgets.transcript_view import TranscriptView
@@ -54,7 +56,7 @@ class TranscriptBase(Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._view = TranscriptView()
-        self._find = FindLine(placeholder="find in this thought", select_on_focus=False, compact=True)
+        self._find = FindLine(placeholder="find in this thought")
         self._count = Static("", id="find-count", markup=False)
         self._find_bar = Horizontal(self._find, self._count, id="find-bar")
         self._hint = Static("", id="hint", markup=False)
@@ -126,6 +128,8 @@ class TranscriptBase(Widget):
     def grow(self, item: MessageItem, delta: Delta) -> None:
         """What came for a live message."""
         view = self._view
+        if view.index_of(item) < 0:
+            return  # another chat is shown meanwhile
         if not item.laid_out or not view.size.width:
             item.absorb(delta)
             return
@@ -140,8 +144,9 @@ class TranscriptBase(Widget):
 
     def end(self, item: MessageItem, turn: Turn) -> None:
         """A live message is complete."""
-        item.end(turn)
-        self._lay_out(item)
+        if self._view.index_of(item) >= 0:
+            item.end(turn)
+            self._lay_out(item)
 
     def note(self, text: str) -> None:
         """One line between messages, for what happened here; not stored."""
@@ -149,29 +154,43 @@ class TranscriptBase(Widget):
         self._view.refresh()
 
     def forget(self) -> None:
-        """Drop every text (on locking)."""
+        """Drop every text (on locking), and what libraries have kept of them to be faster."""
         self._find.value = ""
         self.show(())
         self._hint.update("")
+        self._count.update("")
+        forget_widths()
+        re.purge()  # what was looked for is the key of a compiled pattern
 
     def _lay_out(self, item: MessageItem) -> None:
         view = self._view
         if item.laid_out and view.size.width:
-            item.layout(view.line_width)
-            view.changed(item)
+            self._seen(item)
+            view.lay_out(item)
             view.refresh()
 
     def _seen(self, item: Item) -> None:
         if isinstance(item, MessageItem):
             if item.branch is None and self._branches is not None:
-                item.branch = self._branches(item.turn.id)
+                try:
+                    item.branch = self._branches(item.turn.id)
+                except EdgemindError as problem:
+                    self._complain(problem)
             self._wait_for_colours(item)
 
-    def _load_older(self) -> list[Item]:
+    def _load_older(self) -> list[Item] | None:
         first = next((item for item in self._view.items if isinstance(item, MessageItem)), None)
         if self._older is None or first is None:
             return []
-        return [_item(turn) for turn in self._older(first.turn.id)]
+        try:
+            return [_item(turn) for turn in self._older(first.turn.id)]
+        except EdgemindError as problem:
+            self._complain(problem)
+            return None
+
+    def _complain(self, problem: EdgemindError) -> None:
+        """The history could not be read: scrolling tries again."""
+        self.say(f"{problem.message} {problem.hint}".strip())
 
     def _item_of(self, turn_id: str) -> MessageItem | None:
         for item in reversed(self._view.items):

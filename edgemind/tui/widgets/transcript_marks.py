@@ -33,20 +33,13 @@ class TranscriptMarks(TranscriptBase):
                 top = item.section_top("thought")
                 self._view.show_lines(item, top, top)
 
-    def step_next(self) -> None:
-        """Jump to the next step of the unfolded thought."""
-        self._step(1)
-
-    def step_previous(self) -> None:
-        """Jump to the step before."""
-        self._step(-1)
-
     def _step(self, step: int) -> None:
         item = self._with_thought()
         if item is None or not item.thought.count:
             return
         if not item.thought.unfolded:
             item.toggle_thought()
+        self._view.lay_out(item)
         thought = item.thought
         thought.step = (
             max(0, min(thought.count - 1, thought.step + step))
@@ -122,14 +115,6 @@ class TranscriptMarks(TranscriptBase):
         self.show_guess(None)
         self._view.redraw()
 
-    def guess_next(self) -> None:
-        """Jump to the next guessed word and say what else it might have been."""
-        self._walk_guesses(1)
-
-    def guess_previous(self) -> None:
-        """Jump to the guessed word before."""
-        self._walk_guesses(-1)
-
     def _walk_guesses(self, step: int) -> None:
         item = self._guess[0] if self._guess else self._selected
         if item is None or not item.guesses:
@@ -137,6 +122,7 @@ class TranscriptMarks(TranscriptBase):
         if item is None or not self._view.palette.guesses:
             self.say("no guessed words (f4 marks them)" if not self._view.palette.guesses else "no guessed words")
             return
+        self._view.lay_out(item)
         guesses = list(item.guesses)
         if self._guess and self._guess[0] is item and self._guess[1] in guesses:
             number = (guesses.index(self._guess[1]) + step) % len(guesses)

@@ -26,6 +26,8 @@ from edgemind.tui.widgets.message import EDGE, Item, MessageItem
 
 KEPT = 60
 """Messages out of sight that stay laid out."""
+KEPT_LINES = 500
+"""Drawn lines of a message that are kept: a few screens, so that a frame never looks through a long answer."""
 STRIDE = 1 << 20
 """Lines between two messages in the numbers that a text selection uses; they do not change when text comes."""
 
@@ -80,8 +82,9 @@ class TranscriptView(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.items: list[Item] = []
-        self.older: Callable[[], Iterable[Item]] | None = None
-        """Asked for the items before the first, oldest first, when it comes near; none when there are no more."""
+        self.older: Callable[[], Iterable[Item] | None] | None = None
+        """Asked for the items before the first, oldest first, when it comes near: an empty list when there are no more,
+        ``None`` when they cannot be read now."""
         self.seen: Callable[[Item], None] = lambda item: None
         """Called before an item is drawn for the first time."""
         self.palette = Palette(self)
@@ -103,6 +106,8 @@ class TranscriptView(ScrollView, can_focus=True):
         self._keys = list(range(len(self.items)))
         self._strips.clear()
         self._built.clear()
+        self._hovered = self.palette.current_guess = None
+        self._select_no_text()
         self._width = 0
         self.at_end = True
         self._measure()
@@ -114,6 +119,15 @@ class TranscriptView(ScrollView, can_focus=True):
         if self._width:
             item.guess_height(self._width)
             self._settle()
+
+    def lay_out(self, item: Item) -> None:
+        """Lay out an item wherever it is; what is in sight stays where it is."""
+        if self.index_of(item) < 0 or not self._width:
+            return
+        if not item.laid_out:
+            self.seen(item)
+        item.layout(self._width)
+        self.changed(item)
 
     def changed(self, item: Item, first: int = 0) -> None:
         """The lines of an item from ``first`` on are others; it has been laid out. Cheap for the last item."""
@@ -248,7 +262,10 @@ class TranscriptView(ScrollView, can_focus=True):
     def _load_older(self) -> bool:
         if self.older is None:
             return False
-        items = list(self.older())
+        found = self.older()
+        if found is None:
+            return False
+        items = list(found)
         if not items:
             self.older = None
             return False
@@ -285,7 +302,6 @@ class TranscriptView(ScrollView, can_focus=True):
         if self.line_width != self._width:
             anchor = self._anchor()
             self._strips.clear()
-            self._built.clear()
             self._measure()
             if not self.at_end and anchor is not None:
                 number, share = anchor
@@ -372,6 +388,8 @@ class TranscriptView(ScrollView, can_focus=True):
         strips = self._strips.setdefault(key, {})
         strip = strips.get(within)
         if strip is None:
+            if len(strips) >= KEPT_LINES:
+                strips.clear()
             line = self._line(self.items[number], within)
             strip = strips[within] = strip_of(line, width, self.palette).apply_offsets(0, key * STRIDE + within)
         if selection is not None and (span := selection.get_span(key * STRIDE + within)) is not None:
@@ -396,20 +414,29 @@ class TranscriptView(ScrollView, can_focus=True):
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         if not self.items:
             return None
-        low = selection.start or Offset(0, self._keys[0] * STRIDE)
-        high = selection.end or Offset(1 << 30, self._keys[-1] * STRIDE + self.items[-1].height - 1)
+        low, high = selection.start, selection.end
+        if low is None:
+            low = Offset(0, self._keys[0] * STRIDE)
+        if high is None:
+            high = Offset(1 << 30, (self._keys[-1] + 1) * STRIDE - 1)
         lines: list[str] = []
         begin, end = (y // STRIDE - self._keys[0] for y in (low.y, high.y))
         for number in range(max(0, begin), min(len(self.items), end + 1)):
             item, base = self.items[number], self._keys[number] * STRIDE
             if not item.laid_out:
-                self._lay_out(number)
+                self.lay_out(item)
             for within in range(max(0, low.y - base), min(item.height, high.y - base + 1)):
                 text = "".join(piece.text for piece in self._line(item, within).pieces)
                 y = base + within
                 last = high.x if y == high.y else len(text)
                 lines.append(text[max(EDGE, low.x if y == low.y else 0) : last].rstrip())
         return "\n".join(lines), "\n"
+
+    def _select_no_text(self) -> None:
+        """What was selected stood in what was shown before."""
+        if self.is_attached and self.text_selection is not None:
+            others = {widget: one for widget, one in self.screen.selections.items() if widget is not self}
+            self.screen.selections = others
 
     def selection_updated(self, selection: Selection | None) -> None:
         self.refresh()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 
-from edgemind.tui.widgets.code import CodeView
+from edgemind.tui.widgets.code import CodeView, is_any_loading
 from edgemind.tui.widgets.markdown.blocks import Block, BlockParser, Item, Quote
 from edgemind.tui.widgets.markdown.lines import EMPTY, Guess, Line, Piece
 from edgemind.tui.widgets.markdown.tables import TableView
@@ -68,10 +68,6 @@ class Document:
             if starts and starts[0] <= first:
                 break
 
-    def know_all(self) -> None:
-        """No more guesses will come."""
-        self._known = 1 << 60
-
     @property
     def guesses(self) -> Sequence[Guess]:
         return self._guesses
@@ -86,16 +82,19 @@ class Document:
         return self._parser.blocks
 
     @property
-    def code(self) -> list[tuple[int, str]]:
-        """The code blocks: the line each begins at, and its text as the model wrote it."""
-        return [
-            (top, view.source) for top, view in zip(self._tops, self._views, strict=False) if isinstance(view, CodeView)
-        ]
+    def code(self) -> list[str]:
+        """The code blocks, as the model wrote them."""
+        return [block.text for block in self._parser.blocks if block.kind == "code"]
+
+    def line_of_code(self, number: int) -> int:
+        """The line where a code block begins, after ``layout``."""
+        tops = [top for top, view in zip(self._tops, self._views, strict=False) if isinstance(view, CodeView)]
+        return tops[number] if number < len(tops) else 0
 
     @property
     def is_waiting(self) -> bool:
         """Whether a code block gets its colours later."""
-        return any(isinstance(view, CodeView) and view.is_waiting for view in self._views)
+        return is_any_loading() and any(isinstance(view, CodeView) and view.is_waiting for view in self._views)
 
     def layout(self, width: int) -> int:
         """Lay out what is new for lines of ``width`` cells.

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from unicodedata import combining
 
-from rich.cells import cell_len, split_graphemes
+from rich.cells import cached_cell_len, cell_len, split_graphemes
 
 from edgemind.terminal import clean
 
@@ -48,6 +48,11 @@ _SPACES = re.compile(r" +")
 def width_of(text: str) -> int:
     """Cells that a text takes."""
     return len(text) if text.isascii() else cell_len(text)
+
+
+def forget_widths() -> None:
+    """Let go of the texts that Rich keeps because it has counted their cells."""
+    cached_cell_len.cache_clear()
 
 
 def safe(text: str) -> str:
