@@ -105,10 +105,10 @@ class Household:
             try:
                 self._open_what_there_is()
             except EdgemindError as problem:
-                if self.vault is not None and self.vault.state().kind == "both":
-                    self._forget_secret()  # the passphrase opens it too: ``needs_passphrase`` is true from now on
-                else:
+                if self.vault is None or self.vault.state().kind != "both":
                     self._in_memory("trouble", problem)
+            finally:
+                self._forget_secret()  # what a passphrase opens too ``needs_passphrase`` from now on, if it is shut
         self._opened.set()
         self._tell()
 
@@ -122,12 +122,16 @@ class Household:
         if state.kind == "none":
             self._first_time()
         elif self._asking is None:
-            raise HistoryProblem("The history opens with the keyring, which was not asked.", "Start edgemind again.")
+            clinic = self.settings.chat.clinic
+            raise HistoryProblem(
+                f"{'Clinic mode does not use the keyring' if clinic else 'The keyring was not asked'}; the history "
+                "needs a passphrase.",
+                "In another terminal: edgemind history passphrase; then start edgemind again.",
+            )
         else:
             from edgemind.chat.keyring_ import needed
 
             self._enter(self.vault.unlock(keyring_secret=needed(self._asking)))
-        self._forget_secret()
 
     def _forget_secret(self) -> None:
         """The keyring's answer is not needed any more."""
@@ -151,7 +155,7 @@ class Household:
         self.history = History.in_memory()
 
     def _enter(self, opened: OpenVault) -> None:
-        """The vault is open: what was said in memory so far moves into it."""
+        """The vault is open: what was said in memory so far moves into it. Raises with ``opened`` locked again."""
         from edgemind.chat.problems import HistoryNotSaving
 
         try:
@@ -161,22 +165,26 @@ class Household:
             if self.history is not None:
                 self.history.move_into(history)
         except HistoryNotSaving as problem:
-            history, self.kept, self.problem = opened.history_in_memory(), "unsaved", problem
+            history, self.kept, self.problem = self.history or opened.history_in_memory(), "unsaved", problem
+        except BaseException:
+            opened.lock()
+            raise
         else:
             self.kept, self.problem = "encrypted", None
-            threading.Thread(target=self._snapshot, name="snapshot", daemon=True).start()
         self.open_vault, self.history = opened, history
         if opened.recovered:
             self.notes.append(opened.recovered.sentence)
+        if self.kept == "encrypted":
+            threading.Thread(target=self._snapshot, args=(True,), name="snapshot", daemon=True).start()
 
-    def _snapshot(self) -> None:
+    def _snapshot(self, opening: bool = False) -> None:
         from edgemind.chat.problems import HistoryDamaged
 
         opened = self.open_vault
         if opened is None:
             return
         try:
-            opened.snapshot_if_due()
+            opened.snapshot_if_due(opening)
         except HistoryDamaged as problem:
             self.notes.append(f"{problem.message} {problem.hint}".strip())
             self._tell()
@@ -190,8 +198,8 @@ class Household:
 
     @property
     def has_to_be_kept(self) -> bool:
-        """Clinic mode, and no passphrase has been chosen yet: nothing may be said before."""
-        return self.settings.chat.clinic and self.vault is not None and self.kept == "memory"
+        """Clinic mode, and there is no passphrase yet or the history cannot be opened: nothing may be said before."""
+        return self.settings.chat.clinic and self.vault is not None and self.kept in ("memory", "trouble")
 
     def wait_opened(self) -> None:
         """Until ``history`` is there; for a thread."""
@@ -228,26 +236,40 @@ class Household:
             EdgemindError: it cannot be done.
         """
         if self.vault is None or self._ephemeral:
-            raise HistoryProblem("Nothing of these chats is to be kept.", "Start edgemind without --ephemeral.")
+            raise HistoryProblem("Nothing of these chats is to be kept.", self._how_to_keep)
         with self._lock:
-            if self.open_vault is None:
+            if self.kept == "trouble" and self.problem is not None:
+                raise self.problem
+            has_one = self.passphrase_mode() == "change"
+            if self.open_vault is None and not has_one:
                 self._enter(self.vault.create(passphrase=new))
-            elif self.passphrase_mode() == "change":
-                self.open_vault.change_passphrase(old, new)
             else:
-                self.open_vault.set_passphrase(new)
+                if self.open_vault is None:  # it was made before, and could not be entered
+                    self._enter(self.vault.unlock(passphrase=old))
+                assert self.open_vault is not None
+                if has_one:
+                    self.open_vault.change_passphrase(old, new)
+                else:
+                    self.open_vault.set_passphrase(new)
         self._tell()
+
+    @property
+    def _how_to_keep(self) -> str:
+        if self.kept == "off":
+            return 'Take history = "off" out of the settings, and start edgemind again.'
+        return "Start edgemind without --ephemeral."
 
     # Closing
 
     @property
     def locking(self) -> LockingPolicy | None:
-        """When the chats lock themselves, and what is shown then; ``None`` while there is nothing to lock."""
-        if self.open_vault is None:
+        """When the chats lock themselves, and what is shown then; ``None`` while there is nothing to lock.
+        Clinic mode ends what is kept nowhere."""
+        if self.open_vault is None and not self.settings.chat.clinic:
             return None
         from edgemind.chat.locking_policy import LockingPolicy
 
-        return LockingPolicy.of(self.settings.chat, self.passphrase_mode() == "change")
+        return LockingPolicy.of(self.settings.chat, self.open_vault is not None and self.passphrase_mode() == "change")
 
     def lock(self) -> bool:
         """End the worker, whose cache holds the chats, and close the history.

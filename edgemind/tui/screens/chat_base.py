@@ -170,7 +170,7 @@ class ChatBase(Screen[None]):
             self.open_chat(self._wanted, first=True)
             if self.house.problem is not None:
                 self.complain(self.house.problem)
-            if self.house.has_to_be_kept:
+            elif self.house.has_to_be_kept:
                 self.ask_passphrase()
         elif history is not None:
             self.sidebar.list.refresh_rows()
