@@ -25,11 +25,14 @@ def listen(*, end: Callable[[], None], lock: Callable[[], None], ending: Callabl
     """
     loop = asyncio.get_running_loop()
 
-    def asked_to_end(_number: int, _frame: types.FrameType | None) -> None:
+    def asked_to_end(number: int, frame: types.FrameType | None) -> None:
         if ending is not None:
             ending()
-        with contextlib.suppress(RuntimeError):
+        try:
             loop.call_soon_threadsafe(end)
+        except RuntimeError:  # the app is over
+            if ending is None:
+                _leave(number, frame)
 
     for name in ENDS:
         _set(name, asked_to_end)
