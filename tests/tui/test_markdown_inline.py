@@ -153,3 +153,9 @@ def test_hostile_repetition_is_read(part: str) -> None:
     text = part * 2000
     assert inline.read(text).runs
     assert inline.read(text, final=False).settled <= len(text)
+
+
+def test_an_address_holds_no_line_end_that_a_paste_would_run() -> None:
+    runs = inline.read("[here](https://a.b/&#10;rm&#9;)").runs
+    assert {run.url for run in runs if run.url} == {"https://a.b/%0Arm%09"}
+    assert "".join(run.text for run in runs) == "here (https://a.b/%0Arm%09)"

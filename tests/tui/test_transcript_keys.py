@@ -67,11 +67,11 @@ def test_copying_gives_what_the_model_wrote() -> None:
     async def run() -> None:
         app = TranscriptApp()
         async with app.run_test(size=(80, 30)) as pilot:
-            app.transcript.show([turn("q", "user", "hm?"), turn("a", content=CODE + "\x1b[2J")])
+            app.transcript.show([turn("q", "user", "hm?"), turn("a", content=CODE + "\x1b[201~\r\n\x9b2J")])
             await pilot.pause()
             app.query_one(TranscriptView).focus()
             await pilot.press("y", "y", "y", "c")
-            assert [text for _, text, _ in app.asked] == ["\tlast", "x = 1", "\tlast", CODE + "\x1b[2J"]
+            assert [text for _, text, _ in app.asked] == ["\tlast", "x = 1", "\tlast", CODE + "[201~\n2J"]
             assert app.asked[0][2] == "code block 2 of 2"
 
     asyncio.run(run())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgemind.terminal import clean_line
 from edgemind.tui.widgets import message_notes
+from edgemind.tui.widgets.chip import bytes_in_words
 from edgemind.tui.widgets.confidence import Guesses
 from edgemind.tui.widgets.markdown.document import Document
 from edgemind.tui.widgets.markdown.lines import EMPTY, Guess, Line, Piece, cropped, width_of, wrap
@@ -427,7 +428,7 @@ class MessageItem(Item):
         for info in self.turn.attachments:
             tokens = f", {info.tokens:,} tokens" if info.tokens is not None else ""
             given = {"cut": ", only its beginning", "summary": ", summarised", "passages": ", passages of it"}
-            facts = f"  {message_notes.size_words(info.size)}{tokens}{given.get(info.treatment, '')}"
+            facts = f"  {bytes_in_words(info.size)}{tokens}{given.get(info.treatment, '')}"
             name = cropped(f"▤ {clean_line(info.name)}", width)
             lines.append(Line((Piece(name, "attachment"), Piece(cropped(facts, width - width_of(name)), "figures"))))
         return lines

@@ -51,9 +51,3 @@ def status(delta: Delta) -> str:
             return f"reading, {delta.prompt_done:,} of {delta.prompt_total:,} tokens"
         return "reading"
     return "writing" if delta.phase == "answer" else ""
-
-
-def size_words(size: int) -> str:
-    if size < 1000:
-        return f"{size} B"
-    return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"

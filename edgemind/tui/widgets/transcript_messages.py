@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -38,12 +39,18 @@ class ContinueAsked(Message, namespace="transcript"):
         self.turn = turn
 
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
 class CopyAsked(Message, namespace="transcript"):
-    """Put ``text``, as the model or the user wrote it, on the clipboard; ``what`` names it in one word or two."""
+    """Put ``text``, as the model or the user wrote it, on the clipboard; ``what`` names it in one word or two.
+
+    Controls are left out: what is pasted into a terminal must not end the paste and go on as a command.
+    """
 
     def __init__(self, text: str, what: str) -> None:
         super().__init__()
-        self.text, self.what = text, what
+        self.text, self.what = _CONTROLS.sub("", text), what
 
 
 class SelectionChanged(Message, namespace="transcript"):

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
 EM, STRONG, CODE, STRIKE, LINK, ADDRESS = 1, 2, 4, 8, 16, 32
 
@@ -40,6 +41,7 @@ class Reading(NamedTuple):
 
 _SPECIAL = re.compile(r"[\\`*_~\[\]<&\n]|!\[|https?://|www\.")
 _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TICKS = re.compile(r"`+")
 _ENTITY = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _ANGLE_LINK = re.compile(r"<([a-zA-Z][a-zA-Z0-9+.-]{1,31}:[^\s<>]{0,2000})>")
@@ -427,7 +429,9 @@ def _closed(text: str, place: int, end: int) -> bool:
 
 
 def _unescape(address: str) -> str:
-    return html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", address))
+    """The address without escapes; a control, which an entity can bring (``&#10;``), is percent-encoded."""
+    plain = html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", address))
+    return _CONTROL.sub(lambda match: quote(match[0]), plain)
 
 
 def _is_punctuation(char: str) -> bool:
