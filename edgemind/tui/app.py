@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from edgemind.chat.locking_policy import LockingPolicy
+    from edgemind.chat.session import Session
     from edgemind.tui.ending import Ending
     from edgemind.tui.household import Household
 
@@ -104,6 +105,8 @@ class EdgemindApp(App[str], inherit_bindings=False):
         self._last_input = now()
         self._covered = False
         self._crash: BaseException | None = None
+        self._unfinished: list[Session] = []
+        self._quitting: Screen[Any] | None = None
         for one in theme.THEMES:
             self.register_theme(one)
         self.theme = theme.PREFIX + house.settings.chat.theme
@@ -212,13 +215,31 @@ class EdgemindApp(App[str], inherit_bindings=False):
             self.end()
         else:
             self._asked_to_quit = pressed
-            self.notify("ctrl+c once more quits; esc stops an answer.", timeout=QUIT_WITHIN, markup=False)
+            loses = ", and what is not saved is lost" if self._loses_something else ""
+            self.notify(f"ctrl+c once more quits{loses}; esc stops an answer.", timeout=QUIT_WITHIN, markup=False)
 
     def action_suspend(self) -> None:
         self.action_suspend_process()
 
     async def action_quit(self) -> None:
-        self.end()
+        """At once when nothing is lost by it; else it has to be said twice."""
+        if not self._loses_something or self.screen is self._quitting:
+            self.end()
+            return
+        from edgemind.tui.screens.confirm import ConfirmScreen
+
+        text = f"{self.house.kept_words()}\nWhat is not saved is lost."
+        self._quitting = ConfirmScreen("Quit?", text.strip(), "Quit")
+        self.push_screen(self._quitting, lambda sure: self.end() if sure else None)
+
+    @property
+    def _loses_something(self) -> bool:
+        """Something was said that was to be kept, or might have been, and is not on the disk."""
+        chat, history = self._lowest, self.house.history
+        if chat is None or history is None:
+            return False
+        only_here = self.house.kept in ("memory", "trouble", "unsaved") and history.count() > 0
+        return only_here or any(session.not_saving for session in chat.sessions)
 
     def end(self, said: str = "") -> None:
         """Save and leave."""
@@ -347,15 +368,27 @@ class EdgemindApp(App[str], inherit_bindings=False):
             self._exception_event.set()
         if self._crash is None:
             self._crash = error
+            self._unfinished = self._lowest.sessions if self._lowest else []
         self._close_messages_no_wait()
 
     def _print_error_renderables(self) -> None:
         self._exit_renderables.clear()
 
+    def finish(self) -> None:
+        """After the last frame, however it came to that: save what can still be saved."""
+        for session in self._unfinished:
+            session.close()
+        self.house.close()
+
     @property
     def crashed(self) -> str:
-        """The report, if the app was at fault."""
-        return crash.describe(self._crash) if self._crash else ""
+        """The report, if the app was at fault; after ``finish``."""
+        if self._crash is None:
+            return ""
+        lost = any(session.not_saving for session in self._unfinished)
+        saved = self.house.kept == "encrypted" and not lost
+        kept = "What was said is in the history." if saved else "What was not saved is lost."
+        return crash.describe(self._crash, kept)
 
 
 def told(problem: EdgemindError) -> str:

@@ -14,11 +14,15 @@ from pathlib import Path
 HOME = Path(__file__).parent.parent.parent
 
 
-def describe(error: BaseException) -> str:
-    """The report: class names and places only."""
+def describe(error: BaseException, kept: str = "") -> str:
+    """The report: class names and places only.
+
+    Args:
+        kept: what became of the chats, as a sentence.
+    """
     lines = [f"edgemind: The chat app has met an error of its own ({_kinds(error)}) and ended."]
     lines += [f"  at {place}" for place in places(error)]
-    lines.append("  What was said is in the history. Please report these lines; they hold no words of a chat.")
+    lines.append(f"  {f'{kept} ' if kept else ''}Please report these lines; they hold no words of a chat.")
     return "\n".join(lines)
 
 

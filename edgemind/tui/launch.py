@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgemind.errors import NotOffline
-from edgemind.tui.ending import LEFT_WITHIN, NO_TERMINAL, Ending
+from edgemind.tui.ending import LEFT_WITHIN, NO_TERMINAL, QUIT_WITHIN, Ending
 
 if TYPE_CHECKING:
     from edgemind.chat.keyring_ import Asking
@@ -87,7 +87,8 @@ def launch(wishes: Wishes) -> Ended:
     try:
         said = app.run(mouse=settings.chat.mouse) or ""
     finally:
-        engines.close()
+        watched.within(QUIT_WITHIN)
+        app.finish()
         watched.within(LEFT_WITHIN)
     if watched.gone.is_set():
         return Ended(code=NO_TERMINAL, abruptly=True)

@@ -324,3 +324,34 @@ def test_a_file_cannot_be_added_to_a_message_that_was_sent(app: EdgemindApp, tmp
         assert (composer.draft, composer.attachments) == ("", ())
 
     drive(app, script)
+
+
+def test_quitting_asks_first_when_something_would_be_lost(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("Hello")
+        await hands.answered()
+        await hands.press("ctrl+q")
+        assert "not saved is lost" in hands.text()
+        await hands.press("n")
+        assert app.screen is hands.chat
+        assert not app._leaving
+        await hands.press("ctrl+q", "ctrl+q")
+        assert app._leaving
+
+    drive(app, script)
+
+
+def test_quitting_asks_nothing_when_nothing_was_said_or_nothing_is_to_be_kept(
+    app: EdgemindApp, household: Household
+) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        assert not app._loses_something
+        household.kept = "ephemeral"
+        await hands.say("Hello")
+        await hands.answered()
+        await hands.press("ctrl+q")
+        assert app._leaving
+
+    drive(app, script)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from driving import Hands
 from textual.worker import WorkerFailed
 
+from edgemind.chat.engines import Engines
+from edgemind.chat.history import History
+from edgemind.chat.problems import HistoryNotSaving
+from edgemind.chat.vault import Vault
+from edgemind.settings import Settings
 from edgemind.tui import crash
 from edgemind.tui.app import EdgemindApp
+from edgemind.tui.household import Household
 
 SECRET = "Zebedee has gout"
 
@@ -65,6 +72,7 @@ def test_a_fault_in_a_key_s_action_ends_the_app_with_that_report(
     with pytest.raises(RuntimeError):
         asyncio.run(run())
     assert "RuntimeError" in app.crashed
+    assert "What was not saved is lost" in app.crashed
     assert SECRET not in app.crashed
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
@@ -87,3 +95,40 @@ def test_a_fault_in_a_worker_too(app: EdgemindApp, capsys: pytest.CaptureFixture
     assert SECRET not in app.crashed
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
+
+
+def test_after_a_fault_what_can_still_be_saved_is(
+    engines: Engines, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = Vault(home / "data" / "history")
+    opened = vault.create(keyring_secret=b"s" * 32)
+    house = Household(engines, Settings(threads=1))
+    house.open_vault, house.history, house.kept = opened, opened.history(), "encrypted"
+    app = EdgemindApp(house)
+
+    def full(*_: object) -> None:
+        raise HistoryNotSaving("The disk is full: the history cannot be saved.", "")
+
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            hands = Hands(app, pilot)
+            await hands.opened()
+            with monkeypatch.context() as patch:
+                patch.setattr(History, "save_turn", full)  # stands for a disk that is full for a while
+                await hands.say(SECRET)
+                await hands.answered()
+                session = hands.chat.session
+                assert session is not None
+                assert session.not_saving
+                app._handle_exception(RuntimeError(SECRET))
+                await hands.until(lambda: app._crash is not None)
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(run())
+    app.finish()
+    assert "in the history" in app.crashed
+    assert SECRET not in app.crashed
+    opened = vault.unlock(keyring_secret=b"s" * 32)
+    history = opened.history()
+    assert history.path(history.rows(0, 9)[0].id)[0].content == SECRET
+    opened.lock()

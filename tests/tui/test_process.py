@@ -13,6 +13,9 @@ from on_terminal import COMMAND, COMPOSER, Terminal
 
 from edgemind.privacy import jail
 
+QUIT = "\x11\x11"
+"""Twice, since nothing is saved."""
+
 
 def test_edgemind_alone_is_the_chat_and_answers(home: Path) -> None:
     with Terminal(home) as terminal:
@@ -22,6 +25,8 @@ def test_edgemind_alone_is_the_chat_and_answers(home: Path) -> None:
         terminal.type("\r")
         terminal.until("85.")
         terminal.type("\x11")
+        terminal.until("not saved is lost")
+        terminal.type("y")
         assert terminal.ended() == 0
     assert "Traceback" not in terminal.text
 
@@ -89,7 +94,7 @@ def test_any_size_of_terminal(home: Path, size: tuple[int, int]) -> None:
         while time.monotonic() < deadline:
             terminal.read()
             assert not terminal.over()
-        terminal.type("\x11")
+        terminal.type(QUIT)
         assert terminal.ended() == 0
 
 
@@ -118,7 +123,7 @@ def test_a_redirected_standard_error_gets_no_conversation(home: Path, tmp_path: 
         terminal.until(COMPOSER)
         terminal.type("The patient is Zebedee\r")
         terminal.until("Zebedee")
-        terminal.type("\x11")
+        terminal.type(QUIT)
         assert terminal.ended() == 0
     assert b"Zebedee" not in log.read_bytes()
 
@@ -145,7 +150,7 @@ def test_textual_s_switches_in_the_environment_do_nothing(home: Path, tmp_path: 
         terminal.until(COMPOSER)
         terminal.type("Zebedee\r")
         terminal.until("Zebedee")
-        terminal.type("\x11")
+        terminal.type(QUIT)
         assert terminal.ended() == 0
     assert not log.exists()
     assert not list(tmp_path.rglob("*.svg"))
