@@ -256,3 +256,20 @@ def test_forgetting_reaches_what_libraries_keep() -> None:
             assert not kept()
 
     asyncio.run(run())
+
+
+def test_a_selection_follows_the_mouse_back_and_forth_on_a_line() -> None:
+    async def run() -> None:
+        app = TranscriptApp()
+        async with app.run_test(size=(60, 20)) as pilot:
+            app.transcript.show([turn("a", content="日本語のテキスト and more")])
+            await pilot.pause()
+            await pilot.mouse_down("TranscriptView", offset=(6, 1))
+            places = {10: "語のテ", 16: "語のテキスト", 12: "語のテキ", 21: "語のテキスト and", 8: "語の"}
+            for x, chosen in places.items():
+                await pilot.hover("TranscriptView", offset=(x, 1))
+                await pilot.pause()
+                assert app.screen.get_selected_text() == chosen
+            await pilot.mouse_up("TranscriptView", offset=(8, 1))
+
+    asyncio.run(run())

@@ -392,8 +392,10 @@ class TranscriptView(ScrollView, can_focus=True):
                 strips.clear()
             line = self._line(self.items[number], within)
             strip = strips[within] = strip_of(line, width, self.palette).apply_offsets(0, key * STRIDE + within)
-        if selection is not None and (span := selection.get_span(key * STRIDE + within)) is not None:
-            strip = selected(strip, span, self.screen.get_component_rich_style("screen--selection"))
+        place = key * STRIDE + within
+        if selection is not None and (span := selection.get_span(place)) is not None:
+            style = self.screen.get_component_rich_style("screen--selection")
+            strip = selected(strip, span, style).apply_offsets(0, place)  # each part has its own now
         return strip
 
     def _line(self, item: Item, within: int) -> Line:
