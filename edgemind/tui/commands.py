@@ -46,7 +46,9 @@ class Commands(Provider):
         for action in keys.ACTIONS:
             if not action.palette:
                 continue
-            score = max(matcher.match(action.words), 0.9 * matcher.match(action.command) if action.command else 0)
+            score = max(matcher.match(action.words), matcher.match(action.command) if action.command else 0)
+            if score > 0 and any(word.startswith(query.lower()) for word in (action.command, action.words.lower())):
+                score += 1  # what begins with what was typed is what was meant
             if score > 0:
                 yield Hit(
                     score, self._shown(action, matcher.highlight(action.words)), self._doing(action), text=action.words

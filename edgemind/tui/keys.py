@@ -88,7 +88,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("next_branch", "The later branch", "Moving about", ("alt+right",)),
     Action("copy_message", "Copy the selected message", "Moving about", ("c",), "transcript", command="copy"),
     Action("copy_code", "Copy the last code block of the selected message", "Moving about", ("y",), "transcript",
-           command="code"),
+           command="copy-code"),
     # This chat
     Action("settings", "Parameters, system prompt and persona of this chat", "This chat", ("f2",), command="settings",
            short="settings"),
@@ -138,7 +138,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("copy_or_quit", "Copy what is selected; pressed twice without a selection: quit", "App", ("ctrl+c",), "app",
            palette=False),
     Action("suspend", "Back to the shell; fg returns", "App", ("ctrl+z",), "app", palette=False),
-    Action("quit", "Quit; everything said is kept", "App", ("ctrl+q",), "app", command="quit"),
+    Action("quit", "Quit; asks first when something is not saved", "App", ("ctrl+q",), "app", command="quit"),
 )  # fmt: skip
 
 ALIASES = {
