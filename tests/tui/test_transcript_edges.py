@@ -273,3 +273,23 @@ def test_a_selection_follows_the_mouse_back_and_forth_on_a_line() -> None:
             await pilot.mouse_up("TranscriptView", offset=(8, 1))
 
     asyncio.run(run())
+
+
+def test_a_message_that_is_not_loaded_yet_can_be_selected() -> None:
+    async def run() -> None:
+        everything = answers(60)
+
+        def older(before: str) -> list[Turn]:
+            at = int(before[1:])
+            return everything[max(0, at - 10) : at]
+
+        app = TranscriptApp()
+        async with app.run_test(size=(60, 20)) as pilot:
+            app.transcript.show(everything[50:], older)
+            await pilot.pause()
+            assert app.transcript.select("m7")
+            await pilot.pause()
+            assert any("number 7." in row for row in app.rows())
+            assert not app.transcript.select("nobody")
+
+    asyncio.run(run())

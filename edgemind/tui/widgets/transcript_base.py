@@ -270,8 +270,10 @@ class TranscriptBase(Widget):
             self._select(messages[number])
 
     def select(self, turn_id: str) -> bool:
-        """Select a message by its id and show it; whether it is here."""
+        """Select a message by its id and show it, older ones that were not loaded yet too; whether it is here."""
         item = self._item_of(turn_id)
+        while item is None and self._view.load_more():
+            item = self._item_of(turn_id)
         if item is not None:
             self._select(item)
         return item is not None
