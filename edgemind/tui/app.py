@@ -284,6 +284,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
             self.notify(f"{what} is saved, so a lock would lose it. {hint}", severity="warning", markup=False)
             return
         self._close_dialogs()
+        self._clipboard = ""
         if chat.unsaved:
             self._cover(chat)
             return
@@ -313,7 +314,8 @@ class EdgemindApp(App[str], inherit_bindings=False):
         chat = self._lowest
         if chat:
             chat.abandon()
-            chat.forget()
+            chat.forget(wait=False)
+        self._clipboard = ""
         self.house.drop()
         self.exit("")
 

@@ -285,6 +285,7 @@ class Household:
             if self.open_vault is not None:
                 self.open_vault.lock()
                 self.open_vault = None
+        _forget_words()
         self.kept = "opening"
         self._opened.clear()
         return policy is not None and policy.locking == "unlock screen"
@@ -296,11 +297,20 @@ class Household:
         else:
             history.delete_chat(chat_id)
 
+    def keeps_deleted(self, history: History) -> str:
+        """Where chats are still to be found after they were deleted, as a half sentence."""
+        from edgemind.chat.recovery import ASIDE
+
+        if self.vault is not None and history is self.history and (self.vault.folder / ASIDE).is_dir():
+            return "only histories that were set aside may still hold them."
+        return "they cannot be brought back."
+
     def drop(self) -> None:
-        """Let go of everything at once (panic)."""
+        """Let go of everything at once (panic); the database, which may be busy, is closed behind it."""
         opened, self.open_vault, self.history = self.open_vault, None, None
+        _forget_words()
         if opened is not None:
-            opened.lock()
+            threading.Thread(target=opened.lock, name="drop", daemon=True).start()
 
     def close(self) -> None:
         """The end: everything is on the disk when this returns."""
@@ -425,6 +435,13 @@ class Household:
             return self.engines.engine().options.sampling if self.engines.state == "ready" else None
         except EdgemindError:
             return None
+
+
+def _forget_words() -> None:
+    """What the search has remembered of the words of messages."""
+    from edgemind.chat.words import fold
+
+    fold.cache_clear()
 
 
 def _trouble(problem: EdgemindError | None) -> str:

@@ -355,3 +355,99 @@ def test_quitting_asks_nothing_when_nothing_was_said_or_nothing_is_to_be_kept(
         assert app._leaving
 
     drive(app, script)
+
+
+def test_beside_an_ephemeral_chat_the_kept_ones_can_be_used(app: EdgemindApp, tmp_path: Path) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("What is 48 + 37?")
+        await hands.answered()
+        kept = app.house.history
+        assert kept is not None
+        first = kept.rows(0, 9)[0].id
+        path = tmp_path / "one.json"
+        await hands.say(f"/export {path}")
+        await hands.until(path.exists)
+        await hands.say("/ephemeral")
+        await hands.say("Hello")
+        await hands.answered()
+        chat = hands.chat
+        assert kept.count() == 1
+        await hands.say(f"/import {path}")
+        await hands.until(lambda: kept.count() == 2)
+        chat.post_message(ChatList.Asked("pin", first))
+        await hands.until(lambda: kept.chat(first).pinned)
+        chat._update(first, title="Sums", titled=True)
+        assert kept.chat(first).title == "Sums"
+        await hands.press("ctrl+f")
+        await hands.press(*"Sums")
+        await hands.until(lambda: "1 hit" in hands.text())
+        await hands.press("escape")
+        await hands.say("/duplicate")
+        await hands.until(lambda: "cannot be duplicated" in hands.text())
+        assert chat.session is not None
+        await hands.say("/delete")
+        await hands.press("y")
+        await hands.until(lambda: chat.session is None)
+        assert kept.count() == 2
+        assert app.crashed == ""
+
+    drive(app, script)
+
+
+def test_a_title_given_to_a_chat_whose_answer_is_being_written_stays(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("Tell me a long story")
+        await hands.until(lambda: hands.chat.session is not None and hands.chat.session.live is not None)
+        away = hands.chat.session
+        assert away is not None
+        await hands.press("ctrl+n")
+        assert hands.chat._away
+        hands.chat._update(away.chat.id, title="Mine", titled=True)
+        assert (away.chat.title, away.chat.titled) == ("Mine", True)
+        assert app.house.history is not None
+        assert app.house.history.chat(away.chat.id).title == "Mine"
+
+    drive(app, script)
+
+
+def test_a_hit_in_a_chat_that_was_put_away_shows_its_branch(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("What is 2 + 2?")
+        await hands.answered()
+        session = hands.chat.session
+        assert session is not None
+        old = session.page()[0]
+        await hands.press("ctrl+e")
+        await hands.type("What is 5 + 4?")
+        await hands.press("enter")
+        await hands.until(lambda: session.page()[0].content == "What is 5 + 4?")
+        await hands.press("ctrl+n")
+        await hands.until(lambda: session.live is None)
+        hands.chat.open_chat(session.chat.id, turn=old.id)
+        opened = hands.chat.session
+        assert opened is not None
+        assert opened.page()[0].content == "What is 2 + 2?"
+        await hands.press("ctrl+n")
+        assert not hands.chat._away
+
+    drive(app, script)
+
+
+def test_a_selected_message_has_the_keys_and_what_is_typed_goes_to_the_composer(app: EdgemindApp) -> None:
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.say("Hello")
+        await hands.answered()
+        await hands.press("alt+up", "alt+up")
+        await hands.press("c")
+        assert app.clipboard == "Hello"
+        await hands.press("h", "i")
+        assert hands.chat.composer.draft == "hi"
+        await hands.press("alt+up", "escape", "!")
+        assert hands.chat.transcript.selected is None
+        assert hands.chat.composer.draft == "hi!"
+
+    drive(app, script)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ from textual.widgets import Input, Static
 
 from edgemind.chat import keyring_, keys
 from edgemind.chat.engines import Engines
+from edgemind.chat.history import History
 from edgemind.chat.locking_policy import now
 from edgemind.chat.vault import Vault
 from edgemind.settings import ChatSettings, Settings
 from edgemind.tui.app import EdgemindApp
 from edgemind.tui.household import Household
 from edgemind.tui.screens.unlock import UnlockScreen
+from edgemind.tui.widgets.drafts import DraftKeeper
 
 PASSPHRASE = "correct horse battery"
 CHEAP = keys.Argon2(memory_kib=8 << 10, passes=1, lanes=1)
@@ -301,7 +304,7 @@ def test_panic_ends_at_once_and_keeps_what_was_acknowledged(engines: Engines, va
         await hands.pilot.press("f12")
         await hands.pilot.pause()
         assert app.house.history is None
-        assert worker is None or not os.path.exists(f"/proc/{worker}") or engines.pid is None
+        await hands.until(lambda: worker is None or not os.path.exists(f"/proc/{worker}") or engines.pid is None)
 
     drive(app, script)
     opened = vault.unlock(passphrase=PASSPHRASE)
@@ -356,3 +359,31 @@ def test_clinic_mode_asks_for_a_passphrase_before_anything_is_said(engines: Engi
         assert app.house.history.count() == 0
 
     drive(app, script)
+
+
+def test_panic_waits_for_no_disk(engines: Engines, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = vault.create(keyring_secret=b"s" * 32)
+    app = settled(engines, vault)
+    app.house.open_vault, app.house.history, app.house.kept = opened, opened.history(), "encrypted"
+    free, done = threading.Event(), threading.Event()
+
+    def busy(_: History) -> None:
+        free.wait(20)
+        done.set()
+
+    monkeypatch.setattr(History, "close", busy)
+    monkeypatch.setattr(DraftKeeper, "_save", lambda *_: busy(History.in_memory()))
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        await hands.type("Zebedee has gout")
+        hands.chat.composer.save_draft(wait=False)
+        app.copy_to_clipboard("Zebedee")
+        await hands.pilot.press("f12")
+        await hands.until(lambda: app.return_value is not None)
+        assert not done.is_set()
+        await hands.until(lambda: opened.locked)
+        assert app.clipboard == ""
+
+    drive(app, script)
+    free.set()

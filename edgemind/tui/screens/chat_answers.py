@@ -10,10 +10,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from textual import events
+
 from edgemind.errors import BadInput, EdgemindError, HistoryProblem
 from edgemind.tui.screens.chat_base import ChatBase
 from edgemind.tui.widgets import transcript_messages as asked
 from edgemind.tui.widgets.composer import Composer
+from edgemind.tui.widgets.transcript_view import TranscriptView
 
 if TYPE_CHECKING:
     from edgemind.chat.attachments.types import Attachment
@@ -144,8 +147,10 @@ class Answering(ChatBase):
             self.show_hints()
         elif self.composer.busy and self.session:
             self.session.stop()
-        elif not self.transcript.deselect():
-            self.composer.focus()
+        else:
+            self.transcript.deselect()
+            if self.transcript.selected is None:
+                self.composer.focus()
 
     def action_answer_now(self) -> None:
         if self.session and self.session.live:
@@ -269,11 +274,6 @@ class Answering(ChatBase):
             self.reshow()
             self.show_facts()
 
-    def on_transcript_edit_asked(self, event: asked.EditAsked) -> None:
-        session = self._talking()
-        if session:
-            self._edit(session, event.turn)
-
     def on_transcript_retry_asked(self, event: asked.RetryAsked) -> None:
         self.action_retry()
 
@@ -284,9 +284,25 @@ class Answering(ChatBase):
 
     def action_select_previous(self) -> None:
         self.transcript.select_previous()
+        self._go_to_selected()
 
     def action_select_next(self) -> None:
         self.transcript.select_next()
+        self._go_to_selected()
+
+    def _go_to_selected(self) -> None:
+        """The keys that the line below offers for a message are the transcript's."""
+        if self.transcript.selected is not None:
+            self.transcript.query_one(TranscriptView).focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """What is typed on a message, and means nothing there, is meant for the composer."""
+        if not isinstance(self.focused, TranscriptView) or event.key in self.active_bindings:
+            return
+        if event.character and event.is_printable:
+            event.stop()
+            self.composer.focus()
+            self.composer.insert(event.character)
 
     # Copying
 

@@ -1,38 +1,26 @@
-"""The chat screen's body: what it is made of, which chat is open, and how an answer in the making gets onto the screen.
+"""The chat screen's body: which chat is open, and how an answer in the making gets onto the screen.
 
 While nothing is generated nothing here wakes up; an answer is polled ``POLLS`` times a second.
-Not for: what the keys do (``chat_answers``, ``chat_shelf``).
+Not for: the widgets (``chat_parts``), what the keys do (``chat_answers``, ``chat_shelf``).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import Screen
 
 from edgemind.errors import EdgemindError
-from edgemind.tui import keys
-from edgemind.tui.widgets.composer import Composer
-from edgemind.tui.widgets.sidebar import Sidebar
-from edgemind.tui.widgets.status import Heading, Hints, Status
-from edgemind.tui.widgets.transcript import LiveMessage, Transcript
-from edgemind.tui.widgets.welcome import Welcome
+from edgemind.tui.screens.chat_parts import ChatParts
+from edgemind.tui.widgets.transcript import LiveMessage
 
 if TYPE_CHECKING:
-    from textual.timer import Timer
-
-    from edgemind.chat.attachments.types import Attachment
     from edgemind.chat.history import History
-    from edgemind.chat.live import Delta
+    from edgemind.chat.live import Delta, Live
     from edgemind.chat.session import Session
     from edgemind.chat.types import Chat, Turn
-    from edgemind.tui.app import EdgemindApp
     from edgemind.tui.household import Household
 
 POLLS = 16
@@ -41,103 +29,31 @@ POLLS = 16
 PAGE = 40
 """Messages that are read at a time."""
 
-WIDE = 100
-"""Columns from which the list of chats is open from the start."""
 
-
-class ChatBase(Screen[None]):
+class ChatBase(ChatParts):
     """See the module."""
-
-    DEFAULT_CSS = """
-    ChatBase {
-        layout: vertical;
-        #middle { height: 1fr; }
-        #chat { width: 1fr; }
-        #transcript { height: 1fr; display: none; }
-        #welcome { display: block; }
-        &.-talking #transcript { display: block; }
-        &.-talking #welcome { display: none; }
-        &.-low Hints, &.-low Heading { display: none; }
-        &.-tiny Status { display: none; }
-    }
-    """
 
     class Changed(Message):
         """Something of the house has changed; posted from any thread."""
 
     def __init__(self, house: Household, *, chat: str | None = None) -> None:
-        super().__init__()
-        self.house = house
-        self.session: Session | None = None
-        """Of the chat that is open; ``None`` while it is new and nothing has been said in it."""
+        super().__init__(house)
         self._wanted = chat
         self._away: dict[str, Session] = {}
         """Of chats that are not on the screen while their answer is being written."""
-        self._kept_out: History | None = None
-        """Where an ephemeral chat lives."""
         self._live: LiveMessage | None = None
-        self._timer: Timer | None = None
+        self._followed: Live | None = None
+        """Of the answer that ``_live`` shows."""
         self._memory_read = 0.0
-        self._drawn_wide: bool | None = None
         self._told: EdgemindError | None = None
         """Why the model did not load, when the user has been told."""
 
-    # What it is made of
-
-    @property
-    def edgemind(self) -> EdgemindApp:
-        """The app, which is always this one."""
-        from edgemind.tui.app import EdgemindApp
-
-        assert isinstance(self.app, EdgemindApp)
-        return self.app
-
-    def compose(self) -> ComposeResult:
-        with Horizontal(id="middle"):
-            yield Sidebar(id="sidebar")
-            with Vertical(id="chat"):
-                yield Heading(id="heading")
-                yield Welcome(id="welcome")
-                yield Transcript(id="transcript")
-                yield Composer(
-                    keys.commands(),
-                    read=_read,
-                    count=self.house.engines_count,
-                    folder=Path.cwd(),
-                    values=self.values_for,
-                    id="composer",
-                )
-        yield Status(id="status")
-        yield Hints(id="hints")
-
     def on_mount(self) -> None:
-        self.sidebar = self.query_one(Sidebar)
-        self.heading = self.query_one(Heading)
-        self.welcome = self.query_one(Welcome)
-        self.transcript = self.query_one(Transcript)
-        self.composer = self.query_one(Composer)
-        self.status = self.query_one(Status)
-        self.hints = self.query_one(Hints)
-        self.composer.focus()
-        self.show_facts()
         self.call_after_refresh(self._drawn)
 
     def _drawn(self) -> None:
         self.edgemind.drawn()
         self.house.begin(self._changed_elsewhere)
-
-    def on_resize(self) -> None:
-        width, height = self.size
-        self.set_class(height < 14, "-low")
-        self.set_class(height < 7, "-tiny")
-        wide = width >= WIDE
-        if wide != self._drawn_wide:
-            self._drawn_wide = wide
-            self.sidebar.set_class(wide, "-shown")
-
-    def values_for(self, command: str) -> list[str]:
-        """Words that may follow a slash command; called in a thread."""
-        return self.house.values_for(command)
 
     # The house
 
@@ -149,15 +65,6 @@ class ChatBase(Screen[None]):
     def on_chat_base_changed(self) -> None:
         """The model has come further, the history has opened, a title was made."""
         self.attempt(self.house_changed)
-
-    def attempt(self, do: Callable[[], object]) -> bool:
-        """Do it; an error is told. Whether it went well."""
-        try:
-            do()
-        except EdgemindError as problem:
-            self.complain(problem)
-            return False
-        return True
 
     def house_changed(self) -> None:
         if self.edgemind.chat_screen is not self:
@@ -214,8 +121,11 @@ class ChatBase(Screen[None]):
         Raises:
             EdgemindError: it is still being opened.
         """
-        if self._kept_out is not None:
-            return self._kept_out
+        return self._kept_out or self.kept_history
+
+    @property
+    def kept_history(self) -> History:
+        """The one that is listed and searched, also while the chat on the screen is kept nowhere. Raises the same."""
         if self.house.history is None:
             raise EdgemindError("The history is still being opened.", "Try again in a moment.")
         return self.house.history
@@ -245,8 +155,10 @@ class ChatBase(Screen[None]):
 
     def _session_of(self, chat_id: str, turn: str | None) -> Session:
         session = self._away.pop(chat_id, None)
-        if session is not None:
+        if session is not None and (turn is None or session.live is not None or session.not_saving):
             return session
+        if session is not None:
+            session.close(wait=0.5)
         history = self.history
         if turn is not None:
             history.update_chat(chat_id, leaf=history.leaf_below(turn))
@@ -271,10 +183,14 @@ class ChatBase(Screen[None]):
     def _leave(self) -> None:
         """Put away the chat that is open; an answer in the making goes on behind it."""
         self._stop_following()
+        for chat_id, away in list(self._away.items()):
+            if away.live is None and not away.not_saving:
+                del self._away[chat_id]
+                away.close(wait=0.5)
         session, self.session = self.session, None
         if session is None:
             return
-        if session.live is not None and self._kept_out is None:
+        if self._kept_out is None and (session.live is not None or session.not_saving):
             self._away[session.chat.id] = session
         else:
             session.close(wait=0.5)
@@ -308,17 +224,18 @@ class ChatBase(Screen[None]):
         session = self.session
         if session is None:
             return
-        turns = session.page(limit=PAGE)
+        try:
+            turns = session.page(limit=PAGE)
+        except EdgemindError as problem:  # a disk that fails
+            self.transcript.forget()
+            self.complain(problem)
+            return
         live = session.live
         writing = turns.pop() if live and turns and turns[-1].state == "writing" else None
         self.transcript.show(turns, lambda before: session.page(before, PAGE), self._branches(session))
         self.set_class(bool(turns or writing), "-talking")
         if live and writing:
-            from dataclasses import replace
-
-            self._live = self.transcript.begin(replace(writing, content="", reasoning="", steps=()))
-            self._live.update(live.take_all())
-            self._follow()
+            self._show_growing(writing, live)
 
     @staticmethod
     def _branches(session: Session) -> Callable[[str], tuple[int, int]]:
@@ -333,7 +250,20 @@ class ChatBase(Screen[None]):
     def begin_answer(self, turn: Turn) -> None:
         """Show the answer that has just been asked for as it grows."""
         self.add_class("-talking")
-        self._live = self.transcript.begin(turn)
+        live = self.session.live if self.session else None
+        if live is not None:
+            self._show_growing(turn, live)
+        else:  # it is complete already; the next look at it says so
+            self._live = self.transcript.begin(turn)
+            self._follow()
+
+    def _show_growing(self, turn: Turn, live: Live) -> None:
+        """From its beginning: somebody may have taken a part of it."""
+        from dataclasses import replace
+
+        self._followed = live
+        self._live = self.transcript.begin(replace(turn, content="", reasoning="", steps=()))
+        self._live.update(live.take_all())
         self._follow()
 
     def _follow(self) -> None:
@@ -346,7 +276,7 @@ class ChatBase(Screen[None]):
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        self._live = None
+        self._live = self._followed = None
         self.composer.busy = False
 
     def _poll(self) -> None:
@@ -355,9 +285,10 @@ class ChatBase(Screen[None]):
         if session is None or live is None:
             self._ended()
             return
+        if self._live is None or live is not self._followed:
+            return  # it has only just been asked for, and ``begin_answer`` is about to show it
         delta = live.take()
-        if self._live:
-            self._live.update(delta)
+        self._live.update(delta)
         self._show_delta(delta)
         if delta.over:
             self._ended()
@@ -387,63 +318,6 @@ class ChatBase(Screen[None]):
         self.sidebar.list.mark(session.chat.id)
         self.show_facts()
         self.house.answered()
-
-    # What the lines of facts say
-
-    def show_facts(self) -> None:
-        """Everything around the conversation, as it is now."""
-        house = self.house
-        self.status.know(**house.facts(ephemeral=self._kept_out is not None))
-        if self._timer is None:
-            self.status.know(**self._tokens())
-        if self.session and self.session.not_saving:
-            self.status.know(history=f"not saved: {self.session.not_saving}", saved=False)
-        chat = self.session.chat if self.session else None
-        marks = [*(["not kept"] if self._kept_out is not None else [])]
-        if chat:
-            marks += [word for word in (chat.persona or "", chat.folder, *(f"#{tag}" for tag in chat.tags)) if word]
-        self.heading.name_chat(chat.title if chat else "", marks)
-        self.welcome.tell(
-            model=house.model_name,
-            built_in=house.is_built_in,
-            kept=house.kept_words(ephemeral=self._kept_out is not None),
-        )
-        self.show_hints()
-
-    def _tokens(self) -> dict[str, Any]:
-        """Of the branch that is shown, as its last answer left it."""
-        info = self.house.engines.info
-        limit = info.context_limit if info else 0
-        for turn in reversed(self.session.page(limit=2) if self.session else []):
-            if turn.stats:
-                stats = turn.stats
-                used = {"context_used": stats.context_used, "context_limit": stats.context_limit or limit}
-                return {**used, "rate": stats.decode_rate}
-        return {"context_used": 0, "context_limit": limit, "rate": 0.0}
-
-    def show_hints(self) -> None:
-        """The keys that matter now."""
-        if self.sidebar.list.has_focus:
-            self.hints.offer(keys.hints(*(a.name for a in keys.ACTIONS if a.where == "sidebar"), "help"))
-        elif self.composer.busy:
-            self.hints.offer(keys.hints("stop", "answer_now", "toggle_thought", "toggle_sidebar", "help"))
-        else:
-            self.hints.offer(
-                keys.hints(
-                    *("send", "new_chat", "toggle_sidebar", "search", "models", "command_palette", "help"),
-                    *("settings", "toggle_thought", "regenerate", "edit_message"),
-                )
-            )
-
-    def on_descendant_focus(self) -> None:
-        self.show_hints()
-
-    def complain(self, problem: EdgemindError) -> None:
-        """An error as one sentence and what to do about it."""
-        from edgemind.terminal import clean_line
-
-        said = clean_line(f"{problem.message} {problem.hint}".strip())
-        self.notify(said, severity="error", timeout=8, markup=False)
 
     # Leaving
 
@@ -476,16 +350,10 @@ class ChatBase(Screen[None]):
         self.session = None
         self._away.clear()
 
-    def forget(self) -> None:
-        """Drop every text of a conversation."""
-        self.composer.forget()
-        self.transcript.forget()
+    def forget(self, *, wait: bool = True) -> None:
+        """Drop every text of a conversation; ``wait`` for a draft that is being saved."""
+        self.composer.forget(wait=wait)
         self.sidebar.list.show(None)
         self.heading.name_chat("")
         self._kept_out = None
-
-
-def _read(path: Path) -> Attachment:
-    from edgemind.chat.attachments.reading import read
-
-    return read(path)
+        self.transcript.forget()  # last: it empties what was remembered of texts that were drawn

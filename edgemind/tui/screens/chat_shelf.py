@@ -17,6 +17,7 @@ from edgemind.tui.widgets.sidebar import ChatList
 
 if TYPE_CHECKING:
     from edgemind.chat.export import Format
+    from edgemind.chat.history import History
     from edgemind.chat.types import Chat, Hit, Persona
     from edgemind.tui.screens.export import ExportTo
     from edgemind.tui.screens.rename import Renamed
@@ -74,7 +75,7 @@ class Shelving(Answering):
         def ask() -> None:
             from edgemind.tui.screens.search import SearchScreen
 
-            self.app.push_screen(SearchScreen(self.history.search, argument), self._found)
+            self.app.push_screen(SearchScreen(self.kept_history.search, argument), self._found)
 
         self.attempt(ask)
 
@@ -91,15 +92,20 @@ class Shelving(Answering):
             return None
         return self.session.chat
 
+    def _home(self, chat_id: str) -> History:
+        """Where a chat lives: one that is kept nowhere is only on the screen."""
+        return self.history if self.session and self.session.chat.id == chat_id else self.kept_history
+
     def _update(self, chat_id: str, **changes: Any) -> None:
-        """Change a chat; the one on the screen through its session, which holds a copy."""
-        if self.session and self.session.chat.id == chat_id:
+        """Change a chat; one that has a session through it, which holds a copy."""
+        session = next((one for one in self.sessions if one.chat.id == chat_id), None)
+        if session:
             title = changes.pop("title", None)
             changes.pop("titled", None)
             if title is not None:
-                self.session.rename(title)
+                session.rename(title)
         if changes:
-            self.history.update_chat(chat_id, **changes)
+            self._home(chat_id).update_chat(chat_id, **changes)
         self._listed_again()
 
     def _listed_again(self) -> None:
@@ -114,7 +120,7 @@ class Shelving(Answering):
             self.attempt(lambda: self._pin(chat.id))
 
     def _pin(self, chat_id: str) -> None:
-        self._update(chat_id, pinned=not self.history.chat(chat_id).pinned)
+        self._update(chat_id, pinned=not self._home(chat_id).chat(chat_id).pinned)
 
     def action_rename(self, argument: str = "") -> None:
         chat = self._here()
@@ -141,7 +147,7 @@ class Shelving(Answering):
     def _ask_names(self, chat_id: str, begin: Part) -> None:
         from edgemind.tui.screens.rename import RenameScreen
 
-        history = self.history
+        history = self._home(chat_id)
         chat = history.chat(chat_id)
 
         def named(names: Renamed | None) -> None:
@@ -160,7 +166,10 @@ class Shelving(Answering):
             self.attempt(lambda: self._duplicate(chat.id))
 
     def _duplicate(self, chat_id: str) -> None:
-        copy = self.history.duplicate(chat_id)
+        history = self._home(chat_id)
+        if history is self._kept_out:
+            raise BadInput("A chat that is not kept cannot be duplicated.", "/export writes it to a file.")
+        copy = history.duplicate(chat_id)
         self.open_chat(copy.id)
         self._listed_again()
 
@@ -172,14 +181,14 @@ class Shelving(Answering):
     def _ask_delete(self, chat_id: str) -> None:
         from edgemind.tui.screens.confirm import ConfirmScreen
 
-        chat = self.history.chat(chat_id)
+        chat = self._home(chat_id).chat(chat_id)
         count = f"{chat.messages:,} message{'' if chat.messages == 1 else 's'}"
-        screen = ConfirmScreen(
-            "Delete this chat?", f"{chat.title or 'New chat'}\n{count}; they cannot be brought back.", "Delete"
-        )
+        kept = self.house.keeps_deleted(self._home(chat_id))
+        screen = ConfirmScreen("Delete this chat?", f"{chat.title or 'New chat'}\n{count}; {kept}", "Delete")
         self.app.push_screen(screen, lambda sure: self._delete(chat_id) if sure else None)
 
     def _delete(self, chat_id: str) -> None:
+        history = self._home(chat_id)
         if self.session and self.session.chat.id == chat_id:
             self.open_chat(None)
         away = self._away.pop(chat_id, None)
@@ -187,7 +196,7 @@ class Shelving(Answering):
             away.close()
 
         async def delete() -> None:
-            await asyncio.to_thread(self.house.delete_chat, self.history, chat_id)
+            await asyncio.to_thread(self.house.delete_chat, history, chat_id)
             self._listed_again()
 
         self.behind(delete())
@@ -208,15 +217,16 @@ class Shelving(Answering):
             if to is not None:
                 self.attempt(lambda: self._export_to(chat_id, to.path, to.format, overwrite=to.overwrite))
 
-        self.app.push_screen(ExportScreen(self.history.chat(chat_id).title), chosen)
+        self.app.push_screen(ExportScreen(self._home(chat_id).chat(chat_id).title), chosen)
 
     def _export_to(self, chat_id: str, path: Path, form: Format | None = None, *, overwrite: bool = False) -> None:
         from edgemind.chat import export
 
         chosen = form or export.form_of(path) or "markdown"
+        history = self._home(chat_id)
 
         async def write() -> None:
-            text = await asyncio.to_thread(export.export, self.history, chat_id, chosen)
+            text = await asyncio.to_thread(export.export, history, chat_id, chosen)
             await asyncio.to_thread(export.save, text, path, overwrite)
             self.notify(clean_line(f"Written, and not encrypted: {path}"), timeout=8, markup=False)
 
@@ -237,7 +247,7 @@ class Shelving(Answering):
         async def bring() -> None:
             from edgemind.chat.import_ import import_file
 
-            chats = await asyncio.to_thread(import_file, self.history, path)
+            chats = await asyncio.to_thread(import_file, self.kept_history, path)
             self._listed_again()
             self.notify(f"Imported: {len(chats)} chat{'' if len(chats) == 1 else 's'}", markup=False)
 
@@ -249,7 +259,7 @@ class Shelving(Answering):
         def ask() -> None:
             from edgemind.tui.screens.settings import SettingsScreen
 
-            screen = SettingsScreen(self.begun().chat, self.history.personas(), model=self.house.model_sampling())
+            screen = SettingsScreen(self.begun().chat, self.kept_history.personas(), model=self.house.model_sampling())
             self.app.push_screen(screen, self._settle)
 
         self.attempt(ask)
@@ -261,7 +271,7 @@ class Shelving(Answering):
         def settle() -> None:
             session = self.begun()
             if chosen.persona != session.chat.persona:
-                named = [one for one in self.history.personas() if one.name == chosen.persona]
+                named = [one for one in self.kept_history.personas() if one.name == chosen.persona]
                 session.set_persona(named[0] if named else None)
             if chosen.system != session.chat.system:
                 session.set_system(chosen.system)
@@ -285,9 +295,9 @@ class Shelving(Answering):
                 from edgemind.tui.screens.personas import PersonasScreen
 
                 current = self.session.chat.persona if self.session else None
-                self.app.push_screen(PersonasScreen(self.history, current), self._become)
+                self.app.push_screen(PersonasScreen(self.kept_history, current), self._become)
                 return
-            known = [one for one in self.history.personas() if one.name.lower() == name.lower()]
+            known = [one for one in self.kept_history.personas() if one.name.lower() == name.lower()]
             if not known:
                 raise BadInput(f"There is no persona {name!r}.", "/persona shows those there are")
             self._become(known[0])

@@ -63,7 +63,7 @@ class Composer(Widget):
     Composer { height: auto; width: 1fr; }
     Composer #field {
         height: auto;
-        border: round $border-blurred;
+        border: round $foreground 20%;
         padding: 0 1;
     }
     Composer #field:focus-within { border: round $border; }
@@ -243,9 +243,9 @@ class Composer(Widget):
             if wait:
                 saved.result()
 
-    def forget(self) -> None:
-        """Drop every text: before a lock. The draft is saved first by the caller."""
-        self._end_keeper()
+    def forget(self, *, wait: bool = True) -> None:
+        """Drop every text: before a lock. The draft is saved first by the caller, and waited for unless told not to."""
+        self._end_keeper(wait=wait)
         self._chat = ""
         self._sent = ()
         self._earlier.open(())
@@ -465,9 +465,9 @@ class Composer(Widget):
             else:
                 self._chips.add_pasted(one)
 
-    def _end_keeper(self) -> None:
+    def _end_keeper(self, *, wait: bool = True) -> None:
         if self._keeper is not None:
-            self._keeper.close()
+            self._keeper.close(wait=wait)
             self._keeper = None
 
     def on_unmount(self) -> None:

@@ -86,6 +86,6 @@ class DraftKeeper:
         except Exception:
             return Draft()
 
-    def close(self) -> None:
-        """Wait for what is under way."""
-        self._pool.shutdown(wait=True)
+    def close(self, *, wait: bool = True) -> None:
+        """Wait for what is under way, or leave it."""
+        self._pool.shutdown(wait=wait, cancel_futures=not wait)
