@@ -118,7 +118,7 @@ class Status(Widget):
     def _model(self) -> list[list[Piece]]:
         facts = self.facts
         if facts.trouble:
-            return [[(clean_line(facts.trouble), "$error")], [("no model: ctrl+o", "$error")], [("no model", "$error")], []]
+            return [*([(words, "$error")] for words in (clean_line(facts.trouble), "no model: ctrl+o", "no model")), []]
         if not facts.model:
             return [[("no model", "$warning")], []]
         name = clean_line(facts.model)
