@@ -104,6 +104,8 @@ class EdgemindApp(App[str], inherit_bindings=False):
         self._policy: LockingPolicy | None = None
         self._last_input = now()
         self._covered = False
+        self._was_open: str | None = None
+        """The id of the chat that was on the screen before a lock."""
         self._crash: BaseException | None = None
         self._unfinished: list[Session] = []
         self._quitting: Screen[Any] | None = None
@@ -165,7 +167,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         if self._covered:
             self._uncover()
         else:
-            self._to_bottom(ChatScreen(self.house))
+            self._to_bottom(ChatScreen(self.house, chat=self._was_open))
         self.watch_idleness()
 
     def _to_bottom(self, screen: Screen[Any]) -> None:
@@ -239,7 +241,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         if chat is None or history is None:
             return False
         only_here = self.house.kept in ("memory", "trouble", "unsaved") and history.count() > 0
-        return only_here or any(session.not_saving for session in chat.sessions)
+        return only_here or bool(self.house.waiting) or any(session.not_saving for session in chat.sessions)
 
     def end(self, said: str = "") -> None:
         """Save and leave."""
@@ -288,6 +290,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         if chat.unsaved:
             self._cover(chat)
             return
+        self._was_open = chat.kept_id
         chat.save()
         chat.forget()
         if self.house.lock():
@@ -359,8 +362,9 @@ class EdgemindApp(App[str], inherit_bindings=False):
         """Nothing is opened: the address is shown and put on the clipboard."""
         from edgemind.terminal import clean_line
 
+        url = clean_line(url)  # an escape sequence in it would run when it is pasted into a terminal
         self.copy_to_clipboard(url)
-        self.notify(f"Copied the address: {clean_line(url)}", markup=False)
+        self.notify(f"Copied the address: {url}", markup=False)
 
     def _handle_exception(self, error: Exception) -> None:
         """The first one ends the app; ``crash`` says where, Textual would say what was in the variables."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgemind.errors import EdgemindError, HistoryProblem, WorkerDied
+from edgemind.tui.waiting import WaitingChats
 
 if TYPE_CHECKING:
     from edgemind.chat.engines import Engines
@@ -66,6 +67,7 @@ class Household:
         """Why the history is not kept although it should be."""
         self.notes: list[str] = []
         """What happened on opening that the user should know."""
+        self.waiting = WaitingChats(lambda: self.history, self._tell)
         self._asking = asking
         self._ephemeral = ephemeral
         self._think = think
@@ -292,6 +294,7 @@ class Household:
 
     def delete_chat(self, history: History, chat_id: str) -> None:
         """Delete it for good: from the snapshots too where there are any."""
+        self.waiting.drop(chat_id)
         if self.open_vault is not None and history is self.history:
             self.open_vault.delete_chat(chat_id)
         else:
@@ -308,6 +311,7 @@ class Household:
     def drop(self) -> None:
         """Let go of everything at once (panic); the database, which may be busy, is closed behind it."""
         opened, self.open_vault, self.history = self.open_vault, None, None
+        self.waiting.drop()
         _forget_words()
         if opened is not None:
             threading.Thread(target=opened.lock, name="drop", daemon=True).start()
@@ -317,6 +321,7 @@ class Household:
         self._listener = None
         self.engines.on_change = None
         self.engines.close()
+        self.waiting.close()
         free = self._lock.acquire(timeout=PATIENCE)  # a keyring may still be asking its owner: nothing was said then
         try:
             history, self.history = self.history, None
@@ -373,6 +378,8 @@ class Household:
     def _history_words(self, ephemeral: bool) -> tuple[str, bool]:
         if ephemeral or self.kept == "ephemeral":
             return "not kept (ephemeral)", True
+        if self.waiting:
+            return "not being saved", False
         if self.kept == "encrypted":
             kind = self.vault.state().kind if self.vault else "both"
             return {"keyring": "encrypted (keyring)", "passphrase": "encrypted (passphrase)"}.get(

@@ -6,9 +6,11 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from driving import Hands, drive
 
 from edgemind.chat.history import History
+from edgemind.chat.problems import HistoryNotSaving
 from edgemind.tui.app import EdgemindApp
 from edgemind.tui.household import Household
 from edgemind.tui.widgets.sidebar import ChatList
@@ -398,16 +400,23 @@ def test_beside_an_ephemeral_chat_the_kept_ones_can_be_used(app: EdgemindApp, tm
 def test_a_title_given_to_a_chat_whose_answer_is_being_written_stays(app: EdgemindApp) -> None:
     async def script(hands: Hands) -> None:
         await hands.opened()
-        await hands.say("Tell me a long story")
-        await hands.until(lambda: hands.chat.session is not None and hands.chat.session.live is not None)
-        away = hands.chat.session
-        assert away is not None
-        await hands.press("ctrl+n")
-        assert hands.chat._away
-        hands.chat._update(away.chat.id, title="Mine", titled=True)
-        assert (away.chat.title, away.chat.titled) == ("Mine", True)
-        assert app.house.history is not None
-        assert app.house.history.chat(away.chat.id).title == "Mine"
+        worker = app.house.engines.pid
+        assert worker is not None
+        os.kill(worker, signal.SIGSTOP)  # so that it takes as long as the test
+        try:
+            await hands.say("Hello")
+            await hands.until(lambda: hands.chat.session is not None and hands.chat.session.live is not None)
+            away = hands.chat.session
+            assert away is not None
+            await hands.press("ctrl+n")
+            assert hands.chat._away
+            hands.chat._update(away.chat.id, title="Mine", titled=True)
+            assert (away.chat.title, away.chat.titled) == ("Mine", True)
+            assert app.house.history is not None
+            assert app.house.history.chat(away.chat.id).title == "Mine"
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        await hands.until(lambda: away.live is None)
 
     drive(app, script)
 
@@ -451,3 +460,38 @@ def test_a_selected_message_has_the_keys_and_what_is_typed_goes_to_the_composer(
         assert hands.chat.composer.draft == "hi!"
 
     drive(app, script)
+
+
+def test_a_chat_that_begins_while_the_disk_is_full_goes_on_and_is_saved_when_it_can_be(
+    app: EdgemindApp, household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgemind.tui.waiting.RETRY_SECONDS", 0.05)
+    history = household.history
+    assert history is not None
+    household.kept = "encrypted"
+
+    def full(*_: object, **__: object) -> None:
+        raise HistoryNotSaving("The disk is full: the history cannot be saved.", "Free some space.")
+
+    async def script(hands: Hands) -> None:
+        await hands.opened()
+        with monkeypatch.context() as patch:
+            create = History.create_chat
+            patch.setattr(
+                History, "create_chat", lambda self, **facts: (full if self is history else create)(self, **facts)
+            )
+            patch.setattr(History, "move_into", full)  # stands for a disk that is full for a while
+            await hands.say("What is 48 + 37?")
+            await hands.until(lambda: "not being saved" in hands.text())
+            await hands.answered()
+            assert "85" in hands.text()
+            assert history.count() == 0
+            assert hands.chat.unsaved
+        await hands.until(lambda: history.count() == 1)
+        await hands.until(lambda: not hands.chat.unsaved)
+        await hands.say("Hello")
+        await hands.answered()
+        row = history.rows(0, 9)[0]
+        assert [turn.content for turn in history.path(row.id) if turn.role == "user"] == ["What is 48 + 37?", "Hello"]
+
+    drive(app, script, size=(120, 40))

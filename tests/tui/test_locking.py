@@ -118,6 +118,7 @@ def test_lock_forgets_everything_and_the_passphrase_opens_it_again(engines: Engi
         await hands.opened()
         assert app.house.history is not None
         assert app.house.history.count() == 1
+        await hands.until(lambda: "Zebedee" in hands.text(), "the chat that was open is not shown again")
         app.house.close()
 
     drive(app, script)

@@ -162,20 +162,20 @@ class ChatBase(ChatParts):
         history = self.history
         if turn is not None:
             history.update_chat(chat_id, leaf=history.leaf_below(turn))
-        return self._new_session(history.chat(chat_id))
+        return self._new_session(history, history.chat(chat_id))
 
-    def _new_session(self, chat: Chat) -> Session:
+    def _new_session(self, history: History, chat: Chat) -> Session:
         from edgemind.chat.session import Session
 
-        return Session(self.history, self.house.engines, chat, on_change=self._changed_elsewhere)
+        return Session(history, self.house.engines, chat, on_change=self._changed_elsewhere)
 
     def begun(self) -> Session:
         """The open chat's session; a new chat is created now."""
         if self.session is None:
-            chat = self.history.create_chat(model=self.house.chosen_model, parameters=self.house.new_parameters())
-            self.session = self._new_session(chat)
+            facts = {"model": self.house.chosen_model, "parameters": self.house.new_parameters()}
+            self.session = self._new_session(*self.house.waiting.create_chat(self.history, **facts))
             self._wanted = self.session.chat.id
-            self._write_in(chat.id, keep=True)
+            self._write_in(self._wanted, keep=True)
             self.sidebar.list.refresh_rows()
             self.sidebar.list.mark(self.session.chat.id)
         return self.session
@@ -329,7 +329,16 @@ class ChatBase(ChatParts):
     @property
     def unsaved(self) -> bool:
         """Something of what was to be kept is not on the disk, because that could not be written."""
-        return self.house.kept == "unsaved" or any(session.not_saving for session in self.sessions)
+        return (
+            self.house.kept == "unsaved"
+            or bool(self.house.waiting)
+            or any(session.not_saving for session in self.sessions)
+        )
+
+    @property
+    def kept_id(self) -> str | None:
+        """Of the chat that is open, if it is in the history."""
+        return self.session.chat.id if self.session and self._kept_out is None else None
 
     def stop_answers(self) -> None:
         for session in self.sessions:

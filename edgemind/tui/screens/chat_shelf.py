@@ -94,7 +94,9 @@ class Shelving(Answering):
 
     def _home(self, chat_id: str) -> History:
         """Where a chat lives: one that is kept nowhere is only on the screen."""
-        return self.history if self.session and self.session.chat.id == chat_id else self.kept_history
+        if self._kept_out is not None and self.session and self.session.chat.id == chat_id:
+            return self._kept_out
+        return self.house.waiting.get(chat_id) or self.kept_history
 
     def _update(self, chat_id: str, **changes: Any) -> None:
         """Change a chat; one that has a session through it, which holds a copy."""
