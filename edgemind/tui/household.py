@@ -68,6 +68,8 @@ class Household:
         self.notes: list[str] = []
         """What happened on opening that the user should know."""
         self.waiting = WaitingChats(lambda: self.history, self._tell)
+        self._unmoved = False
+        """The history in memory is still to be moved into the vault, which had no room for it."""
         self._asking = asking
         self._ephemeral = ephemeral
         self._think = think
@@ -167,6 +169,7 @@ class Household:
             if self.history is not None:
                 self.history.move_into(history)
         except HistoryNotSaving as problem:
+            self._unmoved = self.history is not None
             history, self.kept, self.problem = self.history or opened.history_in_memory(), "unsaved", problem
         except BaseException:
             opened.lock()
@@ -193,9 +196,23 @@ class Household:
         except EdgemindError:
             return  # no snapshot now; the history itself says when it cannot be saved
 
+    def _move_now(self) -> None:
+        """The disk may have room by now. The history in memory is then another name of the one in the vault."""
+        with self._lock:
+            if not self._unmoved or self.history is None or self.open_vault is None:
+                return
+            try:
+                self.history.move_into(self.open_vault.history(app=True))
+            except EdgemindError:
+                return
+            self._unmoved, self.kept, self.problem = False, "encrypted", None
+        self._tell()
+
     def answered(self) -> None:
-        """An answer is complete: a good moment for a snapshot, if one is due."""
-        if self.kept == "encrypted":
+        """An answer is complete: a good moment for a snapshot, if one is due, and to save what could not be saved."""
+        if self._unmoved:
+            threading.Thread(target=self._move_now, name="history", daemon=True).start()
+        elif self.kept == "encrypted":
             threading.Thread(target=self._snapshot, name="snapshot", daemon=True).start()
 
     @property
@@ -322,6 +339,8 @@ class Household:
         self.engines.on_change = None
         self.engines.close()
         self.waiting.close()
+        if self._unmoved:
+            self._move_now()
         free = self._lock.acquire(timeout=PATIENCE)  # a keyring may still be asking its owner: nothing was said then
         try:
             history, self.history = self.history, None

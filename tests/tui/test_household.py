@@ -86,11 +86,18 @@ def test_chats_of_this_session_stay_when_the_disk_fills_while_they_move(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = talked(house(vault))
-    monkeypatch.setattr(History, "move_into", full)
-    one.set_passphrase("", PASSPHRASE)
-    assert one.kept == "unsaved"
-    assert one.history is not None
-    assert [row.title for row in one.history.rows(0, 9)] == ["Zebedee"]
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "move_into", full)
+        one.set_passphrase("", PASSPHRASE)
+        assert one.kept == "unsaved"
+        assert one.history is not None
+        assert [row.title for row in one.history.rows(0, 9)] == ["Zebedee"]
+        one._move_now()
+        assert one.kept == "unsaved"
+    one.close()
+    opened = vault.unlock(passphrase=PASSPHRASE)
+    assert [row.title for row in opened.history().rows(0, 9)] == ["Zebedee"]
+    opened.lock()
 
 
 def test_a_vault_that_cannot_be_entered_is_locked_again_and_can_be_tried_again(
