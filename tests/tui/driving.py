@@ -66,7 +66,13 @@ class Hands:
         """Until the answer that is being written is complete."""
         await self.until(lambda: self.chat.session is not None, "nothing was asked")
         await self.until(
-            lambda: not self.chat.composer.busy and self.chat.session and not self.chat.session.live, "no answer"
+            lambda: (
+                not self.chat.composer.busy
+                and self.chat.session
+                and not self.chat.session.live
+                and all(worker.is_finished for worker in self.app.workers)  # what is being sent is no answer yet
+            ),
+            "no answer",
         )
 
     def text(self) -> str:

@@ -330,7 +330,12 @@ class TranscriptView(ScrollView, can_focus=True):
 
     def show_item(self, item: Item) -> None:
         """Scroll so that an item is in sight, from its beginning."""
-        if not item.laid_out and (number := self.index_of(item)) >= 0:
+        number = self.index_of(item)
+        if number >= len(self._tops):
+            self._settle()
+        if number >= len(self._tops):  # nothing has a size yet; the end is shown first, and the item is there
+            return
+        if not item.laid_out and number >= 0:
             self._go(self._tops[number])
             self.at_end = False
             self._settle()
