@@ -142,7 +142,7 @@ class HistoryProblem(EdgemindError):
 
 
 class WrongPassphrase(EdgemindError):
-    """A passphrase that does not open the history, one too soon after several wrong ones, or none where one is needed."""
+    """A passphrase that does not open the history, one too soon after wrong ones, or none where one is needed."""
 
     exit_code = 18
     kind = "wrong_passphrase"

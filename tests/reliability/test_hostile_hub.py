@@ -76,7 +76,7 @@ def test_digests(tmp_path, home, hub, number):
     refused(tmp_path, home, hub)
 
 
-@pytest.mark.parametrize("said", [MISSING, *faults.HOSTILE_SIZES], ids=repr)
+@pytest.mark.parametrize("said", [MISSING, *faults.HOSTILE_SIZES], ids=["missing", *map(repr, faults.HOSTILE_SIZES)])
 def test_sizes(tmp_path, home, hub, said):
     hub.repo(REPO).lie("tiny-F32.gguf", size=said)
     refused(tmp_path, home, hub)

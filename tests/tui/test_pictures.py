@@ -1,6 +1,6 @@
 """How the main screens look, on a small and on a large terminal: pictures that are compared with those kept beside.
 
-After a change that is meant: ``pytest tests/tui/test_snapshots.py --snapshot-update``, and look at them. The texts, the
+After a change that is meant: ``pytest tests/tui/test_pictures.py --snapshot-update``, and look at them. The texts, the
 clock and what is said about the model are fixed; the worker is left out, since its pace would be in the pictures.
 """
 
@@ -216,7 +216,7 @@ def test_unlock(look: Look, home: Path) -> None:
 
 
 def test_the_pictures_hold_nothing_of_the_machine_they_were_made_on() -> None:
-    kept = sorted((Path(__file__).parent / "__snapshots__" / "test_snapshots").glob("*.svg"))
+    kept = sorted((Path(__file__).parent / "__snapshots__" / "test_pictures").glob("*.svg"))
     assert len(kept) == 7 * len(SIZES)
     for file in kept:
         text = file.read_text(encoding="utf-8")
