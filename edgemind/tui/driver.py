@@ -1,5 +1,5 @@
-"""Textual's terminal driver with two changes: what is typed before the first frame is kept for it, and while no key is
-pressed the reading thread sleeps.
+"""Textual's terminal driver with three changes: what is typed before the first frame is kept for it, while no key is
+pressed the reading thread sleeps, and the size is the terminal's own.
 
 Textual throws away what arrives before a widget has the focus: on a busy machine seconds of typing. And it asks every
 0.1 s whether an escape that stands alone was the key. That question only has an answer shortly after a byte has come,
@@ -90,6 +90,14 @@ class QuietDriver(LinuxDriver):
         before = hush.before()
         if before is not None:
             self.attrs_before = before
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """In columns and rows: what the terminal says. ``COLUMNS`` and ``LINES`` are those of when they were set."""
+        try:
+            columns, rows = os.get_terminal_size(self.fileno)
+        except OSError:
+            columns = rows = 0
+        return (columns, rows) if columns and rows else super()._get_terminal_size()
 
     def _sigcont_application(self, *_: Any) -> None:
         if os.isatty(self.fileno):  # a terminal that is gone sends SIGCONT along with SIGHUP

@@ -125,6 +125,7 @@ def reads_utf8(environment: Mapping[str, str] | None = None, encoding: str | Non
     """Whether the terminal takes UTF-8, by what its user's locale says; an unset one counts as yes.
 
     Python itself puts ``C.UTF-8`` into ``LC_CTYPE`` where the locale is C or broken (PEP 538): that one says nothing.
+    What a name without a charset means (``en_US``) is the C library's to say, which it has, in ``encoding``.
     """
     given = os.environ if environment is None else environment
     encoding = encoding if encoding is not None else getattr(sys.__stdout__, "encoding", None) or "utf-8"

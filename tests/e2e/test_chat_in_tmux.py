@@ -31,7 +31,7 @@ def test_a_session_from_the_first_key_to_the_last(home: Path) -> None:
     new_vault(home / "data" / "history").lock()
     with Tmux(home) as terminal:
         unlock(terminal)
-        assert "kernel-enforced" in terminal.until("encrypted (passphrase)")
+        assert "kernel-enforced" in terminal.until("encrypted")
         terminal.until(READY)
 
         terminal.say("What is 48 + 37?")
@@ -78,6 +78,16 @@ def test_a_terminal_that_is_resized_while_an_answer_streams(home: Path) -> None:
         screen = terminal.until(COMPOSER)
         assert screen.splitlines()[-1].strip().startswith("enter send")
         assert all(len(line) <= 80 for line in screen.splitlines())
+
+
+def test_a_size_in_the_environment_is_not_believed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("LINES", "60")
+    with Tmux(home) as terminal:
+        terminal.until(READY)
+        terminal.until(f"╰{'─' * 78}╯")
+        terminal.resize(60, 20)
+        terminal.until(f"╰{'─' * 58}╯")
 
 
 def test_a_tmux_that_is_killed_leaves_nothing_running(home: Path) -> None:

@@ -30,6 +30,8 @@ def test_a_chat_opens_no_socket(tmp_path: Path) -> None:
         terminal.until("Models on this machine")
         terminal.press("Escape")
         terminal.press("C-q")
+        terminal.until("Quit?")  # no keyring and no passphrase: this chat is in memory only
+        terminal.press("y")
         terminal.until("ended with 0")
     calls = log.read_text().splitlines()
     assert any("socketpair(AF_UNIX, " in call for call in calls), "nothing was traced"

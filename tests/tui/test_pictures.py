@@ -25,6 +25,7 @@ from edgemind.engine.events import ModelInfo, Stats, Step
 from edgemind.settings import Settings
 from edgemind.tui.app import EdgemindApp
 from edgemind.tui.household import Household
+from edgemind.tui.widgets import code
 
 NOON = 1_790_000_000.0
 SIZES = {"small": (80, 24), "large": (120, 40)}
@@ -115,6 +116,11 @@ def _noon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.setattr(time, "time", lambda: NOON)
+
+
+@pytest.fixture(autouse=True)
+def _coloured() -> None:
+    assert code.lexer("python", wait=True)
 
 
 @pytest.fixture(params=SIZES)

@@ -47,7 +47,8 @@ def test_ascii_of_the_same_width(text: str) -> None:
         ({"LC_ALL": "de_DE.ISO-8859-1"}, "utf-8", False),
         ({"LANG": "de_DE.ISO-8859-1", "LC_CTYPE": "C.UTF-8"}, "utf-8", False),
         ({"LC_CTYPE": "C.UTF-8"}, "utf-8", True),
-        ({"LANG": "en_US"}, "utf-8", False),
+        ({"LANG": "en_US"}, "utf-8", True),
+        ({"LANG": "en_US"}, "iso8859-1", False),
         ({"LANG": "en_US.UTF-8"}, "latin-1", False),
     ],
 )
