@@ -22,7 +22,7 @@ from edgemind.chat.problems import HistoryInUse, HistoryLocked
 from edgemind.locking import locked
 
 FOLDER, LOCK = "snapshots", ".lock"
-HOUR, DAY = 3600.0, 86400.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 DELETING_WAIT = 60.0
 """Seconds to wait for a snapshot that is being taken, before a chat is deleted."""
 _NAME = re.compile(r"(\d{8}T\d{6})Z\.db")
@@ -79,11 +79,16 @@ def take(folder: Path, database: Path, connect: Connect, keep: int) -> Snapshot 
             return None
         for left in interrupted(place):
             remove(left)
-        taken = time.time()
+        taken = now = time.time()
+        for one in listed(folder):
+            if now < one.taken + 1 <= now + MINUTE:  # taken within this second: the later one gets a later name
+                taken = max(taken, one.taken + 1)
         while (path := place / f"{datetime.fromtimestamp(taken, timezone.utc).strftime(_FORM)}Z.db").exists():
             taken += 1
         copy_to(path, database, connect)
         for one in superseded(listed(folder), keep):
+            if one.path == path:  # others have names of a time that has not come
+                continue
             with contextlib.suppress(OSError):
                 one.path.unlink()
         return Snapshot(path, taken, path.stat().st_size)

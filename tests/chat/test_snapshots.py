@@ -75,6 +75,14 @@ def test_a_few_recent_ones_and_one_of_each_day_stay() -> None:
     assert snapshots.superseded(kept, 1) == kept[1:]
 
 
+def test_one_of_many_in_one_second_is_the_newest_and_stays(found: OpenVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots.time, "time", lambda: 1_790_000_000.5)
+    for _ in range(25):
+        taken = found.snapshot()
+        assert taken is not None
+        assert snapshots.listed(found.vault.folder)[0].path == taken.path
+
+
 def test_a_deleted_chat_is_taken_out_of_the_snapshots_too(found: OpenVault) -> None:
     doomed = say(found.history(), "knee", PLANTED)
     say(found.history(), "foot", "It is well.")
