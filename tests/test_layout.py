@@ -26,7 +26,12 @@ FENCES = {
     "urllib.request": ("edgemind/models/download.py",),
     "socket": ("edgemind/privacy/", "edgemind/models/download.py", "edgemind/server/"),
     "sqlcipher3": ("edgemind/chat/vault.py",),
+    "pathspec": ("edgemind/coder/",),
+    "prompt_toolkit": ("edgemind/cli/",),
+    "rich": ("edgemind/cli/", "edgemind/tui/"),
     "textual": ("edgemind/tui/",),
+    "tree_sitter": ("edgemind/coder/",),
+    "tree_sitter_language_pack": ("edgemind/coder/",),
     "typer": ("edgemind/cli/",),
 }
 """Where a module may be imported; nowhere else in the package."""
