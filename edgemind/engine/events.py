@@ -115,6 +115,8 @@ class GenerateRequest(Frozen):
     """The sentence written into the thought when the budget is spent."""
     grammar: str | None = None
     """GBNF, root rule ``root``."""
+    grammar_of_rest: bool = False
+    """The grammar is that of what follows an answer that is continued; otherwise it cannot be held to one."""
     json_schema: dict[str, Any] | None = None
     confidence: bool = False
     alternatives: int = Field(default=0, ge=0, le=20)

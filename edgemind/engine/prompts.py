@@ -242,7 +242,8 @@ def _checked(request: GenerateRequest) -> GenerateRequest:
     """A request to continue. Where nothing was said yet there is nothing to continue: it is an ordinary one then."""
     if not request.messages or request.messages[-1].role != "assistant":
         raise UsageError("Only a message of the assistant can be continued.", "Send a new message.")
-    if request.grammar is not None or request.json_schema is not None:
+    held = request.grammar is not None or request.json_schema is not None
+    if held and not (request.grammar_of_rest and request.messages[-1].content.strip()):
         raise UsageError("An answer that was begun cannot be held to a grammar.", "Ask for the whole answer again.")
     if request.messages[-1].content or request.messages[-1].reasoning:
         return request

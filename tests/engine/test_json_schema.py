@@ -110,7 +110,7 @@ def test_numbers_between_any_bounds(seed: int) -> None:
     """The digits of a range, by comparison with the numbers themselves."""
     from decimal import Decimal
 
-    from edgemind.engine.llama.gbnf import matches
+    from edgemind.engine.gbnf import matches
 
     rng = np.random.default_rng(seed)
     low, high = sorted(

@@ -13,8 +13,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from edgemind.engine.llama import gbnf, schema_numbers
-from edgemind.engine.llama.gbnf import EMPTY, NEVER, Chars, Node, Ref, Repeat, choice, optional, seq
+from edgemind.engine import gbnf
+from edgemind.engine.gbnf import EMPTY, NEVER, Chars, Node, Ref, Repeat, choice, optional, seq
+from edgemind.engine.llama import schema_numbers
 from edgemind.engine.llama.grammar_limits import MAX_CHARACTERS
 from edgemind.engine.llama.schema_reader import Reader
 from edgemind.engine.llama.schema_shapes import ALL_TYPES, TYPES, Parts, Shape, refuse, same

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from edgemind.engine.llama.gbnf import EMPTY, NEVER, Chars, Node, Repeat, chars, choice, optional, seq
+from edgemind.engine.gbnf import EMPTY, NEVER, Chars, Node, Repeat, chars, choice, optional, seq
 
 DIGITS = 15
 """Of a number without bounds, before the point and after it; more cannot be told apart as floating point."""

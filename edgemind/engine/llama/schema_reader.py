@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
-from edgemind.engine.llama.gbnf import matches
+from edgemind.engine.gbnf import matches
 from edgemind.engine.llama.schema_keywords import ANNOTATIONS, HOPELESS, KEYWORDS, mapping, names_of, types_of
 from edgemind.engine.llama.schema_shapes import (
     ALL_TYPES,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from edgemind.engine.llama.gbnf import Node, matches
+from edgemind.engine.gbnf import Node, matches
 from edgemind.errors import BadConstraint
 
 ALL_TYPES = frozenset({"null", "boolean", "object", "array", "string", "integer", "fraction"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from edgemind.engine.llama.gbnf import (
+from edgemind.engine.gbnf import (
     NEVER,
     Chars,
     Node,

@@ -1,6 +1,6 @@
 """A grammar as data: built, measured, relieved of what can never be finished, and written as GBNF.
 
-Not for: what llama.cpp cannot bear (``grammar_limits``).
+Not for: what llama.cpp cannot bear (``llama.grammar_limits``), and nothing here knows llama.cpp itself.
 """
 
 from __future__ import annotations
