@@ -19,6 +19,8 @@ CHATML = (
 )
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """Control tokens; the second ends a turn."""
+INFILL = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>")
+"""Control tokens of a model that fills gaps, as Qwen's coders name them."""
 TAGS = ("<think>", "</think>")
 """Added tokens that are plain text to the tokenizer's eye, as in Qwen3."""
 WORDS = (" the", " a", " and", " is", "ing", "tion", " plus", " equals", " So", " then", "Ones", "Tens")
@@ -42,6 +44,7 @@ def tiny_model(
     words: Sequence[str] = WORDS,
     template: str | None = CHATML,
     tokenizer: str = "bpe",
+    infill: bool = False,
     name: str = "tiny",
     seed: int = 0,
 ) -> Path:
@@ -52,6 +55,7 @@ def tiny_model(
         vocab: at least this many tokens, filled up with unused ones.
         weights: ``f32``, ``f16`` or ``q8_0``, for every matrix.
         tokenizer: ``bpe`` (byte-level, like GPT-2 and Qwen) or ``spm`` (like Llama 2).
+        infill: with ``bpe``, the tokens of a model that fills gaps.
     """
     writer = gguf.GGUFWriter(path, arch)
     writer.add_name(name)
@@ -68,7 +72,8 @@ def tiny_model(
     writer.add_layer_norm_rms_eps(1e-6)
     if arch == "gemma3":
         writer.add_sliding_window(sliding_window)
-    size = _bpe(writer, arch, words, vocab) if tokenizer == "bpe" else _spm(writer, vocab)
+    specials = SPECIALS + INFILL if infill else SPECIALS
+    size = _bpe(writer, arch, words, vocab, specials) if tokenizer == "bpe" else _spm(writer, vocab)
     if template is not None:
         writer.add_chat_template(template)
     rng = np.random.default_rng(seed)
@@ -143,7 +148,7 @@ def _write(writer: gguf.GGUFWriter) -> None:
     writer.close()
 
 
-def _bpe(writer: gguf.GGUFWriter, arch: str, words: Sequence[str], size: int) -> int:
+def _bpe(writer: gguf.GGUFWriter, arch: str, words: Sequence[str], size: int, specials: Sequence[str]) -> int:
     """256 bytes, the words with the merges that lead to them, control tokens, tags, unused ones."""
     tokens = list(BYTE_LETTERS)
     merges = []
@@ -157,7 +162,7 @@ def _bpe(writer: gguf.GGUFWriter, arch: str, words: Sequence[str], size: int) ->
                 merges.append(merge)
                 tokens.append(grown)
     kinds = [TokenType.NORMAL] * len(tokens)
-    for texts, kind in ((SPECIALS, TokenType.CONTROL), (TAGS, TokenType.USER_DEFINED)):
+    for texts, kind in ((specials, TokenType.CONTROL), (TAGS, TokenType.USER_DEFINED)):
         tokens += texts
         kinds += [kind] * len(texts)
     unused = max(0, size - len(tokens))
