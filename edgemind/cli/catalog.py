@@ -49,7 +49,7 @@ For = Annotated[
     typer.Option(
         "--for",
         metavar="USE",
-        help="chat, reasoning, code, math, multilingual, tiny, embedding or demo.",
+        help="chat, reasoning, code, infill, math, multilingual, tiny, embedding or demo.",
         autocompletion=completion.uses,
     ),
 ]

@@ -55,7 +55,7 @@ def recommend(
         typer.Option(
             "--for",
             metavar="USE",
-            help="chat, reasoning, code, math, multilingual, tiny or embedding.",
+            help="chat, reasoning, code, infill, math, multilingual, tiny or embedding.",
             autocompletion=completion.uses,
         ),
     ] = "chat",

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from edgemind.models.store.manifest import is_file_path, is_model_name
 
-Use = Literal["chat", "reasoning", "code", "math", "multilingual", "tiny", "embedding", "demo"]
+Use = Literal["chat", "reasoning", "code", "infill", "math", "multilingual", "tiny", "embedding", "demo"]
 
 
 class _Strict(BaseModel):

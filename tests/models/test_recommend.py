@@ -198,7 +198,7 @@ def test_without_a_probe_speed_decides_nothing() -> None:
     assert all(choice.prediction.tokens_per_second is None for choice in found)
 
 
-@pytest.mark.parametrize("use", ["chat", "reasoning", "code", "math", "multilingual", "tiny", "embedding"])
+@pytest.mark.parametrize("use", ["chat", "reasoning", "code", "infill", "math", "multilingual", "tiny", "embedding"])
 @pytest.mark.parametrize("here", [LAPTOP, LARGER, WORKSTATION])
 def test_the_catalog_has_something_for_every_use(here: tuple[Machine, Bandwidth], use: str) -> None:
     found = rank(load().values(), *here, use=use)

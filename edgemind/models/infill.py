@@ -1,0 +1,66 @@
+"""Which models fill a gap between two texts: those whose vocabulary has tokens for its prefix, suffix and middle.
+
+Read from the header of the file, so that nothing has to be loaded. The names are those that llama.cpp looks for.
+Not for: building such a prompt (the worker's).
+"""
+
+from __future__ import annotations
+
+from edgemind.errors import EdgemindError
+from edgemind.models import builtin, names
+from edgemind.models.gguf import read_array
+from edgemind.models.header import Header
+
+_TOKENS = "tokenizer.ggml.tokens"
+_KEYS = (("fim_pre", "prefix"), ("fim_suf", "suffix"), ("fim_mid", "middle"))
+_NAMES = (
+    {"<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>"},
+    {"<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>"},
+    {"<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>", "<|code_middle|>"},
+)
+
+
+def fills_gaps(header: Header) -> bool:
+    """Whether the file names all three tokens, or its vocabulary has them.
+
+    Raises:
+        ModelUnusable: the file has changed since its header was read.
+    """
+    if all(any(header.number(f"tokenizer.ggml.{key}_token_id") is not None for key in keys) for keys in _KEYS):
+        return True
+    if _TOKENS not in header.arrays:
+        return False
+    vocabulary = frozenset(read_array(header, _TOKENS))
+    return all(vocabulary & wanted for wanted in _NAMES)
+
+
+def next_command(command: str) -> str:
+    """How to go on after a model that cannot: with one that is installed, else with one that the catalog has.
+
+    Args:
+        command: what to type, up to the name of a model.
+    """
+    here = _installed()
+    if here:
+        return f"{command} {here[0]}"
+    from edgemind.models import catalog
+
+    known = [entry for entry in catalog.load().values() if "infill" in entry.use and entry.repository]
+    smallest = min(known, key=lambda entry: entry.parameters or 0, default=None)
+    if smallest is None:
+        return "edgemind catalog list --for code"
+    return f"edgemind pull {smallest.name}   and then   {command} {smallest.name}"
+
+
+def _installed() -> list[str]:
+    """Names of installed models that fill gaps; one that cannot be read is left out."""
+    found = []
+    for model in names.installed():
+        if model.name == builtin.NAME:
+            continue
+        try:
+            if fills_gaps(model.header):
+                found.append(model.name)
+        except EdgemindError:
+            continue
+    return found
