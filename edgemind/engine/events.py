@@ -93,8 +93,22 @@ class LoadOptions(Frozen):
         return self
 
 
+class Infill(Frozen):
+    """A gap in a file, to be filled by a model that has tokens for it (``ModelInfo.fim``).
+
+    What does not fit the context is left out far from the gap: the beginning of ``prefix``, the end of ``suffix``.
+    """
+
+    prefix: str
+    """The text before the gap."""
+    suffix: str = ""
+    """The text after it."""
+    path: str | None = None
+    """The file's name, told to models that have a token for it."""
+
+
 class GenerateRequest(Frozen):
-    """One answer to be written. Exactly one of ``messages``, ``prompt`` and ``tokens`` is set."""
+    """One answer to be written. Exactly one of ``messages``, ``prompt``, ``infill`` and ``tokens`` is set."""
 
     messages: tuple[Message, ...] | None = None
     continue_: bool = False
@@ -102,6 +116,8 @@ class GenerateRequest(Frozen):
     hold only what is new; the steps of ``Done`` are those of the whole thought, what was there before for 0 tokens."""
     prompt: str | None = None
     """Raw text, no template."""
+    infill: Infill | None = None
+    """A gap to be filled; the answer is its text alone, without a thought."""
     tokens: tuple[int, ...] | None = None
     """Raw tokens; for measuring."""
     sampling: Sampling = Sampling()
@@ -123,6 +139,8 @@ class GenerateRequest(Frozen):
     """With ``confidence``: how many runner-up tokens each answer token carries."""
     ignore_end: bool = False
     """Go on after an end-of-generation token; for measuring."""
+    speculate: bool = True
+    """Draft runs of tokens that were there before and check them at once; what is written stays the same."""
 
 
 class TokenConfidence(Frozen):
@@ -155,9 +173,23 @@ class Stats(Frozen):
     decode_seconds: float = 0.0
     prefill_rate: float = 0.0
     decode_rate: float = 0.0
+    drafted_tokens: int = 0
+    """Tokens that were guessed from what was there before."""
+    accepted_tokens: int = 0
+    """Those of them that the model would have written too."""
     context_used: int = 0
     context_size: int = 0
     context_limit: int = 0
+
+
+class FimTokens(Frozen):
+    """The tokens around a gap in a file, of a model that was taught to fill it."""
+
+    prefix: int
+    suffix: int
+    middle: int
+    file: int | None = None
+    """Stands before the file's name."""
 
 
 class ModelInfo(Frozen):
@@ -182,6 +214,8 @@ class ModelInfo(Frozen):
     """``kernel``, ``sandbox`` or ``none``: see ``privacy.Strength``."""
     writes: bool = True
     """Whether it writes text; a model for embeddings does not."""
+    fim: FimTokens | None = None
+    """None for a model that cannot fill a gap in a file."""
     notes: tuple[str, ...] = ()
     """What the user should know: a fallback that was taken, a template that was broken."""
 
