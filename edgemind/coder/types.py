@@ -96,8 +96,9 @@ class Folder:
 class EditLimits:
     """What one edit may hold at most, so that a model that never ends its text is ended."""
 
-    lines: int = 1_000
-    columns: int = 2_000
+    lines: int = 500
+    columns: int | None = None
+    """Characters of a line. Without a limit no line is broken; the limit of tokens ends one that never ends."""
 
 
 @dataclass(frozen=True)
