@@ -1,0 +1,147 @@
+"""One completion: the text around a cursor goes to a model that fills gaps, and what fits there comes back.
+
+The text before and after is cut to what a small machine reads in a moment. The cut before it moves in steps, so that
+from one key press to the next the beginning stays the same and is in the engine's cache.
+Not for: where a line or block ends (``completion_text``), how such a prompt is built (``engine``).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from edgemind.coder.completion_text import Lines, end_of, fitted
+from edgemind.engine.client import Engine, Generation, error_from
+from edgemind.engine.events import Answer, Done, Failed, GenerateRequest, Infill, PromptProgress, Sampling
+from edgemind.errors import ModelUnusable
+from edgemind.terminal import clean_line
+
+MOST_BEFORE = 8_000
+MOST_AFTER = 2_000
+"""Characters around the cursor that the model is given; about 2,500 tokens of code."""
+
+STEP = 2_000
+"""Characters by which the beginning of a long text before the cursor moves."""
+
+MOST_TOKENS: dict[Lines, int] = {"one": 64, "block": 256}
+
+Stop = Literal["line", "block", "end", "max_tokens", "context_full", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Where something is to be written. Lines end with ``\\n``."""
+
+    prefix: str
+    suffix: str
+    path: str | None = None
+    """Of the file, told to models that know what to do with it."""
+    lines: Lines = "block"
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What goes into the gap, and what it took."""
+
+    text: str
+    stop: Stop
+    """``line`` or ``block``: what was wanted is whole; else why the model went no further."""
+    tokens: int
+    prompt_tokens: int
+    cached_tokens: int
+    seconds: float
+
+
+class Completing:
+    """One completion that another thread may cancel, before it begins too."""
+
+    def __init__(self, engine: Engine, gap: Gap) -> None:
+        self._engine = engine
+        self._gap = gap
+        self._lock = threading.Lock()
+        self._generation: Generation | None = None
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """End it at once, with what there is. Safe from any thread, any number of times."""
+        with self._lock:
+            self._cancelled = True
+            generation = self._generation
+        if generation:
+            generation.abandon()
+
+    def run(self) -> Completion:
+        """Ask, and wait.
+
+        Raises:
+            ModelUnusable: the model has no tokens for it.
+            EdgemindError: what the engine says is wrong.
+        """
+        started = time.perf_counter()
+        with self._lock:
+            if self._cancelled:
+                return Completion("", "cancelled", 0, 0, 0, 0.0)
+            self._generation = self._engine.generate(request(self._gap))
+        text, stop, tokens, prompt, cached = "", None, 0, 0, 0
+        end: int | None = None
+        with self._generation as generation:
+            for event in generation:
+                if isinstance(event, PromptProgress):
+                    prompt, cached = event.total, event.cached
+                elif isinstance(event, Answer):
+                    text += event.text
+                    tokens += event.tokens
+                    end = end_of(text, self._gap.prefix, self._gap.suffix, self._gap.lines)
+                    if end is not None:
+                        break
+                elif isinstance(event, Failed):
+                    raise error_from(event)
+                elif isinstance(event, Done):
+                    stop = event.stop_reason
+        reached: Stop = "line" if self._gap.lines == "one" else "block"
+        why: Stop = reached if end is not None else "end" if stop in (None, "stop_string") else stop
+        whole = fitted(text if end is None else text[:end], self._gap.prefix, self._gap.suffix)
+        return Completion(whole, why, tokens, prompt, cached, time.perf_counter() - started)
+
+
+def request(gap: Gap) -> GenerateRequest:
+    """What the engine is asked: greedy, so that the same place has the same completion."""
+    return GenerateRequest(
+        infill=Infill(prefix=shortened_before(gap.prefix), suffix=shortened_after(gap.suffix), path=gap.path),
+        sampling=Sampling(temperature=0.0),
+        max_tokens=gap.max_tokens or MOST_TOKENS[gap.lines],
+    )
+
+
+def shortened_before(prefix: str) -> str:
+    """The end of it, from the beginning of a line if there is one near."""
+    if len(prefix) <= MOST_BEFORE:
+        return prefix
+    start = -(-(len(prefix) - MOST_BEFORE) // STEP) * STEP
+    line = prefix.find("\n", start, start + STEP) + 1
+    return prefix[line or start :]
+
+
+def shortened_after(suffix: str) -> str:
+    """The beginning of it, up to the end of a line if there is one near."""
+    if len(suffix) <= MOST_AFTER:
+        return suffix
+    line = suffix.rfind("\n", MOST_AFTER // 2, MOST_AFTER) + 1
+    return suffix[: line or MOST_AFTER]
+
+
+def cannot(model: str, command: str) -> ModelUnusable:
+    """The error for a model that has no tokens for a gap.
+
+    Args:
+        command: what to type instead, up to the name of another model.
+    """
+    from edgemind.models import infill
+
+    return ModelUnusable(
+        f"The model {clean_line(model)} cannot fill gaps: its vocabulary has no fill-in-the-middle tokens.",
+        infill.next_command(command),
+    )
