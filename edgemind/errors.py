@@ -155,6 +155,20 @@ class HistoryTooNew(EdgemindError):
     kind = "history_too_new"
 
 
+class WorkspaceProblem(EdgemindError):
+    """A file of the workspace cannot be written as asked, or has changed meanwhile; nothing was half written."""
+
+    exit_code = 20
+    kind = "workspace"
+
+
+class ChecksFailed(EdgemindError):
+    """Edits were written as asked, and the test, or the syntax check, still fails."""
+
+    exit_code = 21
+    kind = "checks_failed"
+
+
 EXIT_INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT; the partial answer has been printed."""
 
