@@ -85,7 +85,8 @@ class Completing:
             if self._cancelled:
                 return Completion("", "cancelled", 0, 0, 0, 0.0)
             self._generation = self._engine.generate(request(self._gap))
-        text, stop, tokens, prompt, cached = "", None, 0, 0, 0
+        text, tokens, prompt, cached = "", 0, 0, 0
+        stop: Stop = "end"
         end: int | None = None
         with self._generation as generation:
             for event in generation:
@@ -100,11 +101,11 @@ class Completing:
                 elif isinstance(event, Failed):
                     raise error_from(event)
                 elif isinstance(event, Done):
-                    stop = event.stop_reason
-        reached: Stop = "line" if self._gap.lines == "one" else "block"
-        why: Stop = reached if end is not None else "end" if stop in (None, "stop_string") else stop
+                    stop = "end" if event.stop_reason == "stop_string" else event.stop_reason
+        if end is not None:
+            stop = "line" if self._gap.lines == "one" else "block"
         whole = fitted(text if end is None else text[:end], self._gap.prefix, self._gap.suffix)
-        return Completion(whole, why, tokens, prompt, cached, time.perf_counter() - started)
+        return Completion(whole, stop, tokens, prompt, cached, time.perf_counter() - started)
 
 
 def request(gap: Gap) -> GenerateRequest:
