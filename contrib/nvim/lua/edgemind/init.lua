@@ -1,0 +1,266 @@
+-- Completions by a local model, shown as grey text at the cursor and taken with <Tab>.
+--
+--   require("edgemind").setup({ model = "qwen2.5-coder-1.5b" })
+--
+-- Needs Neovim 0.7 and the command `edgemind`; nothing else. See :help edgemind.
+
+local client = require("edgemind.client")
+
+local M = {}
+
+M.defaults = {
+  command = { "edgemind" },
+  model = nil, -- the one of EdgeMind's settings
+  lines = "block", -- or "one"
+  auto = true, -- complete while typing; false: with :EdgemindComplete only
+  debounce_ms = 75,
+  before = 8000, -- bytes of text before the cursor that are sent
+  after = 2000,
+  max_bytes = 1000000, -- of a buffer that is completed
+  accept = "<Tab>",
+  dismiss = "<C-]>",
+  filetypes_off = { help = true, gitcommit = true, TelescopePrompt = true },
+  highlight = "EdgemindGhost",
+}
+
+local space = vim.api.nvim_create_namespace("edgemind")
+local state = { options = M.defaults }
+
+local function say(message, level)
+  vim.schedule(function()
+    vim.notify("edgemind: " .. message, level or vim.log.levels.WARN)
+  end)
+end
+
+local function words()
+  local command = vim.deepcopy(state.options.command)
+  vim.list_extend(command, { "complete", "--stdio" })
+  if state.options.model then
+    vim.list_extend(command, { "--model", state.options.model })
+  end
+  return command
+end
+
+local function explain(problem)
+  local hint = type(problem.data) == "table" and problem.data.hint or ""
+  return hint ~= "" and (problem.message .. "\n" .. hint) or problem.message
+end
+
+--- The running process, started when it is first needed; nil when it has failed before.
+local function connected()
+  if state.client and state.client.job then
+    return state.client
+  end
+  if state.failed then
+    return nil
+  end
+  local started, why = client.start(words(), function(code, errors)
+    state.client = nil
+    M.clear()
+    if code ~= 0 and not state.leaving then
+      state.failed = true
+      say(errors ~= "" and vim.trim(errors) or ("it ended with code " .. code), vim.log.levels.ERROR)
+    end
+  end)
+  if not started then
+    state.failed = true
+    say(why, vim.log.levels.ERROR)
+    return nil
+  end
+  state.client = started
+  started:request("initialize", { debounce_ms = state.options.debounce_ms }, function(problem)
+    if problem then
+      state.failed = true
+      say(explain(problem), vim.log.levels.ERROR)
+      started:stop()
+    end
+  end)
+  return started
+end
+
+--- Text around the cursor, from whole characters and at most so many bytes.
+local function around(buffer, row, column)
+  local options = state.options
+  local current = vim.api.nvim_buf_get_lines(buffer, row, row + 1, false)[1] or ""
+  local before, size, first = { current:sub(1, column) }, column, row
+  while first > 0 and size < options.before do
+    first = first - 1
+    local line = vim.api.nvim_buf_get_lines(buffer, first, first + 1, false)[1]
+    table.insert(before, 1, line)
+    size = size + #line + 1
+  end
+  local after, last = { current:sub(column + 1) }, row
+  size = #after[1]
+  local count = vim.api.nvim_buf_line_count(buffer)
+  while last + 1 < count and size < options.after do
+    last = last + 1
+    local line = vim.api.nvim_buf_get_lines(buffer, last, last + 1, false)[1]
+    table.insert(after, line)
+    size = size + #line + 1
+  end
+  return table.concat(before, "\n"), table.concat(after, "\n")
+end
+
+local function usable(buffer)
+  return vim.bo[buffer].modifiable
+    and vim.bo[buffer].buftype == ""
+    and not state.options.filetypes_off[vim.bo[buffer].filetype]
+    and vim.api.nvim_buf_get_offset(buffer, vim.api.nvim_buf_line_count(buffer)) <= state.options.max_bytes
+end
+
+--- Take the grey text away, and give up what was asked.
+function M.clear()
+  if state.asked and state.client then
+    state.client:cancel(state.asked)
+  end
+  state.asked = nil
+  if state.ghost then
+    if vim.api.nvim_buf_is_valid(state.ghost.buffer) then
+      vim.api.nvim_buf_clear_namespace(state.ghost.buffer, space, 0, -1)
+    end
+    state.ghost = nil
+  end
+end
+
+--- Grey text over the rest of the line, which is drawn again behind it.
+local function show(buffer, row, column, text)
+  local rest = vim.api.nvim_buf_get_lines(buffer, row, row + 1, false)[1]:sub(column + 1)
+  local rows = {}
+  for _, line in ipairs(vim.split(text, "\n", { plain = true })) do
+    table.insert(rows, { { line, state.options.highlight } })
+  end
+  table.insert(rows[#rows], { rest, "Normal" })
+  vim.api.nvim_buf_set_extmark(buffer, space, row, column, {
+    virt_text = table.remove(rows, 1),
+    virt_text_win_col = vim.fn.virtcol(".") - 1,
+    virt_lines = #rows > 0 and rows or nil,
+  })
+  state.ghost = { buffer = buffer, row = row, column = column, text = text }
+end
+
+--- Ask for a completion at the cursor and show it.
+function M.complete()
+  M.clear()
+  local buffer = vim.api.nvim_get_current_buf()
+  if not usable(buffer) then
+    return
+  end
+  local process = connected()
+  if not process then
+    return
+  end
+  local row, column = unpack(vim.api.nvim_win_get_cursor(0))
+  row = row - 1
+  local tick = vim.api.nvim_buf_get_changedtick(buffer)
+  local prefix, suffix = around(buffer, row, column)
+  local path = vim.fn.expand("%:t")
+  state.asked = process:request("complete", {
+    prefix = prefix,
+    suffix = suffix,
+    path = path ~= "" and path or nil,
+    lines = state.options.lines,
+  }, function(problem, result)
+    state.asked = nil
+    if problem then
+      if problem.code ~= -32800 then
+        say(explain(problem))
+      end
+      return
+    end
+    local here = vim.api.nvim_get_current_buf() == buffer
+      and vim.api.nvim_buf_get_changedtick(buffer) == tick
+      and vim.deep_equal(vim.api.nvim_win_get_cursor(0), { row + 1, column })
+    if here and result.text ~= "" and vim.api.nvim_get_mode().mode:sub(1, 1) == "i" then
+      M.clear()
+      show(buffer, row, column, result.text)
+    end
+  end)
+end
+
+--- Put the grey text into the buffer. Returns whether there was one.
+function M.accept()
+  local ghost = state.ghost
+  if not ghost or ghost.buffer ~= vim.api.nvim_get_current_buf() then
+    return false
+  end
+  M.clear()
+  local lines = vim.split(ghost.text, "\n", { plain = true })
+  vim.api.nvim_buf_set_text(ghost.buffer, ghost.row, ghost.column, ghost.row, ghost.column, lines)
+  local last = #lines == 1 and ghost.column + #lines[1] or #lines[#lines]
+  vim.api.nvim_win_set_cursor(0, { ghost.row + #lines, last })
+  return true
+end
+
+--- The text that is shown now, or nil.
+function M.shown()
+  return state.ghost and state.ghost.text or nil
+end
+
+--- End the process; it starts again when it is needed.
+function M.stop()
+  M.clear()
+  state.failed = false
+  if state.client then
+    state.client:stop()
+    state.client = nil
+  end
+end
+
+--- A key that does something with the grey text, and without one what it did before.
+local function map(key, act, about)
+  local before = vim.fn.maparg(key, "i", false, true)
+  vim.keymap.set("i", key, function()
+    if M.shown() then
+      vim.schedule(act)
+      return ""
+    end
+    if before.callback then
+      return before.callback() or ""
+    end
+    if before.rhs then
+      return before.expr == 1 and vim.api.nvim_eval(before.rhs) or before.rhs
+    end
+    return key
+  end, { expr = true, silent = true, desc = about })
+end
+
+--- @param options see M.defaults
+function M.setup(options)
+  M.stop()
+  state.options = vim.tbl_deep_extend("force", {}, M.defaults, options or {})
+  state.leaving = false
+  vim.api.nvim_set_hl(0, "EdgemindGhost", { default = true, link = "Comment" })
+  local group = vim.api.nvim_create_augroup("edgemind", { clear = true })
+  local function on(events, callback)
+    vim.api.nvim_create_autocmd(events, { group = group, callback = callback })
+  end
+  if state.options.auto then
+    on({ "TextChangedI", "InsertEnter" }, M.complete)
+  else
+    on({ "TextChangedI" }, M.clear)
+  end
+  on({ "CursorMovedI" }, function()
+    local ghost = state.ghost
+    if ghost and not vim.deep_equal(vim.api.nvim_win_get_cursor(0), { ghost.row + 1, ghost.column }) then
+      M.clear()
+    end
+  end)
+  on({ "InsertLeave", "BufLeave" }, M.clear)
+  on({ "VimLeavePre" }, function()
+    state.leaving = true
+    M.stop()
+  end)
+  if not state.mapped then
+    state.mapped = true
+    if state.options.accept then
+      map(state.options.accept, M.accept, "Take the completion of EdgeMind")
+    end
+    if state.options.dismiss then
+      map(state.options.dismiss, M.clear, "Hide the completion of EdgeMind")
+    end
+  end
+  vim.api.nvim_create_user_command("EdgemindComplete", M.complete, { desc = "Complete at the cursor" })
+  vim.api.nvim_create_user_command("EdgemindStop", M.stop, { desc = "End EdgeMind's process" })
+end
+
+return M
