@@ -18,6 +18,8 @@ from edgemind.cli import (
     bench,
     catalog,
     chat,
+    code,
+    complete,
     completion,
     console,
     convert,
@@ -54,6 +56,7 @@ app = typer.Typer(
 )
 run.register(app)
 chat.register(app)
+code.register(app)
 doctor.register(app)
 for family in (
     recommend,
@@ -77,6 +80,7 @@ for family in (
     convert,
     distill,
     eval_,
+    complete,
 ):
     family.register(app)
 

@@ -23,6 +23,10 @@ class Interrupt:
         """From now on there is text: the first Ctrl-C calls ``cancel`` instead of leaving."""
         self._cancel = cancel
 
+    def release(self) -> None:
+        """Nothing is being written any more: the next Ctrl-C leaves."""
+        self._cancel, self._asked = None, False
+
     def check(self) -> None:
         """Leave if that was asked for; a library may have swallowed the exception that said so.
 

@@ -1,0 +1,195 @@
+"""``edgemind code TASK``: one task or one question, from the flags to an exit code.
+
+Not for: the prompt of a session (``code_session``), drawing (``code_view``), questions (``code_ask``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgemind.cli import console, prompt
+from edgemind.cli.chat_start import is_possible
+from edgemind.cli.shut_in import insist
+from edgemind.errors import EXIT_INTERRUPTED, BadInput, ChecksFailed, EdgemindError, UsageError
+
+if TYPE_CHECKING:
+    from edgemind.cli.code_flags import CodeFlags
+    from edgemind.cli.code_result import Collected
+    from edgemind.cli.code_view import CodeView
+    from edgemind.cli.interrupt import Interrupt
+    from edgemind.coder.session import CodeSession, Options
+    from edgemind.coder.session_events import Finished, SessionEvent
+    from edgemind.coder.verifying import TestCommand
+    from edgemind.coder.writing import Decisions
+    from edgemind.engine.events import ThinkingPolicy
+
+EXAMPLE = "edgemind code 'Write a function that sorts a list into sort.py'"
+
+
+def run(flags: CodeFlags) -> int:
+    """Carry out ``edgemind code``.
+
+    Raises:
+        EdgemindError: of any kind.
+    """
+    flags.check()
+    task = _task(flags)
+    if task is None:
+        from edgemind.cli.code_session import talk
+
+        return talk(flags)
+    from edgemind.cli.code_ask import Answers, Consent, need_consent
+    from edgemind.cli.interrupt import Interrupt
+
+    consent = Consent(apply=flags.apply, yes=flags.yes)
+    if not flags.ask:
+        need_consent(consent, flags.dry_run)
+    insist()
+    with contextlib.ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())
+        waiting = _Questions(interrupt)
+        session = stack.enter_context(opened(flags, Answers(consent, waiting.before, waiting.after)))
+        waiting.session = session
+        files = [session.workspace.relative(name) for name in flags.files or ()]
+        return _one(flags, session, interrupt, task, files)
+
+
+@contextlib.contextmanager
+def opened(flags: CodeFlags, decisions: Decisions) -> Iterator[CodeSession]:
+    """A session in the current folder, its model loading already.
+
+    Raises:
+        EdgemindError: the folder, the test command or the model cannot be used.
+    """
+    from edgemind.coder.session import CodeSession
+    from edgemind.coder.verifying import test_command
+    from edgemind.coder.workspace import Workspace
+    from edgemind.engine import defaults
+    from edgemind.engine.client import Engine
+    from edgemind.engine.events import LoadOptions
+    from edgemind.models import names
+    from edgemind.settings import load_settings
+
+    workspace = Workspace.find(Path.cwd())
+    try:
+        test = test_command(flags.test, workspace.start) if flags.test is not None else None
+        model, settings = names.resolve(flags.model), load_settings()
+        values = defaults.load_values(model, settings, context=flags.context, threads=flags.threads)
+        thinking = "on" if flags.think else "off" if flags.no_think else defaults.thinking(model, settings)
+        with Engine(LoadOptions(**values)) as engine:
+            yield CodeSession(workspace, engine, _options(flags, test, thinking), decisions)
+    finally:
+        workspace.close()
+
+
+def model_name(flags: CodeFlags) -> str:
+    from edgemind.models import names
+
+    return names.resolve(flags.model).name
+
+
+def finish(finished: Finished) -> int:
+    """The exit code of a task.
+
+    Raises:
+        ChecksFailed: it is written and the check still fails.
+        BadInput: the model gave no edit.
+    """
+    if finished.outcome == "failing":
+        raise ChecksFailed(finished.text, finished.hint)
+    if finished.outcome == "nothing":
+        raise EdgemindError(finished.text, finished.hint)
+    return EXIT_INTERRUPTED if finished.outcome == "stopped" else 0
+
+
+def _one(flags: CodeFlags, session: CodeSession, interrupt: Interrupt, task: str, files: Sequence[str]) -> int:
+    from edgemind.cli.code_result import Collected
+    from edgemind.cli.code_view import CodeView
+    from edgemind.coder.session_events import Finished
+
+    name = model_name(flags)
+    collected = Collected(name, task)
+    view = None if flags.json_output else CodeView(name, hide_thinking=flags.hide_thinking, answers=flags.ask)
+    with view or contextlib.nullcontext():
+        try:
+            for note in session.writing.open():
+                _show(view, collected, note)
+            interrupt.keep(session.stop)
+            for event in session.ask(task, files) if flags.ask else session.run(task, files):
+                if isinstance(event, Finished) and event.outcome in ("failing", "nothing"):
+                    collected.add(event)
+                    continue
+                _show(view, collected, event)
+            interrupt.release()
+        except EdgemindError as problem:
+            if flags.json_output:
+                console.out_json(collected.as_object(problem))
+            raise
+    if flags.json_output:
+        console.out_json(collected.as_object())
+    assert collected.finished is not None
+    if view and collected.finished.steps and collected.finished.outcome in ("applied", "verified"):
+        view.note(f"take it back: {collected.finished.hint}")
+    return finish(collected.finished)
+
+
+def _show(view: CodeView | None, collected: Collected, event: SessionEvent) -> None:
+    collected.add(event)
+    if view:
+        view.show(event)
+
+
+def _options(flags: CodeFlags, test: TestCommand | None, thinking: ThinkingPolicy) -> Options:
+    from edgemind.coder.session import Options
+    from edgemind.engine.events import Sampling
+
+    return Options(
+        test=test,
+        test_limit_s=flags.test_timeout,
+        rounds=flags.rounds,
+        dry_run=flags.dry_run,
+        commit=flags.commit,
+        max_files=flags.max_files,
+        max_tokens=flags.max_tokens,
+        thinking=thinking,
+        sampling=Sampling(temperature=flags.temperature, seed=flags.seed),
+    )
+
+
+def _task(flags: CodeFlags) -> str | None:
+    """The task, with what is piped in; ``None`` for a session.
+
+    Raises:
+        UsageError: there is none, and no terminal for a session.
+    """
+    piped = prompt.standard_input() if flags.task is None or prompt.standard_input_has_text() else None
+    words = [] if flags.task is None or flags.only_files else [flags.task]
+    if not words and not (piped or "").strip():
+        if is_possible() and not (flags.json_output or flags.ask):
+            return None
+        what = "question" if flags.ask else "task"
+        raise UsageError(
+            f"There is no {what}.", "edgemind code --ask 'Where is the retry logic?'" if flags.ask else EXAMPLE
+        )
+    task = prompt.assemble(words, (), piped)
+    if not task.strip():
+        raise BadInput("The task is empty.", EXAMPLE)
+    return task
+
+
+class _Questions:
+    """While one is asked, Ctrl-C leaves at once; what runs after it is stopped first."""
+
+    def __init__(self, interrupt: Interrupt) -> None:
+        self._interrupt = interrupt
+        self.session: CodeSession | None = None
+
+    def before(self) -> None:
+        self._interrupt.release()
+
+    def after(self) -> None:
+        if self.session is not None:
+            self._interrupt.keep(self.session.stop)

@@ -1,0 +1,184 @@
+"""``edgemind code map|apply|undo|log``: what can be done with a workspace without asking a model.
+
+Not for: tasks (``code``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgemind.cli import console, prompt
+from edgemind.cli.shut_in import shut_in
+from edgemind.errors import BadInput
+from edgemind.terminal import clean, clean_line
+
+if TYPE_CHECKING:
+    from edgemind.coder.steps import Step
+    from edgemind.coder.writing import Decisions, Writing
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, on failure too.")]
+
+BYTES_A_TOKEN = 3.5
+"""Of source code, roughly, with the vocabularies of today; the map alone loads no model to count them."""
+
+
+@contextlib.contextmanager
+def writing(decisions: Decisions) -> Iterator[Writing]:
+    """The steps of the folder that we are in, mended."""
+    from edgemind.coder.workspace import Workspace
+    from edgemind.coder.writing import Writing
+
+    shut_in()
+    workspace = Workspace.find(Path.cwd())
+    try:
+        steps = Writing(workspace, decisions)
+        for note in steps.open():
+            console.err(f"({note.text})\n")
+        yield steps
+    finally:
+        workspace.close()
+
+
+def map_(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORDS", help="What it is about: that comes first.")
+    ] = None,
+    tokens: Annotated[int, typer.Option("--tokens", metavar="N", min=50, help="About how long it is.")] = 2000,
+    json_output: Json = False,
+) -> int:
+    """Print the map of this repository: its definitions, the most referenced first."""
+    from edgemind.coder.listing import Listing
+    from edgemind.coder.repo_map import repo_map
+    from edgemind.coder.workspace import Workspace
+
+    shut_in()
+    workspace = Workspace.find(Path.cwd())
+    try:
+        found = repo_map(
+            workspace,
+            Listing.of(workspace),
+            prompt.argument(" ".join(words or ()), "The words"),
+            tokens,
+            lambda text: round(len(text.encode("utf-8", "replace")) / BYTES_A_TOKEN),
+        )
+    finally:
+        workspace.close()
+    if json_output:
+        lines = [{"path": one.path, "line": one.line, "text": one.text, "rank": one.rank} for one in found.lines]
+        told = {"files": found.files, "files_seen": found.files_seen, "definitions": found.definitions}
+        console.out_json({"map": lines, "tokens": found.tokens, **told})
+        return 0
+    if not found.text.strip():
+        raise BadInput("There is no file here that a map could show.", "Go to a folder with source code.")
+    console.out(clean(found.text).rstrip("\n") + "\n")
+    console.err(
+        f"({found.files} of {found.files_seen} files, about {found.tokens:,} tokens of at most {tokens:,}; "
+        f"{found.definitions:,} definitions in {found.seconds:.1f} s)\n"
+    )
+    return 0
+
+
+def apply(
+    patch: Annotated[
+        str, typer.Argument(metavar="PATCH", help="A file with a diff or SEARCH/REPLACE blocks; - reads a pipe.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking, protected files excepted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")] = False,
+    json_output: Json = False,
+) -> int:
+    """Apply a patch that was written elsewhere, as exactly as it can be understood."""
+    from edgemind.cli.code_ask import Answers, Consent, need_consent
+    from edgemind.cli.code_view import CodeView
+    from edgemind.coder.patching import changes_of_patch
+
+    text = prompt.standard_input() if patch == "-" else prompt.attachment(patch).text
+    if text is None:
+        raise BadInput("No patch comes through standard input.", "edgemind code apply - < PATCH")
+    consent = Consent(apply=yes, yes=yes)
+    need_consent(consent, dry_run)
+    with writing(Answers(consent)) as steps:
+        proposal = steps.propose(changes_of_patch(steps.workspace, text))
+        if not proposal.changes:
+            raise BadInput("The patch changes nothing: the files are that way already.", "edgemind code log")
+        view = CodeView("")
+        if not json_output:
+            view.show(proposal)
+        applied = (
+            None if dry_run else steps.write(proposal, f"patch {Path(patch).name if patch != '-' else ''}".strip())
+        )
+    if json_output:
+        files = [
+            {"path": one.path, "kind": one.kind, "added": one.added, "removed": one.removed} for one in proposal.diffs
+        ]
+        console.out_json({"files": files, "step": applied.step if applied else None})
+    elif applied:
+        view.show(applied)
+    else:
+        view.say("Nothing was written (--dry-run)." if dry_run else "Nothing was written.")
+    return 0
+
+
+def undo(json_output: Json = False) -> int:
+    """Take back the last step, exactly; again for the one before."""
+    from edgemind.cli.code_ask import Answers, Consent
+
+    with writing(Answers(Consent())) as steps:
+        step = steps.undo()
+        left = len(steps.log())
+    if json_output:
+        console.out_json(
+            {"step": step.number, "label": step.label, "files": [one.path for one in step.records], "left": left}
+        )
+    else:
+        for line in undone(step):
+            console.out(f"{line}\n")
+    return 0
+
+
+def log(json_output: Json = False) -> int:
+    """List the steps that can be undone here, the last first."""
+    from edgemind.cli.code_ask import Answers, Consent
+
+    with writing(Answers(Consent())) as steps:
+        found = steps.log()
+    if json_output:
+        console.out_json(
+            {
+                "steps": [
+                    {
+                        "step": one.number,
+                        "label": one.label,
+                        "at": one.at,
+                        "created": list(one.created),
+                        "changed": list(one.changed),
+                        "deleted": list(one.deleted),
+                    }
+                    for one in found
+                ]
+            }
+        )
+        return 0
+    for one in found:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.at))
+        console.out(f"{one.number:>4}  {when}  {clean_line(one.label)}\n")
+        marks = (("+", one.created), ("~", one.changed), ("-", one.deleted))
+        for line in (f"{mark} {clean_line(path)}" for mark, paths in marks for path in paths):
+            console.out(f"      {line}\n")
+    if not found:
+        console.out("There is no step to undo in this folder.\n")
+    return 0
+
+
+def undone(step: Step) -> list[str]:
+    """What an undo did, for a person."""
+    lines = [f"Undone: step {step.number}, {clean_line(step.label)}"]
+    for one in step.records:
+        what = "removed" if one.before is None else "there again" if one.after is None else "as before"
+        lines.append(f"  {clean_line(one.path)} is {what}")
+    return lines

@@ -1,0 +1,305 @@
+"""One coding session in a workspace: a task from its context to files that are written, checked and can be taken back.
+
+A face runs it by going through its events and answers its questions through ``Decisions``; everything that is decided
+or written is here, so that the command, its prompt and the chat's ``/code`` do the same.
+Not for: drawing (``cli.code_view``), flags (``cli.code``), conversations (``chat``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edgemind.coder import committing, context
+from edgemind.coder.applying import changes as changes_of
+from edgemind.coder.context import Attempt, Context
+from edgemind.coder.editing import Dropped, Editing, EditingOptions, Proposed
+from edgemind.coder.listing import Listing
+from edgemind.coder.session_events import (
+    Cited,
+    Committed,
+    ContextChosen,
+    EditDropped,
+    EditWritten,
+    Finished,
+    Note,
+    Outcome,
+    Proposal,
+    Repairing,
+    SessionEvent,
+    Tested,
+    Testing,
+)
+from edgemind.coder.verifying import LIMIT_S, TestCommand, TestResult, run_test
+from edgemind.coder.writing import Decisions, Writing
+from edgemind.errors import WorkspaceProblem
+from edgemind.terminal import clean_line
+
+if TYPE_CHECKING:
+    from edgemind.coder.workspace import Workspace
+    from edgemind.engine.client import Engine, Generation
+    from edgemind.engine.events import GenerateRequest, Sampling, ThinkingPolicy
+
+ROUNDS = 3
+"""Repairs after a check that failed."""
+
+TOLD = 4000
+"""Characters of a failed test's end that the model is told."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a session works."""
+
+    test: TestCommand | None = None
+    test_limit_s: float = LIMIT_S
+    rounds: int = ROUNDS
+    dry_run: bool = False
+    commit: bool = False
+    max_files: int | None = None
+    max_tokens: int | None = None
+    thinking: ThinkingPolicy = "auto"
+    sampling: Sampling | None = None
+
+
+@dataclass
+class _Work:
+    """What one task has done so far."""
+
+    task: str
+    steps: list[int] = field(default_factory=list)
+    paths: dict[str, None] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class CodeSession:
+    """Methods but ``stop`` are for one thread."""
+
+    def __init__(self, workspace: Workspace, engine: Engine, options: Options, decisions: Decisions) -> None:
+        self.workspace = workspace
+        self.engine = engine
+        self.options = options
+        self.writing = Writing(workspace, decisions)
+        self._decisions = decisions
+        self._stop = threading.Event()
+        self._running: Editing | Generation | None = None
+
+    def stop(self) -> None:
+        """End what runs: the answer or the test. Safe from any thread."""
+        self._stop.set()
+        running = self._running
+        if running is not None:
+            running.cancel()
+
+    def run(self, task: str, files: Sequence[str] = ()) -> Iterator[SessionEvent]:
+        """Carry out a task; the last event is ``Finished``.
+
+        Args:
+            files: paths relative to the workspace.
+
+        Raises:
+            EdgemindError: it cannot be begun or continued; every step that was applied is in the journal.
+        """
+        self._stop.clear()
+        work = _Work(task)
+        if self.options.commit:
+            self._check_commit()
+        dirty_before = self._dirty() if self.options.commit else set()
+        for number in range(self.options.rounds + 1):
+            finished = yield from self._round(work, files, number)
+            if finished is not None:
+                if self.options.commit and finished.outcome in ("applied", "verified"):
+                    yield from self._commit(work, dirty_before)
+                yield finished
+                return
+
+    def ask(self, question: str, files: Sequence[str] = ()) -> Iterator[SessionEvent]:
+        """Answer a question about the workspace, with places that are checked.
+
+        Raises:
+            EdgemindError: as ``run``.
+        """
+        from edgemind.coder import asking
+        from edgemind.engine.events import Answer, Done
+
+        self._stop.clear()
+        listing = Listing.of(self.workspace)
+        found = context.gather(
+            self.workspace, listing, self.engine, question, files, ask=True, max_files=self.options.max_files
+        )
+        yield ContextChosen(found, 0)
+        said: list[str] = []
+        stopped = False
+        with self.engine.generate(self._question(found)) as generation:
+            self._running = generation
+            for event in generation:
+                self._raise_failed(event)
+                if isinstance(event, Answer):
+                    said.append(event.text)
+                stopped = isinstance(event, Done) and event.stop_reason == "cancelled"
+                yield event
+        self._running = None
+        yield Cited(asking.citations("".join(said), self.workspace, listing, found))
+        yield Finished("stopped", "The answer was stopped.") if stopped else Finished("answered", "")
+
+    def _question(self, found: Context) -> GenerateRequest:
+        from edgemind.engine.events import GenerateRequest, Sampling
+
+        return GenerateRequest(
+            messages=found.messages,
+            sampling=self.options.sampling or Sampling(),
+            max_tokens=self.options.max_tokens,
+            thinking=self.options.thinking,
+            thinking_budget=max(64, found.limit - found.tokens) // 2,
+        )
+
+    def _round(self, work: _Work, files: Sequence[str], number: int) -> Generator[SessionEvent, None, Finished | None]:
+        """From a context to a checked step; returns ``Finished`` unless there is another round."""
+        attempts = tuple(work.attempts)
+        found = context.gather(
+            self.workspace,
+            Listing.of(self.workspace),
+            self.engine,
+            work.task,
+            [*files, *(path for path in work.paths if path not in files)],
+            max_files=self.options.max_files,
+            attempts=attempts,
+        )
+        yield ContextChosen(found, number)
+        editing = Editing(self.engine, found, self._editing_options(found, number))
+        self._running = editing
+        try:
+            for event in editing:
+                self._raise_failed(event)
+                yield _told(event)
+        finally:
+            self._running = None
+            editing.cancel()
+        if self._stop.is_set():
+            return self._end(work, "stopped", "The answer was stopped; nothing of it was written.")
+        texts = {file.path: file.text for file in found.state.files}
+        changes = changes_of(texts, editing.edits)
+        if not changes:
+            return self._without_changes(work, bool(editing.edits))
+        proposal = self.writing.propose(changes)
+        yield proposal
+        if self.options.dry_run:
+            return self._end(work, "shown", "Nothing was written (--dry-run).")
+        applied = self.writing.write(proposal, f"repair {number}: {work.task}" if number else work.task)
+        if applied is None:
+            return self._end(work, "declined", "Nothing was written." if not work.steps else "That was not written.")
+        work.steps.append(applied.step)
+        work.paths |= dict.fromkeys(applied.paths)
+        yield applied
+        result = yield from self._test()
+        if self._stop.is_set():
+            return self._end(work, "stopped", "The test was stopped; the edits stay.")
+        wrong = _what_is_wrong(proposal, result)
+        if not wrong:
+            if result is not None:
+                return self._end(work, "verified", f"Done: {_names(work.paths)} written, and the test passes.")
+            return self._end(work, "applied", f"Done: {_names(work.paths)} written.")
+        if number == self.options.rounds or (result is not None and result.problem):
+            return self._end(work, "failing", _still_failing(result, len(work.steps)))
+        work.attempts.append(Attempt(editing.answer, wrong))
+        yield Repairing(number + 1, self.options.rounds)
+        return None
+
+    def _end(self, work: _Work, outcome: Outcome, text: str) -> Finished:
+        hint = "edgemind code undo" if work.steps else ""
+        if len(work.steps) > 1:
+            hint += f"   (takes back the last of {len(work.steps)} steps)"
+        return Finished(outcome, text, hint, tuple(work.steps))
+
+    def _without_changes(self, work: _Work, edited: bool) -> Finished:
+        if edited:
+            said = "The model's edits leave the files as they are, so nothing was written."
+        else:
+            said = "The model answered without an edit, so nothing was written."
+        if work.steps:
+            return self._end(work, "failing", f"{said} The check still fails.")
+        hint = "Say it in other words, name the file, or take a larger model: edgemind recommend"
+        return Finished("nothing", said, hint)
+
+    def _editing_options(self, found: Context, number: int) -> EditingOptions:
+        """A small model that is asked the same again has to answer something else."""
+        from edgemind.engine.events import Sampling
+
+        sampling = self.options.sampling or Sampling()
+        if number and found.style == "bare" and not sampling.temperature:
+            sampling = sampling.model_copy(update={"temperature": 0.7, "seed": number})
+        return EditingOptions(thinking=self.options.thinking, sampling=sampling, max_tokens=self.options.max_tokens)
+
+    def _test(self) -> Generator[SessionEvent, None, TestResult | None]:
+        if self.options.test is None:
+            return None
+        yield Testing(self.options.test.text)
+        result = run_test(self.options.test, self.workspace.start, self.options.test_limit_s, self._stop)
+        yield Tested(result)
+        return result
+
+    def _check_commit(self) -> None:
+        if not self.workspace.repository:
+            raise WorkspaceProblem("This folder is not a git repository, so there is nothing to commit to.", "git init")
+        committing.check(self.workspace.root)
+
+    def _dirty(self) -> set[str]:
+        return set(self.workspace.dirty())
+
+    def _commit(self, work: _Work, dirty_before: set[str]) -> Iterator[SessionEvent]:
+        root = self.workspace.root
+        mixed = sorted(set(work.paths) & dirty_before)
+        if mixed:
+            yield Note(f"nothing was committed: {_names(mixed)} had changes of yours that are not committed")
+            return
+        branch = committing.branch_for(root, work.task)
+        message = self._decisions.commit(branch, self._message(work))
+        if message is None or not message.strip():
+            yield Note("nothing was committed")
+            return
+        yield Committed(branch, committing.commit(root, branch, message, list(work.paths)), message)
+
+    def _message(self, work: _Work) -> str:
+        """By the model where it can; a small one only knows tasks, so there the task is the message."""
+        from edgemind.coder.messages import written
+
+        return written(self.engine, work.task, self.writing.last) or committing.subject(work.task)
+
+    def _raise_failed(self, event: object) -> None:
+        from edgemind.engine.client import error_from
+        from edgemind.engine.events import Failed
+
+        if isinstance(event, Failed):
+            raise error_from(event)
+
+
+def _told(event: object) -> SessionEvent:
+    if isinstance(event, Proposed):
+        return EditWritten(event.edit)
+    if isinstance(event, Dropped):
+        return EditDropped(event.reason)
+    return event  # type: ignore[return-value]
+
+
+def _what_is_wrong(proposal: Proposal, result: TestResult | None) -> str:
+    """What the model is told; "" when all is well. A test that passes has the last word."""
+    if result is not None:
+        return "" if result.passed else f"{result.summary}\n{result.output[-TOLD:]}".strip()
+    return "\n".join(f"{path}:{problem.line}: syntax error: {problem.message}" for path, problem in proposal.problems)
+
+
+def _still_failing(result: TestResult | None, steps: int) -> str:
+    tries = f"after {steps} {'try' if steps == 1 else 'tries'}"
+    if result is None:
+        return f"The edits are written, and {tries} there is still a syntax error."
+    if result.problem:
+        return f"The edits are written. {result.problem}"
+    what = "does not end in time" if result.timed_out else "fails"
+    return f"The edits are written, and {tries} the test still {what}."
+
+
+def _names(paths: Iterable[str]) -> str:
+    names = [clean_line(path) for path in paths]
+    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} more"
