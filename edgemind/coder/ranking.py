@@ -1,0 +1,216 @@
+"""Which definitions matter most for a task: PageRank over which file refers to what another file defines.
+
+A file passes its rank on to the files that define the names it uses; a jump leads to what the task names, or anywhere.
+The idea is Aider's repository map (https://aider.chat/2023/10/22/repomap.html), PageRank Brin and Page's (1998).
+Not for: finding definitions and references (``symbols``), rendering (``repo_map``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgemind.coder.symbols import Definition, Outline
+
+DAMPING = 0.85
+"""Share of a rank that follows references; the rest jumps."""
+
+ROUNDS = 40
+TOLERANCE = 1e-6
+
+MOST_DEFINERS = 12
+"""A name that more files than this define (``main``, ``__init__``) says nothing about either."""
+
+PULL = 8.0
+"""How much more of a jump leads to what the task names than to anything else, for each word."""
+
+FAR = 0.03
+"""How much a name counts that is defined in a file which is not imported: mostly another thing of the same name."""
+
+_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+_WORDS = re.compile(r"[^\W\d]\w*")
+_EMPTY = frozenset(
+    """
+    a add all an and any are as at be but by can change class code could do does file files fix for from
+    function has have how if in into is it its let line make me method my new no not of on one or please
+    should so some that the their them then there these this to two up use used using want was we what when
+    where which who why will with would write you your
+    """.split()  # noqa: SIM905
+)
+_TEST = re.compile(
+    r"(^|/)(tests?|spec|__tests__|testing|examples?|docs?)/|(^|/)(test_|conftest)|(_test|[._]spec|\.test)\.\w+$"
+)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A definition and what it is worth; the ranks of all together are about 1."""
+
+    path: str
+    definition: Definition
+    rank: float
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of a task or a name, in lower case: whole identifiers and their parts, without the empty ones."""
+    found = set()
+    for word in _WORDS.findall(text):
+        found.add(word.lower())
+        found.update(part.lower() for part in _PARTS.findall(word))
+    return frozenset(word for word in found if len(word) > 1) - _EMPTY
+
+
+def parts_of(text: str) -> list[str]:
+    """The parts of those identifiers of a text that have several, in lower case and in order."""
+    found = []
+    for word in _WORDS.findall(text):
+        parts = _PARTS.findall(word)
+        if len(parts) > 1:
+            found += [part.lower() for part in parts]
+    return found
+
+
+def ranked(outlines: Mapping[str, Outline], task: Collection[str] = (), named: Collection[str] = ()) -> list[Ranked]:
+    """All definitions, the most important first; equal ones in the order of paths and lines.
+
+    Args:
+        outlines: by path.
+        task: its words, as ``words_of`` gives them.
+        named: paths that the user named.
+    """
+    paths = sorted(outlines)
+    number = {path: at for at, path in enumerate(paths)}
+    definers = _definers(outlines)
+    pulls = [_pull(path, outlines[path], task, path in named) for path in paths]
+    links = [_links(number, outlines[path], path, definers, task) for path in paths]
+    ranks = _page_rank(links, pulls)
+    worth: dict[tuple[str, str], float] = defaultdict(float)
+    for at, out in enumerate(links):
+        total = sum(out.values())
+        for (to, name), weight in out.items():
+            worth[paths[to], name] += ranks[at] * weight / total
+    found = []
+    for path in paths:
+        definitions = outlines[path].definitions
+        beside = 0.3 if _TEST.search(path) and path not in named and "test" not in task else 1.0
+        share = ranks[number[path]] / max(1, len(definitions))
+        for definition in definitions:
+            rank = DAMPING * worth[path, definition.name] + (1 - DAMPING) * share
+            rank *= _match(definition.name, task) * _depth(definition.level) * beside
+            found.append(Ranked(path, definition, rank))
+    found.sort(key=lambda one: (-one.rank, one.path, one.definition.first))
+    return found
+
+
+def _definers(outlines: Mapping[str, Outline]) -> dict[str, dict[str, int]]:
+    """The files that define each name, with the least depth it has there; without names that too many define."""
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for path in sorted(outlines):
+        for one in outlines[path].definitions:
+            if len(one.name) > 1:
+                found[one.name][path] = min(one.level, found[one.name].get(path, one.level))
+    return {name: files for name, files in found.items() if len(files) <= MOST_DEFINERS}
+
+
+def _links(
+    number: Mapping[str, int],
+    outline: Outline,
+    path: str,
+    definers: Mapping[str, Mapping[str, int]],
+    task: Collection[str],
+) -> dict[tuple[int, str], float]:
+    """Where the rank of a file goes: to names in other files, each by how often it is used and how telling it is."""
+    found = {}
+    for name, count in outline.references.items():
+        files = definers.get(name)
+        if files and path not in files:
+            weight = math.sqrt(count) * _match(name, task) * _telling(name) / len(files)
+            for other, level in files.items():
+                if _TEST.search(other) and not _TEST.search(path):
+                    continue
+                near = _near(path, other, outline.imports)
+                found[number[other], name] = weight * (1.0 if near else FAR) * (1.0 if near or not level else FAR)
+    return found
+
+
+def _near(path: str, other: str, imports: Collection[str]) -> bool:
+    """Whether a file imports another one, by its name or that of its folder, as far as one can tell."""
+    folder, _, name = other.rpartition("/")
+    stem = name.partition(".")[0].lower()
+    if stem in ("__init__", "index", "mod", "lib"):
+        return folder.rpartition("/")[2].lower() in imports
+    return stem in imports or (folder == path.rpartition("/")[0] and other.endswith((".go", ".java", ".kt", ".cs")))
+
+
+def _page_rank(links: list[dict[tuple[int, str], float]], pulls: list[float]) -> list[float]:
+    """The stationary share of each file. A file that refers to nothing passes its rank on as a jump does."""
+    if not pulls:
+        return []
+    total = sum(pulls)
+    jump = [pull / total for pull in pulls]
+    flows = [_shares(out) for out in links]
+    ranks = jump
+    for _ in range(ROUNDS):
+        stuck = sum(rank for rank, flow in zip(ranks, flows, strict=True) if not flow)
+        new = [share * (1 - DAMPING + DAMPING * stuck) for share in jump]
+        for rank, flow in zip(ranks, flows, strict=True):
+            for to, share in flow:
+                new[to] += DAMPING * rank * share
+        change = sum(abs(a - b) for a, b in zip(ranks, new, strict=True))
+        ranks = new
+        if change < TOLERANCE:
+            break
+    return ranks
+
+
+def _shares(out: Mapping[tuple[int, str], float]) -> list[tuple[int, float]]:
+    sums: dict[int, float] = defaultdict(float)
+    for (to, _), weight in out.items():
+        sums[to] += weight
+    total = sum(sums.values())
+    return [(to, weight / total) for to, weight in sums.items()]
+
+
+def _pull(path: str, outline: Outline, task: Collection[str], named: bool) -> float:
+    if not task and not named:
+        return 1.0
+    in_path = words_of(path.rpartition(".")[0] or path)
+    hits: float = len(in_path.intersection(task))
+    if task:
+        hits += sum(0.5 for name in {one.name for one in outline.definitions} if words_of(name).intersection(task))
+    return 1.0 + PULL * min(hits, 8.0) + (10 * PULL if named else 0.0)
+
+
+def _match(name: str, task: Collection[str]) -> float:
+    """How much more a name counts because the task says it, whole or in part."""
+    if not task:
+        return 1.0
+    if name.lower() in task:
+        return 10.0
+    return 1.0 + 2.0 * len(words_of(name).intersection(task))
+
+
+def _telling(name: str) -> float:
+    """Names of several parts, and those of types, were made for this code; other words are variables everywhere."""
+    if name.startswith("_") or len(name) < 4:
+        return 0.1
+    if len(_PARTS.findall(name)) > 1:
+        return 2.0 if len(name) >= 8 else 1.0
+    return 1.0 if name[0].isupper() else 0.2
+
+
+def _depth(level: int) -> float:
+    return (1.0, 0.7, 0.3, 0.2)[min(level, 3)]
+
+
+def best_first(ranks: Iterable[Ranked]) -> list[str]:
+    """The paths by the rank of what they define."""
+    sums: dict[str, float] = defaultdict(float)
+    for one in ranks:
+        sums[one.path] += one.rank
+    return sorted(sums, key=lambda path: (-sums[path], path))

@@ -1,0 +1,155 @@
+"""Full-text search over the working tree: the passages that say most of the words of a task, by BM25.
+
+Files are first passed over for the words as bytes; only those that hold one are cut into passages and put into an FTS5
+index in memory, which lives as long as the question. Identifiers are found by their parts too.
+Not for: definitions and who uses them (``repo_map``), chats (``chat.search``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgemind.coder.file_text import FileText, visible
+from edgemind.coder.problems import UnreadableText
+from edgemind.coder.ranking import parts_of, words_of
+from edgemind.errors import EdgemindError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgemind.coder.listing import Listing
+    from edgemind.coder.workspace import Workspace
+
+PASSAGE = 24
+"""Lines of a passage; the next one begins half way through it."""
+
+MOST_BYTES = 1 << 20
+"""Of one file."""
+
+MOST_FILES = 1_000
+"""Files that are indexed: those with most of the words."""
+
+MOST_SECONDS = 15.0
+"""For passing over the files."""
+
+MOST_WORDS = 24
+"""Of a question."""
+
+LONGEST_LINE = 500
+"""Characters of a line that are searched and shown; a minified line has no passages worth showing."""
+
+MOST_OF_A_FILE = 3
+"""Passages of one file among the results."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage; lines count from 1, both inclusive."""
+
+    path: str
+    first: int
+    last: int
+    excerpt: str
+    score: float
+    """Higher is better."""
+
+
+def search(
+    workspace: Workspace,
+    listing: Listing,
+    question: str,
+    limit: int = 10,
+    *,
+    exclude: Sequence[str] = (),
+    most_seconds: float = MOST_SECONDS,
+) -> list[Hit]:
+    """The passages that fit a question best, the best first; passages of one file do not overlap.
+
+    Args:
+        exclude: paths that are not searched.
+        most_seconds: for passing over the files; what was not reached is not found.
+    """
+    words = sorted(words_of(question), key=lambda word: (-len(word), word))[:MOST_WORDS]
+    if not words:
+        return []
+    texts = _candidates(workspace, listing, words, frozenset(exclude), time.monotonic() + most_seconds)
+    index = sqlite3.connect(":memory:")
+    try:
+        index.execute(
+            "CREATE VIRTUAL TABLE passage USING fts5(path, body, file UNINDEXED, first UNINDEXED, tokenize='unicode61')"
+        )
+        index.executemany("INSERT INTO passage VALUES (?, ?, ?, ?)", _rows(texts))
+        asked = " OR ".join(f'"{word}"' for word in words)
+        rows = index.execute(
+            "SELECT file, first, -bm25(passage, 3.0, 1.0) FROM passage WHERE passage MATCH ?"
+            " ORDER BY 3 DESC, file, first LIMIT ?",
+            (asked, 20 * limit),
+        ).fetchall()
+    finally:
+        index.close()
+    return _apart(texts, rows, limit)
+
+
+def _candidates(
+    workspace: Workspace, listing: Listing, words: Sequence[str], exclude: frozenset[str], end: float
+) -> dict[str, tuple[str, ...]]:
+    """The lines of the files that hold most of the words."""
+    needles = [word.encode() for word in words]
+    found: list[tuple[int, str]] = []
+    for file in listing.files:
+        if time.monotonic() > end:
+            break
+        if file.path in exclude or file.size > MOST_BYTES:
+            continue
+        data = _data(workspace, file.path).lower()
+        held = sum(needle in data for needle in needles) + 2 * len(words_of(file.path).intersection(words))
+        if held:
+            found.append((-held, file.path))
+    texts = {}
+    for _, path in sorted(found)[:MOST_FILES]:
+        try:
+            lines = FileText.read(_data(workspace, path)).lines
+        except UnreadableText:
+            continue
+        texts[path] = tuple(visible(line[:LONGEST_LINE])[0] for line in lines)
+    return texts
+
+
+def _data(workspace: Workspace, path: str) -> bytes:
+    """The bytes of a file; none when it cannot be read (it may be gone since it was listed)."""
+    try:
+        return workspace.read(path, MOST_BYTES)[0]
+    except EdgemindError:
+        return b""
+
+
+def _rows(texts: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str, str, int]]:
+    for path, lines in texts.items():
+        names = " ".join(sorted(words_of(path)))
+        for start in range(0, max(1, len(lines) - PASSAGE // 2), PASSAGE // 2):
+            body = "\n".join(lines[start : start + PASSAGE])
+            yield names, f"{body}\n{_split_names(body)}", path, start + 1
+
+
+def _split_names(body: str) -> str:
+    """The parts of the identifiers of a passage, as often as they occur there."""
+    return " ".join(parts_of(body))
+
+
+def _apart(texts: dict[str, tuple[str, ...]], rows: Sequence[tuple[str, int, float]], limit: int) -> list[Hit]:
+    hits: list[Hit] = []
+    taken: dict[str, list[int]] = {}
+    for path, first, score in rows:
+        others = taken.setdefault(path, [])
+        if len(others) == MOST_OF_A_FILE or any(abs(first - other) < PASSAGE for other in others):
+            continue
+        others.append(first)
+        lines = texts[path][first - 1 : first - 1 + PASSAGE]
+        hits.append(Hit(path, first, first - 1 + len(lines), "\n".join(lines), score))
+        if len(hits) == limit:
+            break
+    return hits
