@@ -146,6 +146,11 @@ class Engines:
         model = self._model
         return model.name if model else self._wanted
 
+    @property
+    def wanted(self) -> str | None:
+        """What was asked for; ``None`` is the default model."""
+        return self._wanted
+
     def has(self, name: str) -> bool:
         """Whether this is the model that is loaded or being loaded, by its name or by what was asked for."""
         return name in (self.name, self._wanted)

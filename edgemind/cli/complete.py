@@ -31,7 +31,8 @@ _LINES = ("one", "block")
 
 
 def register(app: typer.Typer) -> None:
-    app.command(name="complete", epilog=EPILOG)(complete)
+    # FILE may be -, and -:12 is no flag.
+    app.command(name="complete", epilog=EPILOG, context_settings={"ignore_unknown_options": True})(complete)
 
 
 def _lines(incomplete: str) -> list[str]:
@@ -39,8 +40,8 @@ def _lines(incomplete: str) -> list[str]:
 
 
 def complete(
-    target: Annotated[
-        str | None,
+    places: Annotated[
+        list[str] | None,
         typer.Argument(metavar="FILE:LINE[:COL]", help="Where; FILE may be - for standard input."),
     ] = None,
     model: Annotated[
@@ -68,6 +69,7 @@ def complete(
 
     What belongs there goes to standard output, and nothing else.
     """
+    target = _only(places or [])
     if lines not in _LINES:
         raise UsageError(f"--lines is one or block, not {lines!r}.", f"{EXAMPLE} --lines one")
     if stdio:
@@ -79,6 +81,16 @@ def complete(
     if target is None:
         raise UsageError("There is no place to complete.", EXAMPLE)
     return _complete(target, model, lines, path, max_tokens, json)
+
+
+def _only(places: list[str]) -> str | None:
+    """The one place that was named."""
+    flag = next((word for word in places if word.startswith("-") and not word.startswith("-:")), None)
+    if flag:
+        raise UsageError(f"There is no flag {flag}.", "See `edgemind complete --help`.")
+    if len(places) > 1:
+        raise UsageError("One place at a time is completed.", EXAMPLE)
+    return places[0] if places else None
 
 
 def _complete(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgemind.coder import committing, context
@@ -72,6 +72,13 @@ class _Work:
     steps: list[int] = field(default_factory=list)
     paths: dict[str, None] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
+    first: Context | None = None
+
+    def asked(self, found: Context) -> Context:
+        """A small model is asked the same each time: it knows the task, and not what to make of a file or a failure."""
+        if self.first is None:
+            self.first = found
+        return replace(found, messages=self.first.messages) if found.style == "bare" else found
 
 
 class CodeSession:
@@ -167,6 +174,7 @@ class CodeSession:
             max_files=self.options.max_files,
             attempts=attempts,
         )
+        found = work.asked(found)
         yield ContextChosen(found, number)
         editing = Editing(self.engine, found, self._editing_options(found, number))
         self._running = editing

@@ -126,6 +126,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("models", "Installed models: switch, unload", "Models", ("ctrl+o",), command="models", short="models"),
     Action("model", "Use another model in this chat", "Models", command="model", argument="NAME"),
     Action("unload", "Unload the model and free its memory", "Models", command="unload"),
+    # Code
+    Action("code", "Open the coding session on the current folder", "App", command="code"),
     # Privacy
     Action("lock", "Lock: the worker ends, the history closes", "Privacy", ("ctrl+l",), "app", command="lock"),
     Action("panic", "Blank the screen and leave at once", "Privacy", ("f12",), "app", command="panic"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import BindingType
 
@@ -15,6 +15,9 @@ from edgemind.errors import BadInput
 from edgemind.tui import keys
 from edgemind.tui.screens.chat_shelf import Shelving
 from edgemind.tui.widgets.composer import Composer
+
+if TYPE_CHECKING:
+    from edgemind.tui.app import EdgemindApp
 
 
 class ChatScreen(Shelving):
@@ -80,6 +83,27 @@ class ChatScreen(Shelving):
             self.notify("The model is unloaded; the next message loads it again.", markup=False)
 
         self.behind(unload())
+
+    # Code
+
+    async def action_code(self) -> None:
+        """The model is unloaded meanwhile: two may not fit into memory."""
+        from textual.app import SuspendNotSupported
+
+        from edgemind.tui import coding
+
+        engines = self.house.engines
+        self.stop_answers()
+        await asyncio.to_thread(engines.unload)
+        try:
+            code = await coding.hold(cast("EdgemindApp", self.app), engines.wanted)
+        except (SuspendNotSupported, OSError) as problem:
+            self.complain(BadInput(f"The coding session cannot be opened here: {problem}.", "edgemind code"))
+            return
+        if code:
+            self.notify(f"The coding session ended with exit code {code}: edgemind code", markup=False)
+        engines.load(engines.wanted)
+        self.show_facts()
 
     # Privacy
 
