@@ -1,0 +1,173 @@
+"""Patches from elsewhere: read with patience, and refused where the place is in doubt."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgemind.coder.applying import changes
+from edgemind.coder.file_text import FileText
+from edgemind.coder.patches.problems import BadPatch
+from edgemind.coder.patches.reading import paths_in, read_patch
+from edgemind.coder.types import Create, Insert, Replace, Whole
+
+APP = "import os\n\n\ndef first():\n    return 1\n\n\ndef second():\n    if True:\n        return 2\n"
+OTHER = "def third():\n    return 3\n"
+
+
+def texts(**files: str) -> dict[str, FileText]:
+    given = files or {"app": APP, "other": OTHER}
+    return {f"src/{name}.py": FileText.read(text.encode()) for name, text in given.items()}
+
+
+def applied(patch: str, **files: str) -> dict[str, str]:
+    """The files that a patch changes, afterwards."""
+    there = texts(**files)
+    return {change.path: (change.after or b"").decode() for change in changes(there, read_patch(patch, there))}
+
+
+def refused(patch: str, **files: str) -> str:
+    with pytest.raises(BadPatch) as caught:
+        read_patch(patch, texts(**files))
+    assert caught.value.hint
+    return caught.value.message
+
+
+def block(old: str, new: str, name: str = "src/app.py") -> str:
+    return f"{name}\n<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n"
+
+
+HEAD = "--- a/src/app.py\n+++ b/src/app.py\n"
+HUNK = "@@ -4,2 +4,2 @@\n def first():\n-    return 1\n+    return 10\n"
+WANTED = APP.replace("return 1\n", "return 10\n")
+GOOD = {
+    "blocks": block("    return 1\n", "    return 10\n"),
+    "blocks in a fence": "Here:\n```python\n" + block("    return 1\n", "    return 10\n") + "```\nDone.\n",
+    "name above the fence": "**src/app.py**\n```python\n"
+    + block("    return 1\n", "    return 10\n", "")[1:]
+    + "```\n",
+    "name by its end": block("    return 1\n", "    return 10\n", "app.py"),
+    "no name": block("def first():\n    return 1\n", "def first():\n    return 10\n", ""),
+    "blanks at line ends": block("    return 1  \n", "    return 10\n"),
+    "other indentation": block("return 1\n", "return 10\n"),
+    "CRLF": block("    return 1\n", "    return 10\n").replace("\n", "\r\n"),
+    "diff of git": f"diff --git a/src/app.py b/src/app.py\nindex 1..2 100644\n{HEAD}{HUNK}",
+    "diff without prefixes": f"--- src/app.py\n+++ src/app.py\n{HUNK}",
+    "diff with times": f"--- src/app.py\t2026-01-01\n+++ src/app.py\t2026-01-02\n{HUNK}",
+    "wrong line numbers": "--- a/src/app.py\n+++ b/src/app.py\n" + HUNK.replace("-4,2 +4,2", "-71,9 +80,3"),
+    "no line numbers": "--- a/src/app.py\n+++ b/src/app.py\n" + HUNK.replace("@@ -4,2 +4,2 @@", "@@ ... @@"),
+    "diff in a fence": f"So:\n\n```diff\n--- a/src/app.py\n+++ b/src/app.py\n{HUNK}```\n\nThat is all.\n",
+    "marks without blank": HEAD + "@@ -4,2 +4,2 @@\ndef first():\n-    return 1\n+    return 10\n",
+    "mail signature": f"--- a/src/app.py\n+++ b/src/app.py\n{HUNK}-- \n2.40.0\n",
+    "diff with CRLF": f"--- a/src/app.py\n+++ b/src/app.py\n{HUNK}".replace("\n", "\r\n"),
+    "whole file": f"src/app.py\n```python\n{WANTED}```\n",
+    "whole file named in the fence": f"```python src/app.py\n{WANTED}```\n",
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_the_usual_forms(name: str) -> None:
+    assert applied(GOOD[name]) == {"src/app.py": WANTED}
+
+
+@pytest.mark.parametrize("name", [name for name in GOOD if name != "no name"])
+def test_which_files_a_patch_names(name: str) -> None:
+    assert [path.rpartition("/")[2] for path in paths_in(GOOD[name])] == ["app.py"]
+
+
+def test_several_hunks_in_any_order_and_files() -> None:
+    patch = (
+        "--- a/src/app.py\n+++ b/src/app.py\n@@ -8,3 +8,4 @@\n def second():\n     if True:\n-        return 2\n"
+        "+        x = 2\n+        return x\n@@ -1,2 +1,1 @@\n-import os\n \n"
+        "--- a/src/other.py\n+++ b/src/other.py\n@@ -2 +2,2 @@\n     return 3\n+\n"
+    )
+    after = applied(patch)
+    assert after["src/app.py"] == APP.replace("import os\n", "").replace("return 2", "x = 2\n        return x")
+    assert after["src/other.py"] == OTHER + "\n"
+
+
+def test_a_shifted_block_indents_what_is_new() -> None:
+    patch = block("if True:\n    return 2\n", "if False:\n    return 2\nelse:\n    return 3\n")
+    assert applied(patch)["src/app.py"].endswith("    if False:\n        return 2\n    else:\n        return 3\n")
+
+
+def test_new_files() -> None:
+    assert read_patch(block("", "x = 1\n", "src/new.py"), texts()) == [Create("src/new.py", ("x = 1",))]
+    diff = "--- /dev/null\n+++ b/src/new.py\n@@ -0,0 +1,2 @@\n+x = 1\n+\n"
+    assert read_patch(diff, texts()) == [Create("src/new.py", ("x = 1", ""))]
+    assert read_patch("src/new.py\n```\nx = 1\n```", texts()) == [Create("src/new.py", ("x = 1",))]
+
+
+def test_an_empty_file() -> None:
+    assert read_patch(block("", "x = 1\n", "src/a.py"), texts(a="")) == [Insert("src/a.py", 0, ("x = 1",))]
+    diff = "--- a/src/a.py\n+++ b/src/a.py\n@@ -0,0 +1 @@\n+x = 1\n"
+    assert read_patch(diff, texts(a="")) == [Insert("src/a.py", 0, ("x = 1",))]
+
+
+def test_what_is_in_both_stays_as_the_file_has_it() -> None:
+    """The quote lacks a blank at a line's end, and an invisible character; only the line that changes is changed."""
+    there = texts(a="one  \ntwo\u200b\nthree\n")
+    edits = read_patch(block("one\ntwo\nthree\n", "one\ntwo\nfour\n", "src/a.py"), there)
+    assert edits == [Replace("src/a.py", 3, 3, ("four",))]
+
+
+def test_a_final_newline_and_line_ends_stay() -> None:
+    data = b"a\r\nb\r\nc"
+    there = {"x.txt": FileText.read(data)}
+    patch = "--- a/x.txt\n+++ b/x.txt\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n\\ No newline at end of file\n"
+    assert changes(there, read_patch(patch, there))[0].after == b"a\r\nB\r\nc"
+
+
+TWICE = "a = 1\nb = 2\n\na = 1\nc = 3\n"
+
+
+def test_two_places_are_none_but_for_an_exact_number() -> None:
+    said = refused(block("a = 1\n", "a = 2\n", "src/a.py"), a=TWICE)
+    assert "2 places" in said
+    assert "lines 1, 4" in said
+    diff = "--- a/src/a.py\n+++ b/src/a.py\n@@ -{} +{} @@\n-a = 1\n+a = 2\n"
+    assert "2 places" in refused(diff.format(2, 2), a=TWICE)
+    assert applied(diff.format(4, 4), a=TWICE) == {"src/a.py": "a = 1\nb = 2\n\na = 2\nc = 3\n"}
+
+
+BAD = {
+    "not there": (block("    return 7\n", "    return 8\n"), "Block 1 is not in src/app.py; nearest is line"),
+    "second block": (block("import os\n", "import re\n") + block("nothing\n", "x\n"), "Block 2 is not in"),
+    "no end": ("src/app.py\n<<<<<<< SEARCH\nimport os\n=======\nimport re\n", "no end"),
+    "no divider": ("src/app.py\n<<<<<<< SEARCH\nimport os\n>>>>>>> REPLACE\n", "no line ======="),
+    "no file": (block("zzz\n", "x\n", ""), "names no file"),
+    "empty quote": (block("", "x = 1\n"), "quotes no line"),
+    "changes what is not there": (block("x\n", "y\n", "src/none.py"), "does not exist"),
+    "deleted": ("diff --git a/src/app.py b/src/app.py\ndeleted file mode 100644\n--- a/src/app.py\n+++ /dev/null\n"
+                "@@ -1 +0,0 @@\n-import os\n", "deletes src/app.py"),
+    "renamed": ("diff --git a/src/app.py b/src/b.py\nrename from src/app.py\nrename to src/b.py\n",
+                "renames src/app.py"),
+    "renamed by names": (f"--- a/src/app.py\n+++ b/src/b.py\n{HUNK}", "renames src/app.py to src/b.py"),
+    "mode": ("diff --git a/src/app.py b/src/app.py\nold mode 100644\nnew mode 100755\n", "permissions of src/app.py"),
+    "binary": ("diff --git a/x.png b/x.png\n--- a/x.png\n+++ b/x.png\nBinary files a/x.png and b/x.png differ\n",
+               "binary"),
+    "created but there": ("--- /dev/null\n+++ b/src/app.py\n@@ -0,0 +1 @@\n+x\n", "which exists"),
+    "outside": (block("", "x\n", "../out.py"), "out.py"),
+    "git's own": (block("", "x\n", ".git/config.py"), "git"),
+    "overlap": (block("import os\n", "import re\n") + block("import os\n", "import sys\n"), "contradicts itself"),
+    "nothing": ("Have you tried turning it off?", "There is no edit"),
+    "hunk without lines": ("--- a/src/app.py\n+++ b/src/app.py\n@@ -5,0 +6 @@\n+x = 1\n", "has no line of"),
+    "unfinished whole file": ("src/app.py\n```\nx = 1\n", "has no end"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_refused(name: str) -> None:
+    patch, said = BAD[name]
+    assert said in refused(patch)
+
+
+def test_a_text_with_lines_like_the_divider() -> None:
+    rst = "Title\n=======\n\nText\n"
+    clear = "src/a.py\n<<<<<<< SEARCH\nText\n=======\nMore\n=======\n>>>>>>> REPLACE\n"
+    assert applied(clear, a=rst) == {"src/a.py": "Title\n=======\n\nMore\n=======\n"}
+    two_ways = "src/a.py\n<<<<<<< SEARCH\nTitle\n=======\n=======\nName\n=======\n>>>>>>> REPLACE\n"
+    assert "more than one line" in refused(two_ways, a=rst)
+
+
+def test_whole_file_of_the_only_file() -> None:
+    assert read_patch("```\nx\n```", texts(a="y\n")) == [Whole("src/a.py", ("x",))]
