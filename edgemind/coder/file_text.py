@@ -1,0 +1,229 @@
+"""The text of a file as lines that can be edited, so that every byte that no edit touches stays what it is.
+
+Encoding, byte order mark, the end of each line and whether the last line has one are kept. Bytes that are not UTF-8 are
+carried through as lone surrogates (PEP 383). A line ends at LF or CRLF, as for git and compilers; a lone CR ends one
+only in a file without any LF.
+Not for: opening files (``workspace``), how edits are written (``edit_grammar``, ``patches``).
+"""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edgemind.coder.problems import UnreadableText
+from edgemind.coder.types import Delete, Edit, Insert, Replace, Whole
+from edgemind.terminal import clean
+
+MOST_COMPARED = 1 << 22
+"""Pairs of lines between which equal ones are looked for in the middle of a file that is written anew."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8", "surrogateescape"),
+    (codecs.BOM_UTF16_LE, "utf-16-le", "surrogatepass"),
+    (codecs.BOM_UTF16_BE, "utf-16-be", "surrogatepass"),
+)
+_ENDS = re.compile(r"\r?\n")
+_OLD_MAC_ENDS = re.compile(r"\r")
+_BROKEN_BYTE = range(0xDC80, 0xDD00)
+
+
+@dataclass(frozen=True)
+class FileText:
+    """A text file: line ``n`` (from 1) is ``lines[n - 1]`` followed by ``newlines[n - 1]``."""
+
+    lines: tuple[str, ...]
+    newlines: tuple[str, ...]
+    """As many as lines; ``""`` only for a last line without an end."""
+    encoding: str = "utf-8"
+    bom: bytes = b""
+
+    @classmethod
+    def read(cls, data: bytes) -> FileText:
+        """Raises ``UnreadableText`` when it is no text."""
+        bom, encoding, errors = next((mark for mark in _MARKS if data.startswith(mark[0])), (b"", "utf-8", ""))
+        errors = errors or "surrogateescape"
+        body = data[len(bom) :]
+        if encoding == "utf-8" and b"\0" in body:
+            raise UnreadableText("It is a binary file.", "Name a text file.")
+        try:
+            text = body.decode(encoding, errors)
+        except UnicodeDecodeError:
+            raise UnreadableText(f"It begins as {encoding.upper()} and is none.", "Name a text file.") from None
+        if "\0" in text:
+            raise UnreadableText("It is a binary file.", "Name a text file.")
+        lines, newlines = _split(text)
+        return cls(lines, newlines, encoding, bom)
+
+    @property
+    def newline(self) -> str:
+        """The end that most lines have; LF when there is none."""
+        counts = Counter(end for end in self.newlines if end)
+        return max(counts, key=lambda end: (counts[end], end == "\n")) if counts else "\n"
+
+    @property
+    def final_newline(self) -> bool:
+        """Whether the last line has an end; a file without lines is given one."""
+        return not self.newlines or bool(self.newlines[-1])
+
+    def encode(self) -> bytes:
+        """The bytes of the file."""
+        text = "".join(part for pair in zip(self.lines, self.newlines, strict=True) for part in pair)
+        return self.bom + text.encode(self.encoding, _errors(self.encoding))
+
+
+def new_text(lines: Sequence[str]) -> bytes:
+    """The bytes of a new file: UTF-8, LF, a final newline unless it is empty."""
+    _check_lines(lines)
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def with_edits(text: FileText, edits: Sequence[Edit]) -> bytes:
+    """The file after edits, whose line numbers are those of ``text``.
+
+    A new line that takes the place of an old one gets that one's end, any other the file's usual one. The last line
+    has an end exactly when it had one before.
+
+    Raises:
+        ValueError: edits overlap, or name lines that do not exist, or hold a line with a line end in it.
+    """
+    for edit in edits:
+        if not isinstance(edit, Delete):
+            _check_lines(edit.lines)
+    whole = [edit for edit in edits if isinstance(edit, Whole)]
+    if whole:
+        if len(edits) > 1:
+            raise ValueError("the whole file is replaced, and part of it too")
+        lines, newlines = _rewritten(text, whole[0].lines)
+    else:
+        lines, newlines = _spliced(text, edits)
+    _end_last_line(newlines, text.final_newline, text.newline)
+    return FileText(tuple(lines), tuple(newlines), text.encoding, text.bom).encode()
+
+
+def visible(line: str) -> tuple[str, tuple[str, ...]]:
+    """A line as a model may read it, and what was taken out of it: controls, what is not drawn, what turns direction.
+
+    A byte that is no UTF-8 is replaced by U+FFFD, everything else is taken out.
+    """
+    if clean(line) == line:
+        return line, ()
+    kept: list[str] = []
+    found: dict[str, None] = {}
+    for char in line:
+        if clean(char) == char:
+            kept.append(char)
+            continue
+        found[_named(char)] = None
+        if ord(char) in _BROKEN_BYTE:
+            kept.append("\N{REPLACEMENT CHARACTER}")
+    return "".join(kept), tuple(found)
+
+
+def _named(char: str) -> str:
+    code = ord(char)
+    if code in _BROKEN_BYTE:
+        return f"byte 0x{code - 0xDC00:02X}"
+    name = unicodedata.name(char, "control character" if unicodedata.category(char) == "Cc" else "").lower()
+    return f"U+{code:04X} {name}".rstrip()
+
+
+def _split(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if not text:
+        return (), ()
+    ends = _OLD_MAC_ENDS if "\r" in text and "\n" not in text else _ENDS
+    lines, newlines, start = [], [], 0
+    for match in ends.finditer(text):
+        lines.append(text[start : match.start()])
+        newlines.append(match[0])
+        start = match.end()
+    if start < len(text):
+        lines.append(text[start:])
+        newlines.append("")
+    return tuple(lines), tuple(newlines)
+
+
+def _errors(encoding: str) -> str:
+    return "surrogateescape" if encoding == "utf-8" else "surrogatepass"
+
+
+def _check_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        if "\n" in line or "\r" in line or "\0" in line:
+            raise ValueError("a line holds a line end or NUL")
+
+
+def _spans(edits: Iterable[Edit], count: int) -> list[tuple[int, int, int, tuple[str, ...]]]:
+    """What each edit puts in place of which lines: (start, order, stop, lines), 0-based and half open, in order."""
+    spans = []
+    for order, edit in enumerate(edits):
+        if isinstance(edit, Insert):
+            start, stop, lines = edit.after, edit.after, edit.lines
+        elif isinstance(edit, Replace):
+            start, stop, lines = edit.first - 1, edit.last, edit.lines
+        elif isinstance(edit, Delete):
+            start, stop, lines = edit.first - 1, edit.last, ()
+        else:
+            raise ValueError("a file that exists cannot be created")
+        if start < 0 or stop > count or (start >= stop and not isinstance(edit, Insert)):
+            raise ValueError(f"there are no lines {start + 1} to {stop}")
+        spans.append((start, order, stop, lines))
+    spans.sort(key=lambda span: (span[0], span[2] > span[0], span[1]))
+    end = 0
+    for start, _, stop, _ in spans:
+        if start < end:
+            raise ValueError(f"two edits change line {start + 1}")
+        end = stop
+    return spans
+
+
+def _spliced(text: FileText, edits: Sequence[Edit]) -> tuple[list[str], list[str]]:
+    lines: list[str] = []
+    newlines: list[str] = []
+    usual, done = text.newline, 0
+    for start, _, stop, new in _spans(edits, len(text.lines)):
+        lines += text.lines[done:start]
+        newlines += text.newlines[done:start]
+        replaced = text.newlines[start:stop][: len(new)]
+        lines += new
+        newlines += (*replaced, *(usual for _ in new[len(replaced) :]))
+        done = stop
+    return lines + list(text.lines[done:]), newlines + list(text.newlines[done:])
+
+
+def _rewritten(text: FileText, new: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Lines that are as the model was shown them stay, with what it was not shown."""
+    shown = [visible(line)[0] for line in text.lines]
+    lines = list(new)
+    newlines = [text.newline] * len(lines)
+    for old, at, size in _same(shown, lines):
+        lines[at : at + size] = text.lines[old : old + size]
+        newlines[at : at + size] = text.newlines[old : old + size]
+    return lines, newlines
+
+
+def _same(old: Sequence[str], new: Sequence[str]) -> Iterable[tuple[int, int, int]]:
+    """Runs of equal lines: where in the old, where in the new, how many."""
+    least = min(len(old), len(new))
+    head = next((at for at in range(least) if old[at] != new[at]), least)
+    tail = next((at for at in range(least - head) if old[-1 - at] != new[-1 - at]), least - head)
+    yield 0, 0, head
+    yield len(old) - tail, len(new) - tail, tail
+    old, new = old[head : len(old) - tail], new[head : len(new) - tail]
+    if len(old) * len(new) <= MOST_COMPARED:
+        for run in difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
+            yield run.a + head, run.b + head, run.size
+
+
+def _end_last_line(newlines: list[str], final: bool, usual: str) -> None:
+    """Give every line but the last an end, and the last one exactly if ``final``."""
+    for at, end in enumerate(newlines):
+        if not end and (at < len(newlines) - 1 or final):
+            newlines[at] = usual
+    if newlines and not final:
+        newlines[-1] = ""

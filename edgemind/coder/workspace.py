@@ -1,0 +1,322 @@
+"""The folder that the assistant works in: which files it has, reading them, and which of them may be written.
+
+Nothing outside is ever opened (``beneath``). A file is refused for writing when replacing it would change more than its
+text, or when it is not the user's own: links of both kinds, devices, other owners, other repositories, git itself.
+Not for: what needs a question (``protection``), writing (``journal``), walking (``listing``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgemind.coder import git_status
+from edgemind.coder.beneath import SUPPORTED, Beneath, split
+from edgemind.coder.problems import Forbidden, NoSuchFile, NotWritable, OutsideWorkspace, UnreadableText
+from edgemind.coder.protection import forbidden, same_name
+from edgemind.errors import EdgemindError, WorkspaceProblem
+from edgemind.settings import paths
+from edgemind.terminal import clean_line
+
+MOST_BYTES = 16 << 20
+"""Of a file that is read."""
+
+_MOST_SUBMODULES = 1 << 20
+_SPECIAL_MODES = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a file was when it was read."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        return cls(
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            stat.S_IMODE(status.st_mode),
+        )
+
+
+class Workspace:
+    """Paths are relative to ``root``, with ``/`` between names."""
+
+    def __init__(self, root: Path, start: Path, repository: bool, kernel: bool = True) -> None:
+        self.root = root
+        self.start = start
+        """Where the user is: names that the user gives are relative to it."""
+        self.repository = repository
+        self.beneath = Beneath(root, kernel)
+        self._own = [own for own in map(_real, _own_folders()) if own.is_relative_to(root)]
+        self._submodules: frozenset[str] | None = None
+
+    @classmethod
+    def find(cls, start: Path) -> Workspace:
+        """The repository that ``start`` lies in, else the folder itself.
+
+        A repository of another user counts as none: its settings could run commands (as git itself holds it).
+
+        Raises:
+            NoSuchFile: there is no such folder.
+            WorkspaceProblem: it lies inside a repository's own files, or this system cannot open files safely.
+        """
+        if not SUPPORTED:
+            raise WorkspaceProblem(
+                "This system has no way to open files below one folder only.", "Use Linux, macOS or WSL."
+            )
+        try:
+            start = start.resolve(strict=True)
+            start = start if start.is_dir() else start.parent
+            if ".git" in start.parts or _is_bare(start):
+                raise WorkspaceProblem(
+                    f"{_shown(start)} holds git's own files, which are never edited.", "Go to the repository's folder."
+                )
+            root = _repository_of(start)
+            return cls(root or start, start, root is not None)
+        except (OSError, RuntimeError, ValueError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else str(problem)
+            raise NoSuchFile(f"The folder {_shown(start)} cannot be opened: {reason}.", f"ls -ld {start}") from problem
+
+    def close(self) -> None:
+        self.beneath.close()
+
+    def dirty(self) -> list[str]:
+        """Paths that differ from the last commit, files that git does not know included; ``[]`` without a repository.
+
+        Raises:
+            WorkspaceProblem: git is missing or fails.
+        """
+        return git_status.dirty(self.root) if self.repository else []
+
+    def relative(self, user_path: str | Path) -> str:
+        """The path of a name that the user gave, whether or not there is such a file.
+
+        Raises:
+            OutsideWorkspace: it is not below the root.
+            Forbidden: no file of that name is ever touched.
+        """
+        text = os.fspath(user_path)
+        if not text or "\0" in text:
+            raise OutsideWorkspace(f"{clean_line(text) or 'An empty name'} names no file.", "Name a file.")
+        whole = Path(os.path.normpath(self.start / text))
+        if not whole.is_relative_to(self.root):  # the root may have been reached through links
+            whole = _real(whole.parent) / whole.name
+        if not whole.is_relative_to(self.root) or whole == self.root:
+            raise OutsideWorkspace(
+                f"{clean_line(text)} is not a file inside {_shown(self.root)}.", "Name files of this folder."
+            )
+        path = whole.relative_to(self.root).as_posix()
+        reason = forbidden(path)
+        if reason:
+            raise Forbidden(f"{clean_line(text)} {reason}.", "Name another file.")
+        return path
+
+    def exists(self, path: str) -> bool:
+        """Whether there is anything of that name, a link or folder included."""
+        try:
+            self.beneath.status(path)
+        except FileNotFoundError:
+            return False
+        except OSError as problem:
+            return problem.errno != errno.ENOTDIR
+        return True
+
+    def read(self, path: str, most: int = MOST_BYTES) -> tuple[bytes, Stamp]:
+        """The bytes of a regular file.
+
+        Raises:
+            NoSuchFile: there is none.
+            UnreadableText: it is something else, larger than ``most`` bytes, or cannot be read.
+        """
+        try:
+            return self.read_raw(path, most)
+        except ValueError as problem:
+            raise UnreadableText(f"{clean_line(path)} {problem}.", "Name a smaller file.") from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoSuchFile(f"There is no file {clean_line(path)}.", "edgemind code map") from None
+        except OSError as problem:
+            raise UnreadableText(f"{clean_line(path)} {_why(problem)}.", "Name another file.") from problem
+
+    def read_raw(self, path: str, most: int = MOST_BYTES) -> tuple[bytes, Stamp]:
+        """As ``read``; raises ``OSError``, and ``ValueError`` for a file that is too large."""
+        with self.beneath.file(path) as (fd, status):
+            parts, left = [], most + 1
+            while left and (part := os.read(fd, min(left, 1 << 20))):
+                parts.append(part)
+                left -= len(part)
+            if not left:
+                raise ValueError(
+                    f"is larger than {most >> 20} MiB" if most >= 1 << 20 else f"is larger than {most} bytes"
+                )
+            return b"".join(parts), Stamp.of(status)
+
+    def refusal(self, path: str) -> EdgemindError | None:
+        """Why nothing may be written at this path, whether or not there is a file; ``None`` when it may be."""
+        reason = forbidden(path)
+        if reason:
+            return Forbidden(f"{clean_line(path)} is not written: it {reason}.", "Name another file.")
+        where = self.root / path
+        if any(where.is_relative_to(own) for own in self._own):
+            return Forbidden(f"{path} is not written: it belongs to EdgeMind itself.", "Name another file.")
+        if any(f"{path}/".startswith(f"{module}/") for module in self._all_submodules()):
+            return _other_repository(path)
+        try:
+            return self._refused_on_disk(path)
+        except OSError as problem:
+            return NotWritable(f"{path} is not written: it {_why(problem)}.", f"ls -ld {path}")
+
+    def _refused_on_disk(self, path: str) -> EdgemindError | None:
+        names = path.split("/")
+        for depth in range(len(names)):
+            folder = "/".join(names[:depth])
+            with self.beneath.folder(folder) as fd:
+                refused = _refused_folder(fd, path, is_root=not depth)
+                if refused:
+                    return refused
+                try:
+                    status = os.stat(names[depth], dir_fd=fd, follow_symlinks=False)
+                except FileNotFoundError:
+                    return _refused_new(fd, path, names[depth])
+                if depth == len(names) - 1:
+                    return _refused_folder_mode(fd, path) or _refused_file(status, path)
+        return None
+
+    def _all_submodules(self) -> frozenset[str]:
+        if self._submodules is None:
+            found = set()
+            try:
+                data, _ = self.read_raw(".gitmodules", _MOST_SUBMODULES)
+                for line in data.decode("utf-8", "surrogateescape").splitlines():
+                    key, equals, value = line.partition("=")
+                    if equals and key.strip().lower() == "path" and value.strip().strip('"'):
+                        found.add(os.path.normpath(value.strip().strip('"')))
+            except (OSError, ValueError):
+                pass
+            self._submodules = frozenset(found)
+        return self._submodules
+
+    @contextmanager
+    def folder_of(self, path: str) -> Iterator[tuple[int, str]]:
+        """The open folder that holds a path, and the path's last name. Raises ``OSError``."""
+        parent, name = split(path)
+        with self.beneath.folder(parent) as fd:
+            yield fd, name
+
+
+def _refused_folder(fd: int, path: str, is_root: bool) -> EdgemindError | None:
+    if not is_root and _has(fd, ".git"):
+        return _other_repository(path)
+    if not is_root and _has(fd, "HEAD") and _has(fd, "objects") and _has(fd, "refs"):
+        return Forbidden(f"{path} is not written: it belongs to git itself.", "Name another file.")
+    return None
+
+
+def _refused_folder_mode(fd: int, path: str) -> EdgemindError | None:
+    if not os.fstat(fd).st_mode & 0o222:
+        parent = split(path)[0] or "."
+        return NotWritable(f"{path} is not written: its folder is read-only.", f"chmod u+w {parent}")
+    return None
+
+
+def _refused_new(fd: int, path: str, name: str) -> EdgemindError | None:
+    key = same_name(name)
+    with os.scandir(fd) as entries:
+        twin = next((entry.name for entry in entries if same_name(entry.name) == key), None)
+    if twin is not None:
+        there = f"{path} is not written: there is {clean_line(twin)}, which many systems take for the same name."
+        return Forbidden(there, f"Name {clean_line(twin)} instead.")
+    return _refused_folder_mode(fd, path)
+
+
+def _refused_file(status: os.stat_result, path: str) -> EdgemindError | None:
+    kind = status.st_mode
+    if stat.S_ISLNK(kind):
+        return NotWritable(f"{path} is not written: it is a symbolic link.", "Name the file that it leads to.")
+    if stat.S_ISDIR(kind):
+        return NotWritable(f"{path} is not written: it is a folder.", "Name a file inside it.")
+    if not stat.S_ISREG(kind):
+        return NotWritable(f"{path} is not written: it is a pipe, socket or device.", "Name another file.")
+    if status.st_nlink > 1:
+        reason = f"{path} is not written: it has a second name (a hard link), which would change too or be cut off."
+        return NotWritable(reason, f"cp -p {path} {path}.new && mv {path}.new {path}")
+    if os.geteuid() not in (0, status.st_uid):
+        return NotWritable(f"{path} is not written: it belongs to another user.", f"ls -l {path}")
+    if not kind & 0o222:
+        return NotWritable(f"{path} is not written: it is read-only.", f"chmod u+w {path}")
+    if kind & _SPECIAL_MODES:
+        return NotWritable(f"{path} is not written: it runs with its owner's rights (setuid).", f"ls -l {path}")
+    return None
+
+
+def _other_repository(path: str) -> EdgemindError:
+    return Forbidden(f"{path} is not written: it is in another repository.", "Run edgemind code in that one.")
+
+
+def _has(fd: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _why(problem: OSError) -> str:
+    """What is wrong with a file, as the end of a sentence."""
+    return {
+        errno.ELOOP: "is a symbolic link, or lies behind one",
+        errno.EXDEV: "lies on another disk that is mounted here",
+        errno.ENOTDIR: "lies in something that is no folder",
+        errno.EISDIR: "is a folder",
+        errno.EINVAL: "is a pipe, socket or device",
+        errno.ENAMETOOLONG: "has too long a name",
+        errno.EACCES: "may not be opened by you",
+        errno.EPERM: "may not be opened by you",
+    }.get(problem.errno or 0, f"cannot be opened: {problem.strerror or problem}")
+
+
+def _repository_of(start: Path) -> Path | None:
+    """The nearest folder upwards with a ``.git`` of this user, on the same device."""
+    device = start.stat().st_dev
+    for folder in (start, *start.parents):
+        if folder.stat().st_dev != device:
+            return None
+        try:
+            git = os.lstat(folder / ".git")
+        except OSError:
+            continue
+        if stat.S_ISREG(git.st_mode) or (stat.S_ISDIR(git.st_mode) and (folder / ".git" / "HEAD").is_file()):
+            mine = {os.geteuid()}
+            return folder if git.st_uid in mine and folder.stat().st_uid in mine else None
+    return None
+
+
+def _is_bare(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+
+
+def _own_folders() -> tuple[Path, ...]:
+    own = paths()
+    return own.data, own.config, own.cache
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _shown(path: Path) -> str:
+    return clean_line(str(path))
