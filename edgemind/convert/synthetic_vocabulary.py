@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 THINK, THINK_END = "<think>", "</think>"
-SPECIALS = (PAD, START, END, THINK, THINK_END)
+INFILL = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+SPECIALS = (PAD, START, END, *INFILL, THINK, THINK_END)
 
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
 """Token kinds of GGUF (``llama_token_type``)."""
@@ -57,7 +58,7 @@ def vocabulary(size: int) -> Vocabulary:
     if wanted < 0 or len(pairs) < wanted:
         raise ValueError(f"no synthetic vocabulary of {size} tokens")
     tokens = [*alphabet, *(left + right for left, right in pairs), *SPECIALS]
-    kinds = [NORMAL] * (size - len(SPECIALS)) + [CONTROL] * 3 + [USER_DEFINED] * 2
+    kinds = [NORMAL] * (size - len(SPECIALS)) + [CONTROL] * (len(SPECIALS) - 2) + [USER_DEFINED] * 2
     return Vocabulary(tokens, kinds, [f"{left} {right}" for left, right in pairs])
 
 

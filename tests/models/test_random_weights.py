@@ -13,7 +13,7 @@ import pytest
 
 from edgemind.convert.random_weights import SPREAD, build
 from edgemind.convert.shapes import SHAPES, Shape, tensors
-from edgemind.convert.synthetic_vocabulary import SPECIALS, byte_letters, vocabulary
+from edgemind.convert.synthetic_vocabulary import END, SPECIALS, START, THINK, byte_letters, vocabulary
 from edgemind.errors import UsageError
 from edgemind.models.ggml_types import BY_NAME
 from edgemind.models.gguf import read_header
@@ -35,8 +35,8 @@ def test_llama_cpp_runs_it(shape: Shape, tmp_path: Path) -> None:
     assert found["size"] == shape.vocabulary
     assert found["empty"] == 0
     assert set(found["bytes"]) == set(range(256))
-    specials = range(shape.vocabulary - len(SPECIALS), shape.vocabulary)
-    assert {specials[1], specials[2], specials[3]} <= set(found["tokens"])
+    first = shape.vocabulary - len(SPECIALS)
+    assert {first + SPECIALS.index(text) for text in (START, END, THINK)} <= set(found["tokens"])
     assert found["finite"]
     assert 0.1 < found["spread"] < 1000
 
