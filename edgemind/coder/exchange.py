@@ -1,7 +1,8 @@
 """Putting a finished file in the place of another so that no change by another program is lost in between.
 
 Where the system can exchange two names in one step, the old file is looked at after it was taken out, and goes back
-when it is not the one that was read. Elsewhere it is looked at just before. Sources: ``renameat2(2)``, ``renamex_np(2)``.
+when it is not the one that was read. Elsewhere it is looked at just before.
+Sources: ``renameat2(2)``, ``renamex_np(2)``.
 Not for: which bytes go where (``transitions``).
 """
 

@@ -1,8 +1,8 @@
 """What was applied in a workspace, step by step, so that the last step can be taken back exactly.
 
 The journal lies outside the workspace, for its owner's eyes only. A step is written there, synced, before the first
-file changes: ``N.applying``; once all files are in place it becomes ``N.step``, and ``N.undoing`` while it is taken back. So
-after a crash the one file with a name of the other two says what has to be mended, and ``recover`` brings the tree
+file changes: ``N.applying``; once all files are in place it becomes ``N.step``, and ``N.undoing`` while it is taken
+back. So after a crash the one file with a name of the other two says what has to be mended, and ``recover`` brings the tree
 to where it was before that step. One process at a time writes in a workspace (a lock).
 Not for: whether something should be applied (``session``, ``protection``).
 """
@@ -25,7 +25,7 @@ from edgemind.coder.beneath import split
 from edgemind.coder.problems import FileChanged, Forbidden, JournalProblem, NothingToUndo, NotWritable
 from edgemind.coder.protection import same_name
 from edgemind.coder.steps import Record, State, Step, Summary, encode, new_step, read_step, read_summary
-from edgemind.coder.transitions import is_at, make_parents, missing_folders, move, settle
+from edgemind.coder.transitions import Side, is_at, missing_folders, move, settle
 from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
 from edgemind.errors import EdgemindError, NoRoom, WorkspaceProblem
@@ -188,25 +188,25 @@ class Journal:
 
     def _moved(self, step: Step, intent: str, done: str | None) -> None:
         """Carry out an intent that is on the disk; on any failure the tree and the journal are as before it."""
-        back = "before" if intent == _APPLYING else "after"
-        nothing = "Nothing was written" if intent == _APPLYING else "Nothing was undone"
+        to: Side = "after" if intent == _APPLYING else "before"
+        nothing = "Nothing was written" if to == "after" else "Nothing was undone"
         try:
-            move(self._workspace, step, "after" if intent == _APPLYING else "before")
+            move(self._workspace, step, to)
             if done:
                 self._rename(step.number, intent, done)
             else:
                 self._remove(step.number, intent)
         except BaseException as problem:
-            self._take_back(step, intent, "after" if back == "after" else "before")
+            self._take_back(step, intent, "before" if to == "after" else "after")
             if isinstance(problem, FileChanged):
                 raise FileChanged(f"{nothing}: {problem.message}", problem.hint) from None
             if isinstance(problem, OSError):
                 raise _as_error(problem, nothing, self._workspace.root) from problem
             raise
 
-    def _take_back(self, step: Step, intent: str, to: str) -> None:
+    def _take_back(self, step: Step, intent: str, to: Side) -> None:
         try:
-            settle(self._workspace, step, "after" if to == "after" else "before")
+            settle(self._workspace, step, to)
             if to == "after":
                 self._rename(step.number, intent, _DONE)
             else:
@@ -333,6 +333,3 @@ def _as_error(problem: OSError, what: str, where: Path) -> EdgemindError:
         why = "the disk is read-only" if problem.errno == errno.EROFS else "you may not write there"
         return NotWritable(f"{what}: {why} ({place}).", f"ls -ld {place}")
     return WorkspaceProblem(f"{what}: {(problem.strerror or str(problem)).lower()} ({place}).", f"ls -ld {place}")
-
-
-__all__ = ["Journal", "Recovery", "StepId", "Summary", "forget_old", "make_parents", "state_folder"]

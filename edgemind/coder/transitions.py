@@ -137,7 +137,9 @@ def _settle_one(workspace: Workspace, step: Step, index: int, to: Side) -> bool:
             if not _matches(found, other, want):
                 _drop(fd, temporary)
                 raise _changed(record.path)
-            if want is not None:
+            if want is None:
+                _drop(fd, temporary)
+            else:
                 _stage(fd, temporary, want, found, record)
             _swap(fd, name, temporary, record, to)
             _drop(fd, temporary)
