@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from edgemind.engine import llama
-from edgemind.engine.events import ContextTrimmed, GenerateRequest, Message
+from edgemind.engine.events import ContextTrimmed, FimTokens, GenerateRequest, Infill, Message
+from edgemind.engine.infill import fim_tokens, infill_prompt
 from edgemind.engine.reasoning_formats import (
     Detection,
     ReasoningFormat,
@@ -24,7 +25,7 @@ from edgemind.engine.reasoning_formats import (
     suppression,
 )
 from edgemind.engine.templates import LoadedTemplate, TemplateError
-from edgemind.errors import BadInput, PromptTooLong, UsageError
+from edgemind.errors import BadInput, ModelUnusable, PromptTooLong, UsageError
 
 ANSWER_ROOM = 256
 """Tokens kept free for the answer when a conversation is fitted into the context."""
@@ -49,6 +50,8 @@ class Prompt:
     """No template was used: whatever comes back is answer, tags included."""
     begun: Message | None = None
     """The message that is continued."""
+    ends: frozenset[int] = frozenset()
+    """Tokens that end the answer, beside those that end every one."""
     trimmed: ContextTrimmed | None = None
 
 
@@ -62,23 +65,29 @@ class PromptBuilder:
         self._template = template
         self._detection = detection
         self._format = reasoning
+        self.fim: FimTokens | None = fim_tokens(vocab)
 
     def build(self, request: GenerateRequest, limit: int) -> Prompt:
         """The prompt of a request in a context of at most ``limit`` tokens.
 
         Raises:
             PromptTooLong: the system prompt and the last message alone do not fit.
-            UsageError: the request has none or several of messages, prompt and tokens, or nothing that can be
+            UsageError: the request has none or several of messages, prompt, infill and tokens, or nothing that can be
                 continued, or a grammar for what was begun without it.
             BadInput: there is nothing to answer.
+            ModelUnusable: the model cannot fill a gap.
         """
-        given = [request.messages, request.prompt, request.tokens]
+        given = [request.messages, request.prompt, request.infill, request.tokens]
         if sum(source is not None for source in given) != 1:
-            raise UsageError("A request needs one of messages, a raw prompt, or tokens.", "Give exactly one of them.")
+            raise UsageError(
+                "A request needs one of messages, a raw prompt, a gap to fill, or tokens.", "Give exactly one of them."
+            )
         if request.continue_:
             request = _checked(request)
         if request.messages is not None:
             return self._fit(list(request.messages), request, limit)
+        if request.infill is not None:
+            return self._fill(request.infill, request, limit)
         if request.prompt is not None:
             tokens = self._vocab.tokenize(request.prompt, add_special=True, parse_special=True)
         else:
@@ -96,10 +105,22 @@ class PromptBuilder:
         safe, hidden, _ = self._hide_controls(messages)
         return len(self._render(safe, hidden, GenerateRequest(messages=tuple(messages)))[0])
 
+    def _fill(self, infill: Infill, request: GenerateRequest, limit: int) -> Prompt:
+        if self.fim is None:
+            raise ModelUnusable(
+                "This model cannot fill a gap in a file: it has no tokens for it.",
+                "Use one that can: edgemind recommend --for infill",
+            )
+        tokens = infill_prompt(self._vocab, self.fim, infill, limit - _answer_room(request, limit))
+        self._check(len(tokens), limit, request)
+        fim = self.fim
+        ends = frozenset(token for token in (fim.prefix, fim.suffix, fim.middle, fim.file) if token is not None)
+        return Prompt(tokens, inside=False, raw=True, ends=ends)
+
     def _fit(self, messages: list[Message], request: GenerateRequest, limit: int) -> Prompt:
         """Drop as few oldest turns as will do; of a long conversation in strides, so that the beginning that stays,
         and with it the cache, is the same for a few turns."""
-        room = min(request.max_tokens or ANSWER_ROOM, ANSWER_ROOM, limit // 4)
+        room = _answer_room(request, limit)
         safe, hidden, sizes = self._hide_controls(messages)
         turns = _turns(safe)
         dropped, frame = 0, 0.0
@@ -236,6 +257,10 @@ class PromptBuilder:
         if vocab.add_eos and tokens and vocab.is_eog(tokens[-1]):
             tokens.pop()
         return tokens
+
+
+def _answer_room(request: GenerateRequest, limit: int) -> int:
+    return min(request.max_tokens or ANSWER_ROOM, ANSWER_ROOM, limit // 4)
 
 
 def _checked(request: GenerateRequest) -> GenerateRequest:
