@@ -51,6 +51,11 @@ LONGEST_LINE = 400
 MOST_ATTEMPTS = 2
 """Earlier rounds that are shown."""
 
+MOST_LEFT_OUT = 5
+"""Excerpts without room that are told."""
+
+NO_ROOM = "no room in the model's context"
+
 _ASKED = (
     "Answer the question about this repository from what is shown below. Name the places that show it as path:line, "
     "for example src/app.py:12 or src/app.py:12-20, and name only places that are shown. Say so when the answer is not "
@@ -170,7 +175,7 @@ class _Gathering:
 
     def _add_excerpts(self, hits: Iterable[Hit], budget: int, max_files: int, ask: bool) -> int:
         """Those that fit, the best first; returns their tokens."""
-        spent = 0
+        spent = left_out = 0
         for hit in hits:
             text = self._excerptable(hit, ask)
             overlaps = any(hit.first <= last and first <= hit.last for first, last in self._shown.get(hit.path, ()))
@@ -180,8 +185,9 @@ class _Gathering:
             block = f"{hit.path} (lines {hit.first} to {hit.last} of {len(text.lines)}):\n```\n{lines}\n```"
             tokens = self._count(block) + 2
             if spent + tokens > budget:
-                note = "no room in the model's context"
-                self._parts.append(Part("excerpt", tokens, False, hit.path, hit.first, hit.last, note))
+                left_out += 1
+                if left_out <= MOST_LEFT_OUT:
+                    self._parts.append(Part("excerpt", tokens, False, hit.path, hit.first, hit.last, NO_ROOM))
                 continue
             spent += tokens
             self._blocks.append(block)
@@ -230,9 +236,7 @@ class _Gathering:
         if not used:
             return False
         part = self._parts[used[-1]]
-        self._parts[used[-1]] = Part(
-            part.kind, part.tokens, False, part.path, part.first, part.last, "no room in the model's context"
-        )
+        self._parts[used[-1]] = Part(part.kind, part.tokens, False, part.path, part.first, part.last, NO_ROOM)
         self._blocks.pop()
         if part.kind == "map":
             self._mapped = []

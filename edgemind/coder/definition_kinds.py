@@ -55,7 +55,10 @@ _SHAPES = {
         "(program (lexical_declaration (variable_declarator) @definition))",
         "(program (export_statement (lexical_declaration (variable_declarator) @definition)))",
     ),
-    "python": ("(module (expression_statement (assignment left: (identifier)) @definition))",),
+    "python": (
+        "(module (assignment left: (identifier)) @definition)",
+        "(module (expression_statement (assignment left: (identifier)) @definition))",
+    ),
     "ruby": ("(program (assignment left: (constant)) @definition)",),
 }
 _SHAPES["typescript"] = _SHAPES["tsx"] = _SHAPES["javascript"]

@@ -107,7 +107,7 @@ _NAMES = {
     ".zshrc": "bash",
 }
 _SHEBANGS = {"bash": "bash", "sh": "bash", "dash": "bash", "zsh": "bash", "node": "javascript", "rscript": "r"}
-_SHEBANG = re.compile(rb"#!\s*\S*?([A-Za-z]+)[\d.]*(?:\s+(?:-\S+\s+)*([A-Za-z]+))?")
+_SHEBANG = re.compile(rb"#!\s*(?:\S*/)?([A-Za-z]+)[\d.]*(?:\s+(?:-\S+\s+)*([A-Za-z]+))?")
 
 _BY_EXTENSION = {extension: language for language, all_ in _EXTENSIONS.items() for extension in all_.split()}
 

@@ -26,14 +26,18 @@ TOLERANCE = 1e-6
 MOST_DEFINERS = 12
 """A name that more files than this define (``main``, ``__init__``) says nothing about either."""
 
-PULL = 8.0
+PULL = 20.0
 """How much more of a jump leads to what the task names than to anything else, for each word."""
+
+LEAK = 2.0
+"""Weight with which every file refers to nothing, so that one with a single doubtful reference does not give it all."""
 
 FAR = 0.03
 """How much a name counts that is defined in a file which is not imported: mostly another thing of the same name."""
 
 _PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 _WORDS = re.compile(r"[^\W\d]\w*")
+_ENDING = re.compile(r"(?<=\w{3})(?:ies|ing|ed|es|s|y)$")
 _EMPTY = frozenset(
     """
     a add all an and any are as at be but by can change class code could do does file files fix for from
@@ -49,7 +53,7 @@ _TEST = re.compile(
 
 @dataclass(frozen=True)
 class Ranked:
-    """A definition and what it is worth; the ranks of all together are about 1."""
+    """A definition and what it is worth: the root of its share of references, times how well it fits the task."""
 
     path: str
     definition: Definition
@@ -57,11 +61,15 @@ class Ranked:
 
 
 def words_of(text: str) -> frozenset[str]:
-    """The words of a task or a name, in lower case: whole identifiers and their parts, without the empty ones."""
+    """The words of a task or a name, in lower case: whole identifiers, their parts, and all of them without an ending.
+
+    Words that say nothing about code are left out.
+    """
     found = set()
     for word in _WORDS.findall(text):
         found.add(word.lower())
         found.update(part.lower() for part in _PARTS.findall(word))
+    found |= {_ENDING.sub("", word) for word in found if len(word) > 4}
     return frozenset(word for word in found if len(word) > 1) - _EMPTY
 
 
@@ -91,18 +99,19 @@ def ranked(outlines: Mapping[str, Outline], task: Collection[str] = (), named: C
     ranks = _page_rank(links, pulls)
     worth: dict[tuple[str, str], float] = defaultdict(float)
     for at, out in enumerate(links):
-        total = sum(out.values())
+        total = sum(out.values()) + LEAK
         for (to, name), weight in out.items():
             worth[paths[to], name] += ranks[at] * weight / total
     found = []
     for path in paths:
         definitions = outlines[path].definitions
         beside = 0.3 if _TEST.search(path) and path not in named and "test" not in task else 1.0
+        hits = len(words_of(path).intersection(task)) if task else 0
         share = ranks[number[path]] / max(1, len(definitions))
         for definition in definitions:
             rank = DAMPING * worth[path, definition.name] + (1 - DAMPING) * share
-            rank *= _match(definition.name, task) * _depth(definition.level) * beside
-            found.append(Ranked(path, definition, rank))
+            pulled = math.sqrt(rank) * _match(definition.name, task) * (1 + hits)
+            found.append(Ranked(path, definition, pulled * _depth(definition.level) * beside))
     found.sort(key=lambda one: (-one.rank, one.path, one.definition.first))
     return found
 
@@ -134,7 +143,10 @@ def _links(
                 if _TEST.search(other) and not _TEST.search(path):
                     continue
                 near = _near(path, other, outline.imports)
-                found[number[other], name] = weight * (1.0 if near else FAR) * (1.0 if near or not level else FAR)
+                vague = level and len(_PARTS.findall(name)) == 1  # a method of one word: mostly another class's
+                found[number[other], name] = (
+                    weight * (1.0 if near else FAR) * (FAR if vague or (level and not near) else 1.0)
+                )
     return found
 
 
@@ -148,7 +160,7 @@ def _near(path: str, other: str, imports: Collection[str]) -> bool:
 
 
 def _page_rank(links: list[dict[tuple[int, str], float]], pulls: list[float]) -> list[float]:
-    """The stationary share of each file. A file that refers to nothing passes its rank on as a jump does."""
+    """The stationary share of each file; what a file does not pass on by references jumps."""
     if not pulls:
         return []
     total = sum(pulls)
@@ -156,9 +168,9 @@ def _page_rank(links: list[dict[tuple[int, str], float]], pulls: list[float]) ->
     flows = [_shares(out) for out in links]
     ranks = jump
     for _ in range(ROUNDS):
-        stuck = sum(rank for rank, flow in zip(ranks, flows, strict=True) if not flow)
+        stuck = sum(rank * kept for rank, (kept, _) in zip(ranks, flows, strict=True))
         new = [share * (1 - DAMPING + DAMPING * stuck) for share in jump]
-        for rank, flow in zip(ranks, flows, strict=True):
+        for rank, (_, flow) in zip(ranks, flows, strict=True):
             for to, share in flow:
                 new[to] += DAMPING * rank * share
         change = sum(abs(a - b) for a, b in zip(ranks, new, strict=True))
@@ -168,12 +180,13 @@ def _page_rank(links: list[dict[tuple[int, str], float]], pulls: list[float]) ->
     return ranks
 
 
-def _shares(out: Mapping[tuple[int, str], float]) -> list[tuple[int, float]]:
+def _shares(out: Mapping[tuple[int, str], float]) -> tuple[float, list[tuple[int, float]]]:
+    """How much of a file's rank jumps, and how much goes where."""
     sums: dict[int, float] = defaultdict(float)
     for (to, _), weight in out.items():
         sums[to] += weight
-    total = sum(sums.values())
-    return [(to, weight / total) for to, weight in sums.items()]
+    total = sum(sums.values()) + LEAK
+    return LEAK / total, [(to, weight / total) for to, weight in sums.items()]
 
 
 def _pull(path: str, outline: Outline, task: Collection[str], named: bool) -> float:
@@ -183,7 +196,7 @@ def _pull(path: str, outline: Outline, task: Collection[str], named: bool) -> fl
     hits: float = len(in_path.intersection(task))
     if task:
         hits += sum(0.5 for name in {one.name for one in outline.definitions} if words_of(name).intersection(task))
-    return 1.0 + PULL * min(hits, 8.0) + (10 * PULL if named else 0.0)
+    return 1.0 / PULL + min(hits, 8.0) + (10.0 if named else 0.0)
 
 
 def _match(name: str, task: Collection[str]) -> float:

@@ -34,6 +34,9 @@ LONGEST_LINES = 400
 MOST_SECONDS = 30.0
 """For looking at files; the map is made of those that were reached, and those that the task's words name come first."""
 
+TEXTS = (".txt", ".csv", ".tsv", ".log", ".jsonl", ".ipynb", ".lock", ".patch", ".diff", ".po", ".adoc", ".org", ".out")
+"""Endings of files without definitions, beside those that ``languages`` knows as prose and data."""
+
 MOST_KEPT = 20_000
 """Outlines that are kept in memory."""
 
@@ -180,7 +183,8 @@ def _outlines(
     unread: list[tuple[str, str]] = []
     keys: dict[str, tuple[str, str, int, int]] = {}
     for file in listing.files:
-        if language_of(file.path) in PROSE | DATA:
+        language = language_of(file.path)
+        if language in PROSE | DATA or (language is None and file.path.lower().endswith(TEXTS)):
             continue
         key = (str(workspace.root), file.path, file.size, file.mtime_ns)
         kept = _kept.get(key)

@@ -80,7 +80,8 @@ def search(
     index = sqlite3.connect(":memory:")
     try:
         index.execute(
-            "CREATE VIRTUAL TABLE passage USING fts5(path, body, file UNINDEXED, first UNINDEXED, tokenize='unicode61')"
+            "CREATE VIRTUAL TABLE passage USING fts5"
+            "(path, body, file UNINDEXED, first UNINDEXED, tokenize='porter unicode61')"
         )
         index.executemany("INSERT INTO passage VALUES (?, ?, ?, ?)", _rows(texts))
         asked = " OR ".join(f'"{word}"' for word in words)

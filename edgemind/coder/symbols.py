@@ -33,6 +33,8 @@ DEEPEST = 4
 
 _WORD = re.compile(rb"[A-Za-z_\x80-\xff][\w\x80-\xff]*")
 _NAMED = re.compile(r"(^|_)(identifier|name|word|constant|variable|atom|symbol)$|identifier")
+_AROUND_NAME = re.compile(r"signature|head|header|call")
+"""What stands around a name before anything else does."""
 _LINE = re.compile(
     rb"^([ \t]*)(?:(?:export|public|private|protected|internal|static|abstract|final|async|pub|default|override|local)"
     rb"(?:\([^)\n]{0,40}\))?[ \t]+){0,5}"
@@ -42,7 +44,9 @@ _LINE = re.compile(
     re.MULTILINE,
 )
 _IMPORT = re.compile(
-    rb"^[^\n]{0,200}?\b(?:import|from|require\w*|include\w*|use|using|load|source)\b[^\n]{0,400}", re.MULTILINE
+    rb"^[ \t]*[#@]?[ \t]*(?:pub |export |static )?(?:import|from|include|require\w*|use|using|load|source|mod|open"
+    rb"|alias)\b[^\n]{0,400}|^[^\n]{0,200}?\brequire\w*[ (\"'][^\n]{0,200}|^[ \t]*\}[ \t]*from\b[^\n]{0,200}",
+    re.MULTILINE,
 )
 _COMMENT = re.compile(r"(?m)\s(?:#|//)\s.*$")
 _MOST_IMPORTS = 500
@@ -146,7 +150,7 @@ def _by_tree(language: str, data: bytes, tree: Tree) -> list[Definition]:
 
 def _name_of(node: Node) -> Node | None:
     """The node of a definition's name: by field, through C's declarators, else the first that looks like a name."""
-    for field_name in ("name", "declarator", "left", "pattern", "type"):
+    for field_name in ("name", "declarator", "left", "pattern"):
         child = node.child_by_field_name(field_name)
         for _ in range(8):
             inner = child.child_by_field_name("declarator") if child else None
@@ -155,7 +159,8 @@ def _name_of(node: Node) -> Node | None:
             child = inner
         if child is not None:
             return child
-    level = node.named_children[:6]
+    first = node.named_children[:1]
+    level = first if first and _AROUND_NAME.search(first[0].type) else node.named_children[:6]
     for _ in range(3):
         for child in level:
             if _NAMED.search(child.type):
