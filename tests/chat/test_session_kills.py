@@ -1,6 +1,6 @@
 """The worker is killed at random points of a chat: what was shown stays, the message is there, asking again works.
 
-``EDGEMIND_KILLS`` sets how many times; the figures in the documentation are from 100.
+``EDGEMIND_KILLS`` sets how many times; the figures in the documentation are from 200.
 """
 
 from __future__ import annotations

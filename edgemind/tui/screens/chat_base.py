@@ -1,6 +1,6 @@
 """The chat screen's body: which chat is open, and how an answer in the making gets onto the screen.
 
-While nothing is generated nothing here wakes up; an answer is polled ``POLLS`` times a second.
+While nothing is generated nothing here wakes up; an answer is looked at as often as ``pacing`` says.
 Not for: the widgets (``chat_parts``), what the keys do (``chat_answers``, ``chat_shelf``).
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from edgemind.errors import EdgemindError
+from edgemind.tui.pacing import Pace, free_cores
 from edgemind.tui.screens.chat_parts import ChatParts
 from edgemind.tui.widgets.transcript import LiveMessage
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from edgemind.chat.session import Session
     from edgemind.chat.types import Chat, Turn
     from edgemind.tui.household import Household
-
-POLLS = 16
-"""How often a second an answer in the making is looked at."""
 
 PAGE = 40
 """Messages that are read at a time."""
@@ -44,6 +42,8 @@ class ChatBase(ChatParts):
         self._live: LiveMessage | None = None
         self._followed: Live | None = None
         """Of the answer that ``_live`` shows."""
+        self._pace = Pace(free=True)
+        """Of the answer that is being written."""
         self._memory_read = 0.0
         self._told: EdgemindError | None = None
         """Why the model did not load, when the user has been told."""
@@ -269,8 +269,13 @@ class ChatBase(ChatParts):
     def _follow(self) -> None:
         self.composer.busy = True
         if self._timer is None:
-            self._timer = self.set_interval(1 / POLLS, lambda: self.attempt(self._poll))
+            info = self.house.engines.info
+            self._pace = Pace(info is None or free_cores(info.threads) > 0)
+            self._look_again()
         self.show_hints()
+
+    def _look_again(self) -> None:
+        self._timer = self.set_timer(self._pace.interval(), lambda: self.attempt(self._poll))
 
     def _stop_following(self) -> None:
         if self._timer is not None:
@@ -280,6 +285,7 @@ class ChatBase(ChatParts):
         self.composer.busy = False
 
     def _poll(self) -> None:
+        self._look_again()
         session = self.session
         live = session.live if session else None
         if session is None or live is None:
