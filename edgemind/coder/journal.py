@@ -2,8 +2,8 @@
 
 The journal lies outside the workspace, for its owner's eyes only. A step is written there, synced, before the first
 file changes: ``N.applying``; once all files are in place it becomes ``N.step``, and ``N.undoing`` while it is taken
-back. So after a crash the one file with a name of the other two says what has to be mended, and ``recover`` brings the tree
-to where it was before that step. One process at a time writes in a workspace (a lock).
+back. So after a crash the one file with a name of the other two says what has to be mended, and ``recover`` brings the
+tree to where it was before that step. One process at a time writes in a workspace (a lock).
 Not for: whether something should be applied (``session``, ``protection``).
 """
 
