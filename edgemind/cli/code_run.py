@@ -6,6 +6,7 @@ Not for: the prompt of a session (``code_session``), drawing (``code_view``), qu
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from edgemind.coder.writing import Decisions
     from edgemind.engine.events import ThinkingPolicy
 
+COMMANDS = ("map", "apply", "undo", "log")
 EXAMPLE = "edgemind code 'Write a function that sorts a list into sort.py'"
 
 
@@ -36,6 +38,7 @@ def run(flags: CodeFlags) -> int:
         EdgemindError: of any kind.
     """
     flags.check()
+    _check_word(flags)
     task = _task(flags)
     if task is None:
         from edgemind.cli.code_session import talk
@@ -121,6 +124,8 @@ def _one(flags: CodeFlags, session: CodeSession, interrupt: Interrupt, task: str
             for event in session.ask(task, files) if flags.ask else session.run(task, files):
                 if isinstance(event, Finished) and event.outcome in ("failing", "nothing"):
                     collected.add(event)
+                    if view and event.outcome == "nothing":
+                        view.answer_without_edit()
                     continue
                 _show(view, collected, event)
             interrupt.release()
@@ -178,6 +183,15 @@ def _task(flags: CodeFlags) -> str | None:
     if not task.strip():
         raise BadInput("The task is empty.", EXAMPLE)
     return task
+
+
+def _check_word(flags: CodeFlags) -> None:
+    """A lone word that is nearly a command was meant as one."""
+    word = flags.task or ""
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.7) if not (flags.files or flags.only_files) else []
+    if near and " " not in word:
+        hint = f"edgemind code {near[0]}   (a task is a sentence)"
+        raise UsageError(f"There is no command {word!r}; did you mean {near[0]!r}?", hint)
 
 
 class _Questions:

@@ -100,16 +100,19 @@ class Talk:
                 return True
             return self._command(word.lower(), rest.strip())
         except EdgemindError as problem:
-            self._view.say(f"{problem.message}" + (f"\n  {problem.hint}" if problem.hint else ""))
+            hint = problem.hint
+            for here in ("undo", "log", "map"):
+                hint = hint.replace(f"edgemind code {here}", f"/{here}")
+            self._view.say(f"{problem.message}" + (f"\n  {hint}" if hint else ""))
         except KeyboardInterrupt:
             self._view.say("Stopped.")
         return True
 
     def _begin(self) -> None:
         workspace = self._session.workspace
-        where = f"{clean_line(workspace.root.name or str(workspace.root))}"
-        kind = "git repository" if workspace.repository else "no git repository; /undo works all the same"
-        self._view.say(f"{where} ({kind}), {self._model}. A task, or /help; ctrl+d leaves.")
+        kind = "" if workspace.repository else " (no git repository; /undo works all the same)"
+        self._view.say(f"{clean_line(workspace.root.name or str(workspace.root))}{kind}, {self._model}")
+        self._view.say("A task, or /help; ctrl+d leaves.")
         for note in self._session.writing.open():
             self._view.show(note)
         if workspace.repository:

@@ -57,6 +57,9 @@ class CodeView:
         self._waiting = Waiting(model)
         self._steps = StepWriter(self._terminal)
         self._line_open = False
+        self._unsaid = ""
+        self._answered = False
+        self._dropped = ""
         self._colour = console.has_colour(sys.stdout)
         self._notes: set[str] = set()
 
@@ -112,6 +115,11 @@ class CodeView:
         else:
             console.err(f"{text}\n")
 
+    def answer_without_edit(self) -> None:
+        """What the model said instead, where it was not shown while it came."""
+        if self._unsaid.strip():
+            self.say(self._unsaid.strip())
+
     def diffs(self, diffs: Sequence[FileDiff]) -> None:
         """Always on standard output."""
         self.rest()
@@ -132,15 +140,17 @@ class CodeView:
             self._steps.end()
             if self._terminal:
                 console.out("\n")
-        text = event.text if self._line_open else event.text.lstrip("\n")
+        text = event.text if self._answered else event.text.lstrip("\n")
         if not text:
             return
+        self._answered = True
         if self._answers:
             console.out(clean(text) if self._terminal else text)
             self._line_open = not text.endswith("\n")
         elif self._terminal:
             self._model(text)
         else:
+            self._unsaid += text
             self._waiting.say("writing")
 
     def _model(self, text: str) -> None:
@@ -157,10 +167,13 @@ class CodeView:
             self.note("cut off at --max-tokens")
 
     def _chosen(self, event: ContextChosen) -> None:
+        self._unsaid, self._answered, self._dropped = "", False, ""
         for line in context_lines(event.context):
             self.note(line)
 
     def _proposal(self, event: Proposal) -> None:
+        if self._dropped:
+            self.note(self._dropped)
         if self._terminal:
             self.say("")
         self.diffs(event.diffs)
@@ -187,7 +200,7 @@ class CodeView:
         elif isinstance(event, Committed):
             self.say(f"Committed {event.commit} on {event.branch}: {event.message.splitlines()[0]}")
         elif isinstance(event, EditDropped):
-            self.note(event.reason)
+            self._dropped = event.reason
         elif isinstance(event, Note):
             self.note(event.text)
         elif isinstance(event, Finished) and event.text:

@@ -181,3 +181,5 @@ def _print(done: Completion, model: str, as_json: bool) -> None:
         console.out(f"{clean(done.text)}\n")
     else:
         console.out(done.text)
+    if done.hidden:
+        console.err(f"edgemind: kept from the model, since nobody sees it in the file: {', '.join(done.hidden)}\n")

@@ -76,9 +76,11 @@ class _Work:
 
     def asked(self, found: Context) -> Context:
         """A small model is asked the same each time: it knows the task, and not what to make of a file or a failure."""
+        if found.style != "bare":
+            return found
         if self.first is None:
-            self.first = found
-        return replace(found, messages=self.first.messages) if found.style == "bare" else found
+            self.first = _without_folders(found)
+        return replace(found, messages=self.first.messages, parts=self.first.parts, tokens=self.first.tokens)
 
 
 class CodeSession:
@@ -178,9 +180,11 @@ class CodeSession:
         yield ContextChosen(found, number)
         editing = Editing(self.engine, found, self._editing_options(found, number))
         self._running = editing
+        dropped = ""
         try:
             for event in editing:
                 self._raise_failed(event)
+                dropped = event.reason if isinstance(event, Dropped) else dropped
                 yield _told(event)
         finally:
             self._running = None
@@ -190,7 +194,7 @@ class CodeSession:
         texts = {file.path: file.text for file in found.state.files}
         changes = changes_of(texts, editing.edits)
         if not changes:
-            return self._without_changes(work, bool(editing.edits))
+            return self._without_changes(work, found, bool(editing.edits), dropped)
         proposal = self.writing.propose(changes)
         yield proposal
         if self.options.dry_run:
@@ -221,14 +225,23 @@ class CodeSession:
             hint += f"   (takes back the last of {len(work.steps)} steps)"
         return Finished(outcome, text, hint, tuple(work.steps))
 
-    def _without_changes(self, work: _Work, edited: bool) -> Finished:
+    def _without_changes(self, work: _Work, found: Context, edited: bool, dropped: str) -> Finished:
         if edited:
             said = "The model's edits leave the files as they are, so nothing was written."
+        elif dropped:
+            said = f"{dropped} Nothing was written."
         else:
             said = "The model answered without an edit, so nothing was written."
         if work.steps:
             return self._end(work, "failing", f"{said} The check still fails.")
-        hint = "Say it in other words, name the file, or take a larger model: edgemind recommend"
+        if dropped and not found.state.new and not found.state.files:
+            return Finished("nothing", said, "Name the file: edgemind code 'Write a function that ...' NAME.py")
+        if dropped:
+            hint = "Allow it more with --max-tokens, name fewer files, or take a larger model: edgemind recommend"
+        elif found.style == "bare":
+            hint = "This small model knows a few small Python tasks, in English. A larger one: edgemind recommend"
+        else:
+            hint = "Say it in other words, name the file, or take a larger model: edgemind recommend"
         return Finished("nothing", said, hint)
 
     def _editing_options(self, found: Context, number: int) -> EditingOptions:
@@ -281,6 +294,15 @@ class CodeSession:
 
         if isinstance(event, Failed):
             raise error_from(event)
+
+
+def _without_folders(found: Context) -> Context:
+    """Small models know tasks that name a file, not a path; where the file goes is decided here anyway."""
+    message = found.messages[-1]
+    content = message.content
+    for path in found.state.new:
+        content = content.replace(path, path.rsplit("/", 1)[-1])
+    return replace(found, messages=(*found.messages[:-1], message.model_copy(update={"content": content})))
 
 
 def _told(event: object) -> SessionEvent:

@@ -102,7 +102,7 @@ def test_command(text: str, folder: Path) -> TestCommand:
     if special or "=" in arguments[0]:
         raise UsageError(
             f"The test command needs a shell ({clean_line(special or arguments[0])}), and none runs it.",
-            f"--test {shlex.quote('sh -c ' + shlex.quote(text))}",
+            f"--test \"sh -c '{text}'\"" if not set(text) & set("'\"") else "Put it into a script: --test ./test.sh",
         )
     program = arguments[0]
     if _found(program, folder) is None:

@@ -58,6 +58,7 @@ class EdgemindApp(App[str], inherit_bindings=False):
         utf8: whether the terminal takes UTF-8.
         driver: Textual's own when not given.
         watched: sees to it that the app ends.
+        umask: of the user, for what is written on the user's behalf; the app's own is stricter.
     """
 
     TITLE = "EdgeMind"
@@ -91,11 +92,13 @@ class EdgemindApp(App[str], inherit_bindings=False):
         utf8: bool = True,
         driver: type[Driver] | None = None,
         watched: Ending | None = None,
+        umask: int = 0o022,
     ) -> None:
         self._only_ascii = theme.OnlyAscii(enabled=not utf8)
         super().__init__(driver_class=driver)
         self.house = house
         self.first = first
+        self.umask = umask
         self._utf8 = utf8
         self._ending = watched
         self._leaving = False

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgemind.tui.app import EdgemindApp
 
-START = "import sys; sys.path[:] = [one for one in sys.path if one]; from edgemind.cli import main; raise SystemExit(main())"
+START = "import sys; sys.path[:] = filter(None, sys.path); from edgemind.cli import main; raise SystemExit(main())"
 """Without the current folder on the path: a file there could have the name of a module."""
 
 PATIENCE = 3.0
@@ -37,7 +37,7 @@ async def hold(app: EdgemindApp, model: str | None) -> int:
     before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, not SIG_IGN, which the session would inherit
     try:
         with app.batch_update(), app.suspend():
-            process = await asyncio.create_subprocess_exec(*command(model))
+            process = await asyncio.create_subprocess_exec(*command(model), umask=app.umask)
             try:
                 return await process.wait()
             finally:

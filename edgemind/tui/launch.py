@@ -51,7 +51,7 @@ def launch(wishes: Wishes) -> Ended:
         EdgemindError: the settings are not valid.
     """
     gc.disable()  # until the first frame is drawn: nothing that is made before it is thrown away
-    os.umask(0o077)
+    before = os.umask(0o077)
     from edgemind.settings import load_settings
 
     settings = load_settings()
@@ -82,7 +82,9 @@ def launch(wishes: Wishes) -> Ended:
     terminal_input.install()
     if not sys.__stderr__ or not sys.__stderr__.isatty():
         sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # where Textual draws; a file it was sent to must not get the conversation
-    app = EdgemindApp(house, first=wishes.first, utf8=theme.reads_utf8(), driver=QuietDriver, watched=watched)
+    app = EdgemindApp(
+        house, umask=before, first=wishes.first, utf8=theme.reads_utf8(), driver=QuietDriver, watched=watched
+    )
     watched.save = house.close_in_haste
     try:
         said = app.run(mouse=settings.chat.mouse) or ""
