@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgemind.coder.completion_text import Lines, end_of, fitted
+from edgemind.coder.file_text import visible
 from edgemind.engine.client import Engine, Generation, error_from
 from edgemind.engine.events import Answer, Done, Failed, GenerateRequest, Infill, PromptProgress, Sampling
 from edgemind.errors import ModelUnusable
@@ -53,6 +54,10 @@ class Completion:
     prompt_tokens: int
     cached_tokens: int
     seconds: float
+    hidden: tuple[str, ...] = ()
+    """Control and invisible characters near the gap, which the model was not given."""
+    model_seconds: float | None = None
+    """Of these the model's, as the engine measures; ``None`` when the line or block was over before the model was."""
 
 
 class Completing:
@@ -84,9 +89,11 @@ class Completing:
         with self._lock:
             if self._cancelled:
                 return Completion("", "cancelled", 0, 0, 0, 0.0)
-            self._generation = self._engine.generate(request(self._gap))
+            asked, hidden = request(self._gap)
+            self._generation = self._engine.generate(asked)
         text, tokens, prompt, cached = "", 0, 0, 0
         stop: Stop = "end"
+        worked: float | None = None
         end: int | None = None
         with self._generation as generation:
             for event in generation:
@@ -101,20 +108,27 @@ class Completing:
                 elif isinstance(event, Failed):
                     raise error_from(event)
                 elif isinstance(event, Done):
+                    worked = event.stats.prefill_seconds + event.stats.decode_seconds
                     stop = "end" if event.stop_reason == "stop_string" else event.stop_reason
         if end is not None:
             stop = "line" if self._gap.lines == "one" else "block"
         whole = fitted(text if end is None else text[:end], self._gap.prefix, self._gap.suffix)
-        return Completion(whole, stop, tokens, prompt, cached, time.perf_counter() - started)
+        return Completion(whole, stop, tokens, prompt, cached, time.perf_counter() - started, hidden, worked)
 
 
-def request(gap: Gap) -> GenerateRequest:
-    """What the engine is asked: greedy, so that the same place has the same completion."""
-    return GenerateRequest(
-        infill=Infill(prefix=shortened_before(gap.prefix), suffix=shortened_after(gap.suffix), path=gap.path),
+def request(gap: Gap) -> tuple[GenerateRequest, tuple[str, ...]]:
+    """What the engine is asked, and which characters are kept from it.
+
+    Greedy, so that the same place has the same completion.
+    """
+    prefix, hidden_before = visible(shortened_before(gap.prefix))
+    suffix, hidden_after = visible(shortened_after(gap.suffix))
+    asked = GenerateRequest(
+        infill=Infill(prefix=prefix, suffix=suffix, path=gap.path),
         sampling=Sampling(temperature=0.0),
         max_tokens=gap.max_tokens or MOST_TOKENS[gap.lines],
     )
+    return asked, tuple(dict.fromkeys((*hidden_before, *hidden_after)))
 
 
 def shortened_before(prefix: str) -> str:

@@ -50,6 +50,12 @@ def test_a_file_that_comes_through_standard_input(edgemind: Command, model: str,
     assert (piped.code, piped.out) == (0, from_file.out)
 
 
+def test_what_nobody_sees_in_the_file_is_told(edgemind: Command, model: str) -> None:
+    ran = edgemind("complete", "-:1", "-m", model, "-n", "2", stdin="x = \u200b\n")
+    assert ran.code == 0
+    assert ran.err == "edgemind: kept from the model, since nobody sees it in the file: U+200B zero width space\n"
+
+
 def test_the_built_in_model_cannot_and_says_what_can(edgemind: Command, source: str) -> None:
     ran = edgemind("complete", f"{source}:2")
     assert ran.code == 4

@@ -148,7 +148,18 @@ def test_a_completion_ends_with_its_line(editor: Editor) -> None:
     write(generation, "1", " + 2", "\ny", " = 3")
     result = editor.answer()["result"]
     assert result.pop("seconds") >= 0
+    assert (result.pop("hidden"), result.pop("model_seconds")) == ([], None)
     assert result == {"text": "1 + 2", "stop": "line", "tokens": 3, "prompt_tokens": 9, "cached_tokens": 4}
+
+
+def test_what_nobody_sees_is_kept_from_the_model_and_told(editor: Editor) -> None:
+    editor.ask(1, "complete", prefix="a\u202eb\n\tc", suffix="\n\x1b]0;d\x07")
+    request, generation = editor.asked()
+    assert request.infill is not None
+    assert request.infill.prefix == "ab\n\tc"
+    assert "\x1b" not in request.infill.suffix
+    generation.events.put(Done(stop_reason="end"))
+    assert editor.answer()["result"]["hidden"][0] == "U+202E right-to-left override"
 
 
 def test_windows_line_ends_are_sent_as_one_character(editor: Editor) -> None:
