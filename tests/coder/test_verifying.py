@@ -1,0 +1,116 @@
+"""The user's test command: no network, a limit, nothing left running, output that can be shown."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edgemind.coder.verifying import KEPT_BYTES, TestResult, run_test, test_command
+from edgemind.errors import UsageError
+
+PYTHON = sys.executable
+
+
+def _run(folder: Path, code: str, limit_s: float = 20.0, stop: threading.Event | None = None) -> TestResult:
+    (folder / "check.py").write_text(code)
+    return run_test(test_command(f"{PYTHON} check.py", folder), folder, limit_s, stop)
+
+
+def test_a_test_that_passes_and_one_that_fails(tmp_path: Path) -> None:
+    good, bad = _run(tmp_path, "print('fine')"), _run(tmp_path, "print('oh'); raise SystemExit(3)")
+    assert (good.passed, good.code, good.output) == (True, 0, "fine")
+    assert (bad.passed, bad.code, bad.output) == (False, 3, "oh")
+    assert "failed with exit code 3" in bad.summary
+
+
+def test_a_test_that_hangs_is_killed_with_what_it_started(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(child.pid, flush=True)\ntime.sleep(60)\n"
+    )
+    began = time.monotonic()
+    result = _run(tmp_path, code, limit_s=1.5)
+    assert (result.timed_out, result.code, result.passed) == (True, None, False)
+    assert "did not end within" in result.summary
+    assert time.monotonic() - began < 10
+    child = int(result.output.split()[0])
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_a_test_leaves_behind_ends_with_it_and_holds_nobody_up(tmp_path: Path) -> None:
+    code = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    began = time.monotonic()
+    assert _run(tmp_path, code).passed
+    assert time.monotonic() - began < 10
+
+
+def test_the_user_can_stop_it(tmp_path: Path) -> None:
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    result = _run(tmp_path, "import time; time.sleep(60)", stop=stop)
+    assert (result.stopped, result.passed, result.timed_out) == (True, False, False)
+
+
+def test_it_has_no_network(tmp_path: Path) -> None:
+    code = (
+        "import socket\n"
+        "try:\n    socket.create_connection(('127.0.0.1', 9), 1)\n"
+        "except PermissionError:\n    print('shut')\nexcept OSError as problem:\n    print(problem)\n"
+    )
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom edgemind.coder.verifying import run_test, test_command\n"
+        "from edgemind.privacy import jail\n"
+        f"done = run_test(test_command({f'{PYTHON} check.py'!r}, Path('.')), Path('.'))\n"
+        "print(done.output if jail.available() is jail.Strength.KERNEL else 'shut')\n"
+    )
+    (tmp_path / "check.py").write_text(code)
+    import subprocess
+
+    done = subprocess.run([PYTHON, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "shut", done.stderr
+
+
+def test_output_is_bounded_and_cannot_act_on_a_terminal(tmp_path: Path) -> None:
+    code = "import sys\nfor n in range(60000):\n    print('line', n)\nprint('\\x1b[31mred\\x1b[0m \\x1b]52;c;aGk=\\x07 \\x9b end')\n"
+    output = _run(tmp_path, code).output
+    assert len(output) < KEPT_BYTES + 100
+    assert output.startswith("[...]\nline ")
+    assert output.endswith("end")
+    assert "red" in output
+    assert "\x1b" not in output
+    assert "\x9b" not in output
+
+
+def test_python_takes_no_stale_byte_code(tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text("value = 1\n")
+    assert _run(tmp_path, "import made; assert made.value == 1").passed
+    (tmp_path / "made.py").write_text("value = 2\n")
+    assert _run(tmp_path, "import made; assert made.value == 2").passed
+    assert not (tmp_path / "__pycache__").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        ("python 'a", "cannot be read"),
+        ("surely-no-such-program -q", "is not there"),
+        ("./missing.sh", "is not there"),
+        ("make a && make b", "needs a shell"),
+        ("cat x | sort", "needs a shell"),
+        ("A=1 make", "needs a shell"),
+    ],
+    ids=["empty", "quotes", "no program", "no script", "and", "pipe", "assignment"],
+)
+def test_a_command_that_cannot_run_is_one_sentence_before_anything_is_done(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said) as found:
+        test_command(text, tmp_path)
+    assert found.value.hint
