@@ -114,7 +114,6 @@ class Journal:
                 raise NothingToUndo("There is no step to undo in this folder.", "edgemind code log")
             step = read_step(self._file(done[-1], _DONE))
             self._check_undo(step)
-            self._rename(step.number, _DONE, _UNDOING)
             self._moved(step, _UNDOING, None)
             return step
 
@@ -187,13 +186,15 @@ class Journal:
                 raise refused
 
     def _moved(self, step: Step, intent: str, done: str | None) -> None:
-        """Carry out an intent that is on the disk; on any failure the tree and the journal are as before it."""
+        """Carry out an intent; on any failure the tree and the journal are as before it."""
         to: Side = "after" if intent == _APPLYING else "before"
         nothing = "Nothing was written" if to == "after" else "Nothing was undone"
         try:
+            if intent == _UNDOING:
+                self._rename(step.number, _DONE, intent)
             move(self._workspace, step, to)
             if done:
-                self._rename(step.number, intent, done)
+                self._rename(step.number, intent, done, last=True)
             else:
                 self._remove(step.number, intent)
         except BaseException as problem:
@@ -207,10 +208,10 @@ class Journal:
     def _take_back(self, step: Step, intent: str, to: Side) -> None:
         try:
             settle(self._workspace, step, to)
-            if to == "after":
-                self._rename(step.number, intent, _DONE)
-            else:
+            if to == "before":
                 self._remove(step.number, intent)
+            elif self._file(step.number, intent).exists():
+                self._rename(step.number, intent, _DONE, last=True)
         except OSError as problem:
             raise JournalProblem(
                 f"Writing failed half-way and cannot be taken back yet: {problem.strerror}.",
@@ -274,15 +275,18 @@ class Journal:
     def _file(self, number: int, kind: str) -> Path:
         return self.folder / f"{number:08}{kind}"
 
-    def _rename(self, number: int, kind: str, new: str) -> None:
+    def _rename(self, number: int, kind: str, new: str, last: bool = False) -> None:
+        """``last``: nothing follows. Should the disk then forget the new name, the step is mended, which is safe."""
         with Folder.at(self.folder) as place:
             place.move(f"{number:08}{kind}", place, f"{number:08}{new}")
-            place.sync()
+            with contextlib.suppress(*([OSError] if last else [])):
+                place.sync()
 
     def _remove(self, number: int, kind: str) -> None:
         with Folder.at(self.folder) as place:
             place.remove(f"{number:08}{kind}")
-            place.sync()
+            with contextlib.suppress(OSError):  # mended again, which changes nothing
+                place.sync()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -1,0 +1,241 @@
+"""Applying and taking back: all or nothing, exactly, and never over what somebody else wrote."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgemind.coder import exchange, journal, transitions
+from edgemind.coder.journal import Journal, forget_old
+from edgemind.coder.problems import FileChanged, Forbidden, JournalProblem, NothingToUndo
+from edgemind.coder.types import FileChange
+from edgemind.coder.workspace import Workspace
+from edgemind.errors import EdgemindError, NoRoom
+
+CHANGES = [
+    FileChange("a.py", b"a = 1\n", b"a = 2\n", None),
+    FileChange("sub/new.py", None, b"new\n", None),
+    FileChange("b.py", b"b = 1\n", None, None),
+]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "work"
+    root.mkdir()
+    (root / "a.py").write_bytes(b"a = 1\n")
+    (root / "a.py").chmod(0o640)
+    (root / "b.py").write_bytes(b"b = 1\n")
+    return root
+
+
+@pytest.fixture
+def steps(root: Path, tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "state", Workspace.find(root))
+
+
+def tree(root: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(root)): (path.read_bytes() if path.is_file() else b"", stat.S_IMODE(path.stat().st_mode))
+        for path in sorted(root.rglob("*"))
+    }
+
+
+def test_steps_are_taken_back_one_by_one(root: Path, steps: Journal) -> None:
+    trees = [tree(root)]
+    steps.apply(CHANGES, "first")
+    trees.append(tree(root))
+    steps.apply([FileChange("a.py", b"a = 2\n", b"a = 3\n", 0o755)], "second")
+    assert [one.label for one in steps.steps()] == ["second", "first"]
+    assert steps.steps()[1].created == ("sub/new.py",)
+    assert steps.undo().label == "second"
+    assert tree(root) == trees[1]
+    steps.undo()
+    assert tree(root) == trees[0]
+    with pytest.raises(NothingToUndo):
+        steps.undo()
+
+
+def test_the_journal_is_for_its_owners_eyes(root: Path, steps: Journal) -> None:
+    steps.apply(CHANGES, "first")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in steps.folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(steps.folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("data", [b"a = 9\n", None, b""], ids=["other", "gone", "emptied"])
+def test_a_file_that_changed_since_it_was_read_stops_everything(root: Path, steps: Journal, data: bytes | None) -> None:
+    (root / "a.py").unlink() if data is None else (root / "a.py").write_bytes(data)
+    before = tree(root)
+    with pytest.raises(FileChanged):
+        steps.apply(CHANGES, "first")
+    assert tree(root) == before
+    assert not steps.steps()
+
+
+def test_a_file_that_came_into_being_stops_everything(root: Path, steps: Journal) -> None:
+    (root / "sub").mkdir()
+    (root / "sub" / "new.py").write_bytes(b"mine\n")
+    before = tree(root)
+    with pytest.raises(FileChanged):
+        steps.apply(CHANGES, "first")
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("can_exchange", [True, False], ids=["exchange", "plain-rename"])
+@pytest.mark.parametrize("path", ["a.py", "sub/new.py", "b.py"])
+def test_a_change_in_the_last_moment_is_not_lost(
+    root: Path, steps: Journal, path: str, can_exchange: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program writes after everything was checked, just before the files are put in place."""
+    if not can_exchange:
+        monkeypatch.setattr(exchange, "_rename", lambda *_: False)
+    before, swap = tree(root), transitions._swap
+
+    def late(fd: int, name: str, *rest: object) -> None:
+        if name == Path(path).name:
+            (root / path).write_bytes(b"another program's\n")
+        swap(fd, name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(transitions, "_swap", late)
+    with pytest.raises(FileChanged) as caught:
+        steps.apply(CHANGES, "first")
+    assert path in caught.value.message
+    assert (root / path).read_bytes() == b"another program's\n"
+    (root / path).unlink()
+    if path == "sub/new.py":
+        (root / "sub").rmdir()
+    assert tree(root) == {name: kept for name, kept in before.items() if name != path}
+    assert not steps.steps()
+
+
+@pytest.mark.parametrize("path", ["a.py", "sub/new.py", "b.py"])
+def test_undo_refuses_over_what_was_changed_since(root: Path, steps: Journal, path: str) -> None:
+    steps.apply(CHANGES, "first")
+    (root / path).write_bytes(b"mine\n")
+    before = tree(root)
+    with pytest.raises(FileChanged, match=path):
+        steps.undo()
+    assert tree(root) == before
+    (root / path).unlink() if path == "b.py" else (root / path).write_bytes(CHANGES[path != "a.py"].after or b"")
+    steps.undo()
+
+
+def test_undo_keeps_a_mode_that_the_user_changed_since(root: Path, steps: Journal) -> None:
+    steps.apply([CHANGES[0]], "first")
+    (root / "a.py").chmod(0o600)
+    steps.undo()
+    assert tree(root)["a.py"] == (b"a = 1\n", 0o600)
+
+
+def test_undo_leaves_a_folder_that_holds_something_else(root: Path, steps: Journal) -> None:
+    steps.apply(CHANGES, "first")
+    (root / "sub" / "mine.py").write_bytes(b"mine\n")
+    steps.undo()
+    assert sorted(tree(root)) == ["a.py", "b.py", "sub", "sub/mine.py"]
+
+
+def test_an_interrupted_step_leaves_alone_what_was_changed_after_the_crash(
+    root: Path, steps: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "_rename", crash)
+        patched.setattr(journal, "settle", crash)
+        with pytest.raises(MemoryError):
+            steps.apply(CHANGES, "first")
+    (root / "a.py").write_bytes(b"mine\n")
+    (mended,) = steps.recover()
+    assert (mended.kept, mended.restored) == (("a.py",), ("sub/new.py", "b.py"))
+    assert (root / "a.py").read_bytes() == b"mine\n"
+    assert mended.rescued is not None
+    assert [file.read_bytes() for file in mended.rescued.iterdir()] == [b"a = 1\n"]
+    assert steps.recover() == ()
+
+
+FAILING = ("open", "write", "fsync", "rename", "replace", "unlink", "mkdir", "fchmod")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "broken"])
+@pytest.mark.parametrize("action", ["apply", "undo"])
+def test_each_call_fails_once_and_nothing_is_half_done(
+    root: Path, steps: Journal, action: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every changing call in turn fails once, as on a disk that is full for a moment."""
+    untouched = tree(root)
+    failed: list[EdgemindError] = []
+    for at in range(1, 200):
+        if steps.steps():
+            steps.undo()
+        assert tree(root) == untouched
+        if action == "undo":
+            steps.apply(CHANGES, "first")
+        before, count, done = tree(root), 0, False
+
+        def failing(call: Callable[..., object], at: int = at) -> Callable[..., object]:
+            def wrapped(*args: object, **named: object) -> object:
+                nonlocal count
+                count += 1
+                if count == at:
+                    raise OSError(number, os.strerror(number))
+                return call(*args, **named)
+
+            return wrapped
+
+        with monkeypatch.context() as patched:
+            for name in FAILING:
+                patched.setattr(os, name, failing(getattr(os, name)))
+            try:
+                steps.apply(CHANGES, "first") if action == "apply" else steps.undo()
+            except EdgemindError as problem:
+                failed.append(problem)
+            else:
+                done = True
+        steps.recover()
+        assert done or tree(root) in (before, untouched)
+        assert not list(root.rglob(".edgemind-*"))
+        if count < at:
+            break
+    assert len(failed) > 20
+    assert all(problem.hint for problem in failed)
+    assert any(isinstance(problem, NoRoom) for problem in failed) == (number == errno.ENOSPC)
+
+
+def test_one_step_names_a_file_once(root: Path, steps: Journal) -> None:
+    with pytest.raises(Forbidden):
+        steps.apply([FileChange("x.py", None, b"1", None), FileChange("X.py", None, b"2", None)], "twice")
+    with pytest.raises(Forbidden):
+        steps.apply([FileChange("x", None, b"1", None), FileChange("x/y", None, b"2", None)], "file and folder")
+    with pytest.raises(ValueError, match="nothing"):
+        steps.apply([], "empty")
+
+
+def test_a_damaged_step_is_told(root: Path, steps: Journal) -> None:
+    steps.apply(CHANGES, "first")
+    (file,) = steps.folder.glob("*.step")
+    data = bytearray(file.read_bytes())
+    data[-20] ^= 1
+    file.write_bytes(data)
+    before = tree(root)
+    with pytest.raises(JournalProblem, match="damaged"):
+        steps.undo()
+    assert tree(root) == before
+
+
+def test_old_steps_and_old_journals_go(
+    root: Path, steps: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "KEEP_STEPS", 3)
+    for value in range(1, 7):
+        steps.apply([FileChange("a.py", b"a = %d\n" % value, b"a = %d\n" % (value + 1), None)], str(value))
+    assert [one.label for one in steps.steps()] == ["6", "5", "4"]
+    forget_old(tmp_path / "state")
+    assert steps.steps()
+    forget_old(tmp_path / "state", now=4e9)
+    assert not steps.folder.exists()
