@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,3 +143,14 @@ def test_whatever_comes_is_a_request_an_error_or_the_end(data: bytes) -> None:
     except RpcError as problem:
         found = problem
     assert found is None or isinstance(found, rpc.Request) or found.code in codes
+
+
+def test_the_example_of_the_documentation_is_a_message() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "completion.md").read_text(encoding="utf-8")
+    found = re.search(r"^    (Content-Length: \d+)\\r\\n\n    \\r\\n\n    (\{.*\})$", text, re.MULTILINE)
+    assert found
+    connection = Connection(io.BytesIO(f"{found[1]}\r\n\r\n{found[2]}".encode()), io.BytesIO())
+    request = connection.read()
+    assert request
+    assert (request.method, request.params["prefix"]) == ("complete", "x = fo")
+    assert connection.read() is None
