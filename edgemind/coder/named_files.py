@@ -91,13 +91,12 @@ def mentioned(workspace: Workspace, listing: Listing, task: str) -> list[str]:
             path = workspace.relative(match[0])
         except EdgemindError:
             continue
+        same = [path] if path in known else [other for other in known if other.endswith(f"/{match[0]}")]
         creatable = language_of(path) is not None or path.endswith(_PLAIN)
-        if path in known or (creatable and not workspace.exists(path) and workspace.refusal(path) is None):
+        if len(same) == 1:
+            found[same[0]] = None
+        elif not same and creatable and not workspace.exists(path) and workspace.refusal(path) is None:
             found[path] = None
-        else:
-            same = [other for other in known if other.endswith(f"/{match[0]}")]
-            if len(same) == 1:
-                found[same[0]] = None
         if len(found) == _MOST_MENTIONS:
             break
     return list(found)

@@ -35,7 +35,7 @@ LEAK = 2.0
 FAR = 0.03
 """How much a name counts that is defined in a file which is not imported: mostly another thing of the same name."""
 
-_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")
 _WORDS = re.compile(r"[^\W\d]\w*")
 _ENDING = re.compile(r"(?<=\w{3})(?:ies|ing|ed|es|s|y)$")
 _EMPTY = frozenset(
