@@ -8,7 +8,8 @@ from edgemind.coder.applying import changes
 from edgemind.coder.file_text import FileText
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.patches.reading import paths_in, read_patch
-from edgemind.coder.types import Create, Insert, Replace, Whole
+from edgemind.coder.patches.whole import read_answer
+from edgemind.coder.types import Create, EditState, Folder, Insert, Replace, Whole
 
 APP = "import os\n\n\ndef first():\n    return 1\n\n\ndef second():\n    if True:\n        return 2\n"
 OTHER = "def third():\n    return 3\n"
@@ -167,6 +168,46 @@ def test_a_text_with_lines_like_the_divider() -> None:
     assert applied(clear, a=rst) == {"src/a.py": "Title\n=======\n\nMore\n=======\n"}
     two_ways = "src/a.py\n<<<<<<< SEARCH\nTitle\n=======\n=======\nName\n=======\n>>>>>>> REPLACE\n"
     assert "more than one line" in refused(two_ways, a=rst)
+
+
+ROOT = (Folder("", ("there.py", "src")),)
+ANSWERS = {
+    "in the task": ("```python\nx = 1\n```", "Use os.path and write it into a/tools.py", "", "a/tools.py"),
+    "behind the block": ("```python\nx = 1\n```\nIt is short. Save it as tools.py.", "Write it.", "", "tools.py"),
+    "in the thought": ("```python\nx = 1\n```\n", "Write it.", "Use re.sub.\nFile: tools.py.", "tools.py"),
+    "above the block": ("`tools.py`:\n\n```python\nx = 1\n```\n", "Write it.", "", "tools.py"),
+    "in the fence": ("```python tools.py\nx = 1\n```\n", "Write it.", "", "tools.py"),
+    "in a comment": ("```python\n# tools.py\nx = 1\n```\n", "Write it.", "", "tools.py"),
+    "of what it defines": ("```python\ndef Tool():\n    pass\n```\n", "Write it.", "", "tool.py"),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_name_of_a_file_that_a_small_model_writes(name: str) -> None:
+    answer, task, thought, path = ANSWERS[name]
+    found = read_answer(answer, EditState(folders=ROOT), task=task, thought=thought)
+    assert found is not None
+    assert (found.edit.path, found.closed) == (path, True)
+    assert found.edit.lines in (("x = 1",), ("def Tool():", "    pass"))
+
+
+NAMELESS = {
+    "taken": ("```python\nx = 1\n```\nSave it as There.py.", "there is There.py"),
+    "no name": ("```python\nx = 1\n```\n", "without a name"),
+    "in a folder that was not listed": ("```python src/new.py\nx = 1\n```\n", "there is src"),
+    "git's own": ("```python .git/hooks.py\nx = 1\n```\n", "without a name"),
+}
+
+
+@pytest.mark.parametrize("name", NAMELESS)
+def test_a_file_that_a_small_model_may_not_write(name: str) -> None:
+    answer, said = NAMELESS[name]
+    with pytest.raises(BadPatch, match=said):
+        read_answer(answer, EditState(folders=ROOT))
+
+
+def test_an_answer_in_words_holds_no_file() -> None:
+    assert read_answer("I would rather not.", EditState(folders=ROOT)) is None
 
 
 def test_whole_file_of_the_only_file() -> None:

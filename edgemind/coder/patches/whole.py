@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edgemind.coder.languages import language_of
 from edgemind.coder.openings import open_folders
 from edgemind.coder.patches.fences import Block, blocks, names_in
 from edgemind.coder.patches.problems import BadPatch
@@ -21,6 +22,15 @@ _COMMENT = re.compile(r"\s*(?:#|//|--|;+|%|/\*|<!--)\s*(?P<said>\S+)\s*(?:\*/|--
 _SAVED = re.compile(
     r"(?:sav\w*|writ\w*|put|stor\w*|nam\w*|call\w*|file)\b[^.\n]{0,40}?(?:\b(?:as|in|into|to)\b|:)\s*`?", re.I
 )
+_DEFINES = re.compile(
+    r"(?:export |pub |public |static |async |default )*(?:def|class|function|func|fn|fun|interface|struct) +(\w+)"
+)
+_ENDINGS = {
+    "python": "py", "py": "py", "javascript": "js", "js": "js", "typescript": "ts", "ts": "ts", "go": "go",
+    "rust": "rs", "ruby": "rb", "bash": "sh", "sh": "sh", "php": "php", "lua": "lua", "kotlin": "kt", "swift": "swift",
+}  # fmt: skip
+"""Of files, by what fences say."""
+_TEXTS = ("txt", "csv", "tsv", "cfg", "conf")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -69,7 +79,7 @@ def _named(block: Block, lines: list[str], state: EditState, task: str, thought:
     if known:
         names = ", ".join(map(clean_line, known[:3]))
         raise BadPatch(f"The model wrote a file but did not say which one; it may be {names}.", "Name one file.")
-    for name in said:
+    for name in [*filter(_is_file, said), *_of_definition(block)]:
         path = name.removeprefix("./")
         if forbidden(path):
             continue
@@ -91,6 +101,18 @@ def _candidates(block: Block, lines: list[str], task: str, thought: str) -> Iter
     for text in (behind, thought):
         for saved in _SAVED.finditer(text):
             yield from names_in(text[saved.end() :])[:1]
+
+
+def _is_file(name: str) -> bool:
+    """Whether a name with a dot is one of a file, unlike ``os.path``."""
+    return language_of(name) is not None or name.rpartition(".")[2].lower() in _TEXTS
+
+
+def _of_definition(block: Block) -> list[str]:
+    """The name of what the block defines first, as a file of the fence's language."""
+    ending = _ENDINGS.get(block.info.lower().split(" ")[0])
+    defined = next((found[1] for line in block.lines if (found := _DEFINES.match(line))), None)
+    return [f"{defined.lower()}.{ending}"] if ending and defined else []
 
 
 def _check_free(path: str, state: EditState) -> None:
