@@ -133,8 +133,7 @@ class _Gathering:
             pieces.append(block)
         self._parts.insert(0, Part("task", self._count(task), True))
         messages = (Message(role="user", content="\n\n".join(pieces)),)
-        state = EditState(self._editable(), self._named.new)
-        return self._finished(messages, state, "bare")
+        return self._finished(messages, self._state(), "bare")
 
     def full(self, task: str, style: Style, ask: bool, max_files: int, attempts: Sequence[Attempt]) -> Context:
         """With instructions, named files, excerpts and the map, as far as they fit."""

@@ -58,6 +58,7 @@ def test_a_small_model_gets_the_bare_task(tmp_path: Path, small: Engine) -> None
     ]
     assert found.state.new == ("sort.py",)
     assert found.state.files == ()
+    assert [folder.path for folder in found.state.folders] == [""]
 
 
 def test_a_small_model_is_shown_the_file_that_it_shall_change(tmp_path: Path, small: Engine) -> None:

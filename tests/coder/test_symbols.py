@@ -16,13 +16,13 @@ from edgemind.coder.parsers import Parsers
 ROOT = Path(__file__).parent.parent.parent
 
 HOSTILE = {
-    "brackets": ("shapes.py", b"(" * 300_000),
+    "brackets": ("shapes.py", b"(" * 100_000),
     "types": ("Shapes.java", b"List<" * 40_000),
     "generics": ("Shapes.cs", b"a<" * 50_000),
     "comments": ("Shapes.kt", b"/*" * 100_000),
     "sum": ("shapes.pl", b"x=" + b"1+" * 60_000),
-    "items": ("shapes.yaml", b"- " * 100_000),
-    "one-line": ("shapes.js", b"function a(b){return b+1;}" * 40_000),
+    "items": ("shapes.yaml", b"- " * 50_000),
+    "one-line": ("shapes.js", b"function a(b){return b+1;}" * 10_000),
     "binary": ("shapes.py", bytes(range(256)) * 2_000),
     "not-utf-8": ("shapes.py", b"def caf\xe9(x):\n    return x\n" + b"\xff\xfe" * 1_000),
     "indents": ("shapes.py", b"".join(b" " * depth + b"if x:\n" for depth in range(500))),
