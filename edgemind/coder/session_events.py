@@ -79,11 +79,15 @@ class Applied:
 
 @dataclass(frozen=True)
 class Testing:
+    __test__ = False
+
     command: str
 
 
 @dataclass(frozen=True)
 class Tested:
+    __test__ = False
+
     result: TestResult
 
 

@@ -11,7 +11,7 @@ from tests.cli.conftest import Command
 
 COMMANDS = [info.name for info in app.registered_commands if info.name]
 SUBCOMMANDS = {
-    str(group.name): [str(info.name) for info in group.typer_instance.registered_commands]
+    str(group.name): [str(info.name) for info in group.typer_instance.registered_commands if not info.hidden]
     for group in app.registered_groups
     if group.typer_instance
 }

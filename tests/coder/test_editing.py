@@ -102,6 +102,31 @@ def test_a_model_that_is_never_done_is_stopped(engine: Engine) -> None:
     pytest.fail("no answer had four edits")
 
 
+def test_a_context_that_gets_full_keeps_what_is_complete(tmp_path: Path) -> None:
+    path = tiny_model(tmp_path / "tiny.gguf", vocab=512)
+    wordy = Sampling(temperature=1.5, top_k=0, top_p=1.0, min_p=0.0, seed=0)
+    kept = set()
+    with Engine(LoadOptions(path=str(path), threads=1, context=256)) as small:
+        small.wait_loaded()
+        for seed in range(12):
+            sampling = wordy.model_copy(update={"seed": seed})
+            editing = Editing(small, context("edits", state()), EditingOptions(sampling=sampling, thinking_budget=8))
+            events = list(editing)
+            assert isinstance(events[-1], Done), events[-1]
+            kept |= {len(editing.edits) for event in events if isinstance(event, Dropped) and "context" in event.reason}
+    assert kept - {0}
+
+
+def test_what_fails_ends_with_the_failure(tmp_path: Path) -> None:
+    path = tiny_model(tmp_path / "tiny.gguf", vocab=512)
+    with Engine(LoadOptions(path=str(path), threads=1, context=256)) as small:
+        small.wait_loaded()
+        editing = Editing(small, context("edits", state(), "word " * 4000), options(0))
+        events = list(editing)
+    assert isinstance(events[-1], Failed)
+    assert not editing.edits
+
+
 def test_stopping_keeps_what_is_complete(engine: Engine) -> None:
     editing = Editing(engine, context("edits", state()), options(1))
     events = []

@@ -77,7 +77,8 @@ def test_it_has_no_network(tmp_path: Path) -> None:
 
 
 def test_output_is_bounded_and_cannot_act_on_a_terminal(tmp_path: Path) -> None:
-    code = "import sys\nfor n in range(60000):\n    print('line', n)\nprint('\\x1b[31mred\\x1b[0m \\x1b]52;c;aGk=\\x07 \\x9b end')\n"
+    ends = "\\x1b[31mred\\x1b[0m \\x1b]52;c;aGk=\\x07 \\x9b end"
+    code = f"for n in range(60000):\n    print('line', n)\nprint('{ends}')\n"
     output = _run(tmp_path, code).output
     assert len(output) < KEPT_BYTES + 100
     assert output.startswith("[...]\nline ")
