@@ -17,6 +17,8 @@ MOST_BYTES = 1 << 18
 """Of one file of patterns that is read."""
 
 _WILDCARDS = re.compile(r"\*+/?")
+_ALL_INSIDE = re.compile(r"/\*\*+ *$")
+"""Means what ``/*`` means, but pathspec also finds the folder itself in it, and git does not."""
 
 
 class Patterns:
@@ -29,7 +31,7 @@ class Patterns:
         kept: list[str] = []
         left_out: list[str] = []
         for line in data[:MOST_BYTES].decode("utf-8-sig", "surrogateescape").split("\n"):
-            line = line.removesuffix("\r")
+            line = _ALL_INSIDE.sub("/*", line.removesuffix("\r"))
             if not line.strip() or line.startswith("#"):
                 continue
             usable = len(kept) < MOST_PATTERNS and not _costly(line)

@@ -1,0 +1,149 @@
+"""Finding the workspace, names that users give, what git says, and which files need a question."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgemind.coder.problems import NoSuchFile, OutsideWorkspace
+from edgemind.coder.protection import protected
+from edgemind.coder.types import FileChange
+from edgemind.coder.workspace import Workspace
+from edgemind.errors import WorkspaceProblem
+
+
+def git(root: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "-C", str(root), *who, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "work"
+    (root / "sub").mkdir(parents=True)
+    (root / "a.py").write_text("a\n")
+    git(root, "init", "-q")
+    git(root, "add", "a.py")
+    git(root, "commit", "-qm", "first")
+    return root
+
+
+def test_the_root_of_the_repository_is_found(repository: Path) -> None:
+    workspace = Workspace.find(repository / "sub")
+    assert (workspace.root, workspace.repository) == (repository, True)
+    assert workspace.relative("x.py") == "sub/x.py"
+    assert workspace.relative("../a.py") == "a.py"
+    assert workspace.relative(repository / "a.py") == "a.py"
+
+
+def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
+    workspace = Workspace.find(tmp_path)
+    assert (workspace.root, workspace.repository, workspace.dirty()) == (tmp_path, False, [])
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", ".", "sub/../..", "a\0b"])
+def test_names_outside_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "w").mkdir()
+    with pytest.raises(OutsideWorkspace) as caught:
+        Workspace.find(tmp_path / "w").relative(name)
+    assert caught.value.hint
+
+
+def test_a_root_that_is_reached_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    workspace = Workspace.find(tmp_path / "link")
+    assert workspace.relative(tmp_path / "link" / "x.py") == "x.py"
+
+
+def test_no_such_folder_and_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchFile):
+        Workspace.find(tmp_path / "none")
+    with pytest.raises(NoSuchFile):
+        Workspace.find(tmp_path).read("none.py")
+
+
+def test_gits_own_folder_is_no_workspace(repository: Path) -> None:
+    for place in (repository / ".git", repository / ".git" / "hooks"):
+        with pytest.raises(WorkspaceProblem):
+            Workspace.find(place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_repository_of_another_user_counts_as_none(repository: Path) -> None:
+    os.chown(repository / ".git", 12345, 12345)
+    workspace = Workspace.find(repository / "sub")
+    assert (workspace.root, workspace.repository) == (repository / "sub", False)
+
+
+def test_edgeminds_own_files_are_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEMIND_HOME", str(tmp_path / "home"))
+    workspace = Workspace.find(tmp_path)
+    assert workspace.refusal("home/config/config.toml")
+    assert workspace.refusal("home/data/code/x")
+    assert not workspace.refusal("home/other.txt")
+
+
+def test_what_changed_since_the_last_commit(repository: Path) -> None:
+    workspace = Workspace.find(repository)
+    assert workspace.dirty() == []
+    (repository / "a.py").write_text("b\n")
+    (repository / "new\nline.py").write_text("b\n")
+    assert workspace.dirty() == ["a.py", "new\nline.py"]
+
+
+def test_a_repository_cannot_run_commands_through_git(repository: Path, tmp_path: Path) -> None:
+    trap = f"touch {tmp_path / 'ran'}; cat"
+    for key in ("core.fsmonitor", "core.pager", "core.sshCommand", "filter.evil.clean", "filter.evil.process"):
+        git(repository, "config", key, trap)
+    git(repository, "config", "filter.evil.required", "true")
+    git(repository, "config", "core.worktree", str(tmp_path))
+    (repository / ".git" / "info" / "attributes").write_text("* filter=evil\n")
+    hook = repository / ".git" / "hooks" / "post-index-change"
+    hook.write_text(f"#!/bin/sh\n{trap}\n")
+    hook.chmod(0o755)
+    (repository / "a.py").write_text("b\n")
+    assert Workspace.find(repository).dirty() == ["a.py"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_broken_repository_and_no_git_are_one_sentence(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repository / ".git" / "config").write_text("[broken\n")
+    with pytest.raises(WorkspaceProblem) as caught:
+        Workspace.find(repository).dirty()
+    assert caught.value.hint
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(WorkspaceProblem, match="not installed"):
+        Workspace.find(repository).dirty()
+
+
+ASKED = (
+    ".github/workflows/ci.yml .gitlab-ci.yml .GitHub/workflows/x.yml Jenkinsfile .ci/run .circleci/config.yml"
+    " .husky/pre-commit .pre-commit-config.yaml hooks/pre-push githooks/x Makefile sub/makefile CMakeLists.txt"
+    " pyproject.toml setup.py package.json Cargo.toml build.rs Dockerfile docker/Dockerfile.dev"
+    " docker-compose.yml requirements.txt requirements-dev.txt conftest.py sub/conftest.py build.gradle.kts"
+    " BUILD.bazel go.mod package-lock.json yarn.lock poetry.lock Cargo.lock go.sum .envrc .vscode/tasks.json"
+    " .gitattributes .gitmodules sub/.hidden/x.py sitecustomize.py evil.pth .editorconfig vite.config.ts"
+    " webpack.config.js CODEOWNERS Justfile"
+)
+NOT_ASKED = (
+    "a.py sub/b.py README.md src/build/x.py docs/hooks.md src/hooks/useThing.ts main.rs locks.py tests/test_a.py"
+)
+
+
+@pytest.mark.parametrize("path", ASKED.split())
+def test_a_file_that_needs_a_question(path: str) -> None:
+    assert protected(path, FileChange(path, None, b"x", None))
+
+
+@pytest.mark.parametrize("path", NOT_ASKED.split())
+def test_a_file_that_needs_none(path: str) -> None:
+    assert protected(path, FileChange(path, None, b"x", None)) is None
+
+
+def test_becoming_executable_needs_a_question() -> None:
+    assert protected("a.sh", FileChange("a.sh", b"x", b"x", 0o755)) == "becomes executable"
+    assert protected("a.sh", FileChange("a.sh", b"x", b"x", 0o644)) is None
