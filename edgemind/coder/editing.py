@@ -28,6 +28,7 @@ from edgemind.engine.events import (
     Thinking,
     ThinkingPolicy,
 )
+from edgemind.errors import PromptTooLong
 
 if TYPE_CHECKING:
     from edgemind.coder.context import Context
@@ -41,6 +42,8 @@ _CUT = {
     "context_full": "The last edit did not fit into the model's context and was dropped whole.",
     "cancelled": "The last edit was stopped before it was whole and was dropped.",
 }
+
+_FULL = "The model's context is full, so it was not asked for more edits."
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,16 @@ class Editing:
         self._text = ""
         """Of the edit that is being written."""
         self._dones: list[Done] = []
-        self._failed = False
+        self._failure: Failed | None = None
         self.edits: list[Edit] = []
         self.answer = ""
         """All that was answered so far, as the model would be shown it again."""
 
     def __iter__(self) -> Iterator[EditingEvent]:
         yield from self._freely() if self._context.style == "bare" else self._edit_by_edit()
-        if self._dones and not self._failed:
+        if self._failure:
+            yield self._failure
+        elif self._dones:
             yield _together(self._dones)
 
     def cancel(self) -> None:
@@ -111,7 +116,7 @@ class Editing:
     def _freely(self) -> Iterator[EditingEvent]:
         yield from self._generate(self._request())
         self.answer = self._text
-        if self._failed:
+        if self._failure:
             return
         task = self._context.messages[-1].content
         try:
@@ -132,7 +137,10 @@ class Editing:
         for number in range(self._options.max_edits):
             request = self._request().model_copy(update={"grammar": grammar(state)})
             yield from self._generate(self._continued(request) if number else request)
-            if self._failed:
+            if self._failure:
+                if number and self._failure.kind == PromptTooLong.kind:
+                    self._failure = None
+                    yield Dropped(_FULL)
                 return
             if self._dones[-1].stop_reason != "end":
                 if self._text or not number:
@@ -176,10 +184,12 @@ class Editing:
                     self._thought += event.text
                 elif isinstance(event, Answer):
                     self._text += event.text
-                if isinstance(event, Done):
+                elif isinstance(event, Failed):
+                    self._failure = event
+                    break
+                elif isinstance(event, Done):
                     self._dones.append(event)
                     break
-                self._failed = self._failed or isinstance(event, Failed)
                 yield event
         self._generation = None
 
