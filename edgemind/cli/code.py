@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         name="code",
         cls=CodeGroup,
-        help="Edit the files of this folder by a task, in a session or at once.",
+        help="Edit the files of this folder by a task.",
         epilog=EPILOG,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

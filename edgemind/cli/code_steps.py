@@ -52,7 +52,10 @@ def map_(
     tokens: Annotated[int, typer.Option("--tokens", metavar="N", min=50, help="About how long it is.")] = 2000,
     json_output: Json = False,
 ) -> int:
-    """Print the map of this repository: its definitions, the most referenced first."""
+    """Print the map of this repository.
+
+    Its definitions by file and line, those that are referenced most first.
+    """
     from edgemind.coder.listing import Listing
     from edgemind.coder.repo_map import repo_map
     from edgemind.coder.workspace import Workspace
@@ -92,7 +95,10 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")] = False,
     json_output: Json = False,
 ) -> int:
-    """Apply a patch that was written elsewhere, as exactly as it can be understood."""
+    """Apply a patch that was written elsewhere.
+
+    Unified diffs and SEARCH/REPLACE blocks; one that fits no place, or several, is refused.
+    """
     from edgemind.cli.code_ask import Answers, Consent, need_consent
     from edgemind.cli.code_view import CodeView
     from edgemind.coder.patching import changes_of_patch

@@ -65,9 +65,9 @@ def complete(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, on failure too.")] = False,
 ) -> int:
-    """Complete the code at a place in a file, with a model that fills gaps.
+    """Complete the code at a place in a file.
 
-    What belongs there goes to standard output, and nothing else.
+    A model that fills gaps writes it. What belongs there goes to standard output, and nothing else.
     """
     target = _only(places or [])
     if lines not in _LINES:

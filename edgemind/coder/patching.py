@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgemind.coder.applying import changes
 from edgemind.coder.file_text import FileText
-from edgemind.coder.patches import paths_in, read_patch
+from edgemind.coder.patches.reading import paths_in, read_patch
 from edgemind.coder.problems import NoSuchFile
 from edgemind.coder.types import FileChange
 from edgemind.errors import BadInput
