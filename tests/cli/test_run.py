@@ -143,7 +143,8 @@ def test_a_path_is_a_model(edgemind: Command, tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_text(edgemind: Command) -> None:
-    flags = ("run", *ONE_THREAD, "--json", "-t", "1.5", "-n", "40", "--no-think", "Tell me something.")
+    every_token = ("-t", "3", "--top-k", "0", "--top-p", "1", "--min-p", "0")
+    flags = ("run", *ONE_THREAD, "--json", *every_token, "-n", "40", "--no-think", "Tell me something.")
     one, same, other = (json.loads(edgemind(*flags, "--seed", seed).out)["answer"] for seed in ("7", "7", "8"))
     assert one == same
     assert one != other
