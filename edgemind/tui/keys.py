@@ -126,8 +126,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("models", "Installed models: switch, unload", "Models", ("ctrl+o",), command="models", short="models"),
     Action("model", "Use another model in this chat", "Models", command="model", argument="NAME"),
     Action("unload", "Unload the model and free its memory", "Models", command="unload"),
-    # Code
-    Action("code", "Open the coding session on the current folder", "App", command="code"),
     # Privacy
     Action("lock", "Lock: the worker ends, the history closes", "Privacy", ("ctrl+l",), "app", command="lock"),
     Action("panic", "Blank the screen and leave at once", "Privacy", ("f12",), "app", command="panic"),
@@ -136,6 +134,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("command_palette", "Every command, by its words", "App", ("ctrl+p",), "app", command="palette",
            palette=False, short="commands"),
     Action("help", "This help", "App", ("f1", "question_mark"), "app", command="help", short="help"),
+    Action("code", "Open the coding session on the current folder", "App", command="code"),
     Action("theme", "Choose the theme", "App", command="theme", argument="[NAME]"),
     Action("copy_or_quit", "Copy what is selected; pressed twice without a selection: quit", "App", ("ctrl+c",), "app",
            palette=False),
