@@ -96,7 +96,7 @@ def repo_map(
     started = time.monotonic()
     words = words_of(task)
     outlines, unread = _outlines(workspace, listing, words, named, started + most_seconds)
-    order = [one for one in ranked(outlines, words, frozenset(named)) if one.path not in set(exclude)]
+    order = _once(ranked(outlines, words, frozenset(named)), frozenset(exclude))
     best = _most_that_fit(order, budget_tokens, count)
     lines = tuple(MapLine(one.path, one.definition.first, one.definition.signature, one.rank) for one in best)
     text = render(best)
@@ -122,6 +122,15 @@ def render(definitions: Sequence[Ranked]) -> str:
             lines.append(f"{visible(path)[0]}:")
         lines.append(f"{one.definition.first:>5}|{'  ' * one.definition.level}{one.definition.signature}")
     return "\n".join(lines)
+
+
+def _once(order: Sequence[Ranked], exclude: frozenset[str]) -> list[Ranked]:
+    """Without excluded files, and without what says the same as a better one (methods that many classes of a file have)."""
+    found: dict[tuple[str, str], Ranked] = {}
+    for one in order:
+        if one.path not in exclude:
+            found.setdefault((one.path, one.definition.signature), one)
+    return list(found.values())
 
 
 def _most_that_fit(order: Sequence[Ranked], budget: int, count: Callable[[str], int]) -> list[Ranked]:

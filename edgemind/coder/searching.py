@@ -7,8 +7,10 @@ Not for: definitions and who uses them (``repo_map``), chats (``chat.search``).
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,8 +32,9 @@ PASSAGE = 24
 MOST_BYTES = 1 << 20
 """Of one file."""
 
-MOST_FILES = 1_000
-"""Files that are indexed: those with most of the words."""
+MOST_FILES = 200
+MOST_TEXT = 4 << 20
+"""Files that are indexed, and characters of all of them: those with most and with the rarest of the words."""
 
 MOST_SECONDS = 15.0
 """For passing over the files."""
@@ -98,24 +101,32 @@ def search(
 def _candidates(
     workspace: Workspace, listing: Listing, words: Sequence[str], exclude: frozenset[str], end: float
 ) -> dict[str, tuple[str, ...]]:
-    """The lines of the files that hold most of the words."""
+    """The lines of the files that hold most of the words, rare ones and those in their paths counting more."""
     needles = [word.encode() for word in words]
-    found: list[tuple[int, str]] = []
+    held: dict[str, list[int]] = {}
     for file in listing.files:
         if time.monotonic() > end:
             break
         if file.path in exclude or file.size > MOST_BYTES:
             continue
         data = _data(workspace, file.path).lower()
-        held = sum(needle in data for needle in needles) + 2 * len(words_of(file.path).intersection(words))
-        if held:
-            found.append((-held, file.path))
+        in_path = words_of(file.path)
+        in_file = [at for at, needle in enumerate(needles) if needle in data or words[at] in in_path]
+        if in_file:
+            held[file.path] = in_file + [at for at in in_file if words[at] in in_path]
+    files_with = Counter(at for in_file in held.values() for at in set(in_file))
+    worth = {at: math.log(1 + len(listing.files) / count) for at, count in files_with.items()}
+    order = sorted(held, key=lambda path: (-sum(worth[at] for at in held[path]), path))
+    size = 0
     texts = {}
-    for _, path in sorted(found)[:MOST_FILES]:
+    for path in order[:MOST_FILES]:
         try:
             lines = FileText.read(_data(workspace, path)).lines
         except UnreadableText:
             continue
+        size += sum(map(len, lines))
+        if texts and size > MOST_TEXT:
+            break
         texts[path] = tuple(visible(line[:LONGEST_LINE])[0] for line in lines)
     return texts
 
