@@ -125,7 +125,7 @@ def render(definitions: Sequence[Ranked]) -> str:
 
 
 def _once(order: Sequence[Ranked], exclude: frozenset[str]) -> list[Ranked]:
-    """Without excluded files, and without what says the same as a better one (methods that many classes of a file have)."""
+    """Without excluded files, and what says the same as a better one: methods that many classes of a file have."""
     found: dict[tuple[str, str], Ranked] = {}
     for one in order:
         if one.path not in exclude:
