@@ -48,6 +48,7 @@ class Completion:
     """What goes into the gap, and what it took."""
 
     text: str
+    """Without control and invisible characters, which nobody would notice in the file."""
     stop: Stop
     """``line`` or ``block``: what was wanted is whole; else why the model went no further."""
     tokens: int
@@ -112,7 +113,7 @@ class Completing:
                     stop = "end" if event.stop_reason == "stop_string" else event.stop_reason
         if end is not None:
             stop = "line" if self._gap.lines == "one" else "block"
-        whole = fitted(text if end is None else text[:end], self._gap.prefix, self._gap.suffix)
+        whole, _ = visible(fitted(text if end is None else text[:end], self._gap.prefix, self._gap.suffix))
         return Completion(whole, stop, tokens, prompt, cached, time.perf_counter() - started, hidden, worked)
 
 

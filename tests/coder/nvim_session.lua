@@ -50,9 +50,10 @@ function steps.accepts()
   local shown = plugin.shown()
   local marks = vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_get_namespaces().edgemind, 0, -1, { details = true })
   local first = marks[1][4].virt_text[1]
+  local before = text()
   keys("<Tab>")
   wait("the text", function()
-    return #lines() > 3
+    return text() ~= before
   end)
   finish({ shown = shown, drawn = first, lines = lines(), cursor = vim.api.nvim_win_get_cursor(0) })
 end

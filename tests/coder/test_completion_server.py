@@ -162,6 +162,14 @@ def test_what_nobody_sees_is_kept_from_the_model_and_told(editor: Editor) -> Non
     assert editor.answer()["result"]["hidden"][0] == "U+202E right-to-left override"
 
 
+def test_nothing_that_nobody_sees_comes_back(editor: Editor) -> None:
+    editor.ask(1, "complete", prefix="x = ")
+    _, generation = editor.asked()
+    write(generation, "1\x1b[31m\u202e +", " 2")
+    generation.events.put(Done(stop_reason="end"))
+    assert editor.answer()["result"]["text"] == "1[31m + 2"
+
+
 def test_windows_line_ends_are_sent_as_one_character(editor: Editor) -> None:
     editor.ask(1, "complete", prefix="a\r\nb", suffix="\r\nc")
     request, generation = editor.asked()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny import tiny_model
 
 HERE = Path(__file__).parent
 PLUGIN = HERE.parent.parent / "contrib" / "nvim"
@@ -133,3 +134,25 @@ def test_only_when_asked_for(session: Session) -> None:
     value = session("by_hand", "c", auto=False)
     assert (value["before"], value["shown"]) == (None, "c")
     assert len(asked(value)) == 1
+
+
+def test_with_the_command_itself(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEMIND_HOME", str(tmp_path / "home"))
+    command = str(Path(sys.executable).with_name("edgemind"))
+    model = str(tiny_model(tmp_path / "coder.gguf", infill=True))
+    value = session("accepts", command=[command], model=model, lines="one")
+    assert value["said"] == []
+    taken = "\n".join(value["lines"])
+    assert taken == f"def f(x): # ä{value['shown']}\n\nprint(f(1))"
+    assert value["shown"]
+
+
+def test_the_built_in_model_is_told_to_fill_no_gaps(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEMIND_HOME", str(tmp_path / "home"))
+    value = session("fails", command=[str(Path(sys.executable).with_name("edgemind"))])
+    first, hint = value["said"][0]["message"].splitlines()
+    assert first.startswith("edgemind: The model edgemind-nano cannot fill gaps")
+    assert hint.endswith("edgemind complete --stdio --model qwen2.5-coder-1.5b")
+    assert len(value["said"]) == 1

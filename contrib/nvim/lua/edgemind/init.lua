@@ -26,9 +26,14 @@ M.defaults = {
 local space = vim.api.nvim_create_namespace("edgemind")
 local state = { options = M.defaults }
 
-local function say(message, level)
+--- The same thing is said once, not at every key.
+local function say(message)
+  if message == state.said then
+    return
+  end
+  state.said = message
   vim.schedule(function()
-    vim.notify("edgemind: " .. message, level or vim.log.levels.WARN)
+    vim.notify("edgemind: " .. message, vim.log.levels.ERROR)
   end)
 end
 
@@ -59,19 +64,19 @@ local function connected()
     M.clear()
     if code ~= 0 and not state.leaving then
       state.failed = true
-      say(errors ~= "" and vim.trim(errors) or ("it ended with code " .. code), vim.log.levels.ERROR)
+      say(errors ~= "" and vim.trim(errors) or ("it ended with code " .. code))
     end
   end)
   if not started then
     state.failed = true
-    say(why, vim.log.levels.ERROR)
+    say(why)
     return nil
   end
   state.client = started
   started:request("initialize", { debounce_ms = state.options.debounce_ms }, function(problem)
     if problem then
       state.failed = true
-      say(explain(problem), vim.log.levels.ERROR)
+      say(explain(problem))
       started:stop()
     end
   end)
@@ -199,7 +204,7 @@ end
 --- End the process; it starts again when it is needed.
 function M.stop()
   M.clear()
-  state.failed = false
+  state.failed, state.said = false, nil
   if state.client then
     state.client:stop()
     state.client = nil
