@@ -118,7 +118,7 @@ def _candidates(
     worth = {at: math.log(1 + len(listing.files) / count) for at, count in files_with.items()}
     order = sorted(held, key=lambda path: (-sum(worth[at] for at in held[path]), path))
     size = 0
-    texts = {}
+    texts: dict[str, tuple[str, ...]] = {}
     for path in order[:MOST_FILES]:
         try:
             lines = FileText.read(_data(workspace, path)).lines
