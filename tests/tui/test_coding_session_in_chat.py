@@ -14,7 +14,7 @@ from on_terminal import COMPOSER, PATIENCE, Terminal
 from edgemind.tui import coding
 
 READY = "ctrl+d leaves"
-PROMPT = "code> "
+PROMPT = "code>"
 
 
 def _opened(terminal: Terminal) -> None:
@@ -41,7 +41,7 @@ def test_a_file_is_written_and_the_chat_comes_back(home: Path, tmp_path: Path, m
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    with Terminal(home, "chat", "--ephemeral") as terminal:
+    with Terminal(home, "chat", "--ephemeral", PROMPT_TOOLKIT_NO_CPR="1") as terminal:
         _opened(terminal)
         terminal.type("write a function that sorts a list into sort.py\r")
         terminal.until("Write sort.py?")
@@ -59,7 +59,7 @@ def test_a_file_is_written_and_the_chat_comes_back(home: Path, tmp_path: Path, m
 
 
 def test_told_to_end_the_app_takes_the_session_with_it(home: Path) -> None:
-    with Terminal(home, "chat", "--ephemeral") as terminal:
+    with Terminal(home, "chat", "--ephemeral", PROMPT_TOOLKIT_NO_CPR="1") as terminal:
         _opened(terminal)
         family = psutil.Process(terminal.pid).children(recursive=True)
         terminal.signal(signal.SIGTERM)
