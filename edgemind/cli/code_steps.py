@@ -103,6 +103,7 @@ def apply(
     from edgemind.cli.code_view import CodeView
     from edgemind.coder.patching import changes_of_patch
 
+    shut_in()
     text = prompt.standard_input() if patch == "-" else prompt.attachment(patch).text
     if text is None:
         raise BadInput("No patch comes through standard input.", "edgemind code apply - < PATCH")

@@ -51,7 +51,7 @@ def models(edgemind: Command) -> Command:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (("comp",), ["completion"]),
+        (("compl",), ["completion", "complete"]),
         (("recommend", "--for", "c"), ["chat", "code"]),
         (("catalog", "list", "--for", "emb"), ["embedding"]),
         (("run", "--mod"), ["--model"]),

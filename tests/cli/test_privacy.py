@@ -80,6 +80,12 @@ COMMANDS: dict[str, How] = {
     "catalog list": How(),
     "catalog show": How(("qwen3-0.6b",)),
     "chat": How(code=2),
+    "code": How(("Write a function that sorts a list into sort.py", "--dry-run", "--threads", "1")),
+    "code apply": How(("{folder}/none.diff",), code=10),
+    "code log": How(),
+    "code map": How(("{folder}",)),
+    "code undo": How(code=20),
+    "complete": How(("{folder}/none.py:1",), code=10),
     "completion": How(("bash",)),
     "convert": How(("{folder}/checkpoint", "-o", "{folder}/c.gguf", "--no-verify")),
     "default": How(("mine",)),
@@ -127,7 +133,7 @@ def walk(group: typer.Typer, above: str = "") -> Iterator[str]:
     """Every command of the app by the words that call it."""
     for command in group.registered_commands:
         assert command.name
-        yield f"{above}{command.name}"
+        yield above.strip() if command.hidden else f"{above}{command.name}"  # a group's own command is called by its name
     for inner in group.registered_groups:
         assert inner.name
         assert inner.typer_instance
