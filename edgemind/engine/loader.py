@@ -135,6 +135,7 @@ def load(
     )
     tags = (vocab.find(tag) for tag in reasoning.tags())
     voice = Voice(vocab, reasoning, frozenset(token for token in tags if token is not None))
+    prompts = PromptBuilder(vocab, template, detection, reasoning)
     info = ModelInfo(
         name=model.metadata("general.name") or splits.stem(options.path),
         path=options.path,
@@ -153,9 +154,9 @@ def load(
         flash_attention=flash(BATCH),
         offline=jailed.strength.value,
         writes=writes,
+        fim=prompts.fim if writes else None,
         notes=tuple(notes),
     )
-    prompts = PromptBuilder(vocab, template, detection, reasoning)
     return LoadedModel(model, Contexts(model, plan, adapters), prompts, voice, options, info)
 
 
