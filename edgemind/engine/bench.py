@@ -150,7 +150,9 @@ def _seconds(engine: Engine, tokens: tuple[int, ...]) -> float:
 
 def _run(engine: Engine, tokens: tuple[int, ...], count: int) -> tuple[Done, float]:
     """Write ``count`` tokens after ``tokens``; the second value is the seconds between first and last event."""
-    request = GenerateRequest(tokens=tokens, sampling=Sampling(temperature=0), max_tokens=count, ignore_end=True)
+    request = GenerateRequest(
+        tokens=tokens, sampling=Sampling(temperature=0), max_tokens=count, ignore_end=True, speculate=False
+    )
     first = last = 0.0
     for event in engine.generate(request):
         if isinstance(event, Thinking | Answer):

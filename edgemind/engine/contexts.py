@@ -60,6 +60,10 @@ class ContextPlan:
     flash_for: Callable[[int], bool]
     """Whether a context of this many cells runs with flash attention."""
     offload_kqv: bool = True
+    drafted: int = 0
+    """Most tokens of one batch that are only guessed; the logits of each are wanted."""
+    exact: bool = False
+    """With flash attention, a few tokens at once are computed bit for bit as one after the other."""
 
 
 class ContextFull(OutOfMemory):
@@ -126,6 +130,16 @@ class Contexts:
     def used(self) -> int:
         """An upper bound of the cells filled (a prefix shared by two sequences counts twice)."""
         return sum(len(slot.tokens) for slot in self.slots)
+
+    @property
+    def spare(self) -> int:
+        """Cells that can be filled without growing, and without giving up what an idle sequence holds."""
+        return max(0, min(self.size, self.ceiling) - self.used)
+
+    @property
+    def exact(self) -> bool:
+        """Whether drafts change no bit of what is computed: from ``SPLIT_CELLS`` on only one thread sums as one."""
+        return self.plan.exact and self._flash and (self.size < SPLIT_CELLS or self.plan.threads == 1)
 
     @property
     def flash_attention(self) -> bool:
@@ -257,6 +271,7 @@ class Contexts:
             flash_attention=flash,
             kv_type=plan.kv_type,
             offload_kqv=plan.offload_kqv,
+            n_outputs=plan.n_seq + plan.drafted,
         )
         self._flash = flash
         self._context.set_abort(self.abort)

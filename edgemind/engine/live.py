@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from edgemind.engine import llama
 from edgemind.engine.certainty import Certainty
+from edgemind.engine.drafting import Drafting
 from edgemind.engine.events import (
     Answer,
     ContextTrimmed,
@@ -25,6 +26,7 @@ from edgemind.engine.events import (
     Thinking,
     TokenConfidence,
 )
+from edgemind.engine.lookup import Lookup
 from edgemind.engine.prompts import Prompt
 from edgemind.engine.reasoning import Piece, ReasoningParser
 from edgemind.engine.reasoning_formats import FORMATS, ReasoningFormat
@@ -33,6 +35,10 @@ from edgemind.engine.stops import StopStrings, Utf8Stream
 
 CUT: frozenset[StopReason] = frozenset({"max_tokens", "context_full", "cancelled"})
 """Answers that end like this can be continued: half a character or half a tag at the end is left out."""
+
+CLOSE_CALL = 0.5
+"""A greedy token that is ahead of the next one by less, in logits, is chosen from logits that were computed for it
+alone: among drafted tokens llama.cpp rounds differently, which could turn it. Measured in ``docs/benchmarks.md``."""
 
 CLOSING_SENTENCE = "I have to answer now."
 """What the worker writes into a thought whose budget is spent, unless the request says otherwise."""
@@ -72,7 +78,10 @@ class LiveRequest:
         self.started = False
         self.written = 0
         """Tokens after the prompt, sampled or forced."""
+        self.lookup = Lookup()
+        self.drafting = Drafting()
         self._voice = voice
+        self._ends = prompt.ends
         self._sampler = sampler
         self._grammar = grammar
         self._armed = False
@@ -112,6 +121,11 @@ class LiveRequest:
         return self._stop_reason is not None
 
     @property
+    def repeatable(self) -> bool:
+        """The same answer must come each time: the likeliest tokens were asked for, or the draws of one seed."""
+        return self._sampler.greedy or self.request.sampling.seed is not None
+
+    @property
     def may_write(self) -> int:
         """Most tokens this request can still add; a large number when it has no limit."""
         return (self.request.max_tokens or 1 << 30) - self.written
@@ -125,6 +139,10 @@ class LiveRequest:
         if not self._inside:
             self._arm()
 
+    def unsure(self, context: llama.Context, index: int) -> bool:
+        """Whether rounding could decide the next token at ``index``, where the same one must come as without drafts."""
+        return self._sampler.greedy and self._sampler.margin(context, index) < CLOSE_CALL
+
     def sample(self, context: llama.Context, index: int) -> None:
         """Choose the next token from the logits at ``index`` of the last batch and say what it means."""
         now = self._clock()
@@ -135,7 +153,7 @@ class LiveRequest:
         self.written += 1
         self._last_token = now
         thinking = self._parser.state == "thinking"
-        if self._voice.vocab.is_eog(token) and not self.request.ignore_end:
+        if (token in self._ends or self._voice.vocab.is_eog(token)) and not self.request.ignore_end:
             self._end(thinking, now)
             return
         if self.request.confidence and not thinking:
@@ -187,6 +205,8 @@ class LiveRequest:
             decode_seconds=decode_seconds,
             prefill_rate=fresh / prefill_seconds if prefill_seconds > 0 else 0.0,
             decode_rate=(self.written - 1) / decode_seconds if decode_seconds > 0 else 0.0,
+            drafted_tokens=self.drafting.drafted,
+            accepted_tokens=self.drafting.accepted,
             context_used=context_used,
             context_size=context_size,
             context_limit=context_limit,

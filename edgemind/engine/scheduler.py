@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgemind.engine import llama
 from edgemind.engine.contexts import SHORTER, ContextFull, Contexts, Slot
+from edgemind.engine.drafting import Costs
 from edgemind.engine.events import Event, Failed, PromptProgress
 from edgemind.engine.live import LiveRequest
 from edgemind.errors import EdgemindError
@@ -32,6 +33,8 @@ class Seat:
 
     request: LiveRequest
     slot: Slot
+    alone: bool = False
+    """The next token is decoded without a draft, since it is a close call."""
 
     @property
     def pending(self) -> int:
@@ -40,23 +43,31 @@ class Seat:
 
 @dataclass(frozen=True)
 class Share:
-    """What one seat has in a batch: ``count`` tokens; the logits of the last at ``index``, or -1."""
+    """What one seat has in a batch: ``count`` tokens, the logits of the last at ``index``, or -1; then its draft."""
 
     seat: Seat
     count: int
     index: int
+    draft: Sequence[int] = ()
 
 
 class Scheduler:
     """Runs the requests of one model. ``step`` is called from one thread; ``cancel`` flags come from another."""
 
-    def __init__(self, contexts: Contexts, emit: Callable[[int, Event], None]) -> None:
+    def __init__(
+        self,
+        contexts: Contexts,
+        emit: Callable[[int, Event], None],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.contexts = contexts
         self.emit = emit
+        self._clock = clock
         self.waiting: deque[LiveRequest] = deque()
         self.seats: list[Seat] = []
         self._crowded = False
         """A request had to give its cells up: nobody is admitted until one leaves."""
+        self._costs = Costs()
         self._batch = llama.Batch(contexts.plan.n_batch, contexts.plan.n_seq)
 
     @property
@@ -74,27 +85,34 @@ class Scheduler:
         shares = self._compose()
         if not shares:
             return
+        began = self._clock()
         result = self._decode()
+        seconds = self._clock() - began
         if result is not llama.DecodeResult.OK:
             for share in shares:
                 self.contexts.rewind(share.seat.slot)
             if result is llama.DecodeResult.NO_SLOT:
                 self._yield_cells(ContextFull("llama.cpp found no room in the context for the next tokens.", SHORTER))
             return
-        for share in shares:
-            self._advance(share)
+        written = [self._advance(share) for share in shares]
+        self._account(shares, written, seconds)
 
     def _decode(self) -> llama.DecodeResult:
-        """Run the batch; its time a token tells how many threads pay, for single tokens and for several apart."""
+        """Run the batch; its time a token tells how many threads pay, for single tokens and for several apart.
+
+        A batch with drafts, which has another size each time, is run with the threads of single tokens.
+        """
         context, count = self.contexts.context, self._batch.n_tokens
+        drafted = self._batch.n_outputs > len(self.seats)
         if not self.contexts.may_change_threads:
             return context.decode(self._batch)
         alone, together = self.contexts.governor, self.contexts.batch_governor
-        context.set_threads(alone.threads, together.threads)
+        context.set_threads(alone.threads, alone.threads if drafted else together.threads)
         began, used = time.perf_counter(), time.process_time()
         result = context.decode(self._batch)
         took, worked = time.perf_counter() - began, time.process_time() - used
-        (alone if count == 1 else together).note(took / count, worked / count)
+        if not drafted:
+            (alone if count == 1 else together).note(took / count, worked / count)
         return result
 
     def fail_all(self, problem: EdgemindError) -> None:
@@ -147,12 +165,60 @@ class Scheduler:
             return []
         self._batch.clear()
         shares = []
-        for seat, count in self._portions():
+        portions = self._portions()
+        for (seat, count), draft in zip(portions, self._drafts(portions), strict=True):
             start = len(seat.slot.tokens)
-            tokens = seat.request.tokens[start : start + count]
-            last = self._batch.extend(tokens, start, seat.slot.seq, count == seat.pending)
-            shares.append(Share(seat, count, last if count == seat.pending else -1))
+            tokens = seat.request.tokens[start : start + count] + draft
+            wanted = count == seat.pending
+            last = self._batch.extend(tokens, start, seat.slot.seq, 1 + len(draft) if wanted else 0)
+            shares.append(Share(seat, count, last - len(draft) if wanted else -1, draft))
         return shares
+
+    def _drafts(self, portions: Sequence[tuple[Seat, int]]) -> list[list[int]]:
+        """What each seat guesses beside its one token: nothing while there is a prompt to read.
+
+        No draft makes the context grow, or stop growing, earlier than it would without.
+        """
+        plan, seats = self.contexts.plan, len(portions)
+        room = min(plan.drafted, plan.n_batch - seats, self.contexts.spare - seats)
+        if room <= 0 or any(seat.pending > 1 for seat, _ in portions):
+            return [[] for _ in portions]
+        drafts = []
+        for seat, _ in portions:
+            draft = self._draft(seat, min(room, plan.limit - len(seat.request.tokens) - 1))
+            room -= len(draft)
+            drafts.append(draft)
+        return drafts
+
+    def _draft(self, seat: Seat, room: int) -> list[int]:
+        request, alone = seat.request, seat.alone
+        seat.alone = False
+        if alone or not request.request.speculate or (request.repeatable and not self.contexts.exact):
+            return []
+        lookup, most = request.lookup, min(room, request.may_write - 1)
+        lookup.follow(request.tokens)
+        count = request.drafting.worth(self._costs, len(self.seats), lookup.chances(most), lookup.right)
+        return lookup.draft(request.tokens, count)
+
+    def _account(self, shares: Sequence[Share], written: Sequence[int], seconds: float) -> None:
+        """What the batch took, for the next decision whether a draft is worth it."""
+        count = len(shares)
+        if any(share.count > 1 or share.index < 0 for share in shares):
+            return
+        drafted = sum(len(share.draft) for share in shares)
+        self._costs.note(count + drafted, seconds)
+        if not drafted:
+            for share in shares:
+                share.seat.request.drafting.note_plain(seconds / count)
+            return
+        plain = self._costs.plain(count)
+        usual = (plain or seconds) / count
+        extra = self._costs.extra(count, drafted)[drafted] if plain else 0.0
+        for share, tokens in zip(shares, written, strict=True):
+            own = len(share.draft)
+            if own:
+                kept = min(max(tokens - 1, 0), own)
+                share.seat.request.drafting.note(own, kept, tokens, usual, extra * own / drafted)
 
     def _portions(self) -> list[tuple[Seat, int]]:
         """Which seat puts how many tokens into the next batch."""
@@ -190,7 +256,8 @@ class Scheduler:
         self.contexts.release(seat.slot)
         self._fail(seat.request, problem)
 
-    def _advance(self, share: Share) -> None:
+    def _advance(self, share: Share) -> int:
+        """Let the request choose its next token, or several where the draft was right; how many."""
         seat, request = share.seat, share.seat.request
         start = len(seat.slot.tokens)
         seat.slot.tokens += request.tokens[start : start + share.count]
@@ -198,18 +265,39 @@ class Scheduler:
             done = len(seat.slot.tokens)
             self._emit(request, PromptProgress(done=done, total=request.prompt_length, cached=request.cached))
         if share.index < 0:
-            return
+            return 0
+        seat.slot.tokens += share.draft
+        before = request.written
         try:
-            request.sample(self.contexts.context, share.index)
+            held = self._verify(share, start + share.count)
         except EdgemindError as problem:
             self._expel(seat, problem)
-            return
+            return 0
+        self.contexts.truncate(seat.slot, held)
         if not request.finished and len(request.tokens) >= self.contexts.plan.limit:
             request.finish("context_full")
         for event in request.take_events():
             self._emit(request, event)
         if request.finished:
             self._leave(seat)
+        return request.written - before
+
+    def _verify(self, share: Share, held: int) -> int:
+        """Choose tokens while they are those that were drafted; how many cells are right, ``held`` without the draft.
+
+        A close call, which rounding could decide, is taken back: it is decoded again alone.
+        """
+        seat, request, context = share.seat, share.seat.request, self.contexts.context
+        for row, guess in enumerate([*share.draft, None]):
+            if share.draft and request.unsure(context, share.index + row):
+                seat.alone = True
+                return held - 1
+            length = len(request.tokens)
+            request.sample(context, share.index + row)
+            if request.finished or len(request.tokens) != length + 1 or request.tokens[-1] != guess:
+                break
+            held += 1
+        return held
 
     def _leave(self, seat: Seat) -> None:
         self._crowded = False

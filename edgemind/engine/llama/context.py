@@ -109,11 +109,11 @@ class Batch:
         """Add one token at position ``pos`` of a sequence; returns its index, for ``Context.logits``."""
         return self.extend((token,), pos, seq, logits)
 
-    def extend(self, tokens: Sequence[int], pos0: int, seq: int, last_logits: bool) -> int:
+    def extend(self, tokens: Sequence[int], pos0: int, seq: int, outputs: int) -> int:
         """Add tokens at consecutive positions; returns the index of the last.
 
         Args:
-            last_logits: compute the logits after the last of them.
+            outputs: compute the logits after so many of them, the last ones.
 
         Raises:
             EdgemindError: nothing to add, no room, or an unknown sequence.
@@ -129,9 +129,8 @@ class Batch:
         self._positions[start:end] = np.arange(pos0, pos0 + count)
         self._sequences[start:end] = seq
         self._wanted[start:end] = 0
-        if last_logits:
-            self._wanted[end - 1] = 1
-            self.n_outputs += 1
+        self._wanted[end - min(outputs, count) : end] = 1
+        self.n_outputs += min(outputs, count)
         self.raw.n_tokens = end
         return end - 1
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgemind.engine.events import Sampling
 from edgemind.engine.llama.bindings import C, Handle
@@ -72,6 +73,10 @@ class Sampler(Handle):
 
     def __init__(self, address: Any, n_vocab: int) -> None:
         super().__init__(address, C.llama_sampler_free)
+        self.greedy = False
+        """The most likely token is chosen, whatever the random numbers."""
+        self.plain = False
+        """Greedy, and nothing changes the logits before."""
         self._n_vocab = n_vocab
         self._grammar: Grammar | None = None
         self._candidates: Any = None
@@ -88,7 +93,10 @@ class Sampler(Handle):
         params_c.no_perf = True
         sampler = cls(C.llama_sampler_chain_init(params_c), model.n_vocab)
         try:
-            for link in _links(model, params):
+            links = _links(model, params)
+            sampler.greedy = params.temperature <= 0
+            sampler.plain = sampler.greedy and len(links) == 1
+            for link in links:
                 C.llama_sampler_chain_add(sampler.raw, link)
         except BaseException:
             sampler.close()
@@ -116,6 +124,24 @@ class Sampler(Handle):
         self._grammar.accept(token)
         C.llama_sampler_accept(self.raw, token)
         return token
+
+    def margin(self, ctx: Context, index: int) -> float:
+        """How far the most likely token is ahead of the next one, in logits, where a greedy chain chooses.
+
+        Raises:
+            BadConstraint: no token fits the grammar.
+            EdgemindError: no logits were asked for at this index.
+        """
+        if self.plain:
+            row = ctx.logits(index)
+            best = int(row.argmax())
+            if self._grammar is None or self._grammar.allows(best):
+                return _ahead(row, best)
+        token = self._choose(ctx, index, None)
+        if self._grammar is not None and not self._grammar.allows(token):
+            token = self._choose(ctx, index, self._grammar)
+        place = int((self._candidates["id"] == token).argmax())
+        return _ahead(self._candidates["logit"], place)
 
     def accept(self, token: int) -> None:
         """Take a token that was not sampled here into the history: of the prompt, or forced.
@@ -165,6 +191,12 @@ class Sampler(Handle):
         if not 0 <= array.selected < array.size:
             raise EdgemindError("The sampler chain chose no token.")
         return int(array.data[array.selected].id)
+
+
+def _ahead(logits: npt.NDArray[np.float32], best: int) -> float:
+    """The logit at ``best`` less the largest of the others."""
+    others = [part.max() for part in (logits[:best], logits[best + 1 :]) if part.size]
+    return float(logits[best] - max(others)) if others else float("inf")
 
 
 def _links(model: Model, params: ResolvedSampling) -> list[Any]:
