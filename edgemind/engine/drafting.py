@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from statistics import median
 
 MOST = 15
 """Drafted tokens of one batch at most."""
@@ -19,8 +18,8 @@ MOST = 15
 LOSS = 0.005
 """Share of its decoding time that a request may lose by drafts that were wrong."""
 
-CREDIT = 1.0
-"""Decodes' worth of time that it may lose before it has decoded for long."""
+CREDIT = 0.5
+"""Of a decode's time: what it may lose before it has decoded for long."""
 
 FORGIVEN = 0.25
 """Decodes' worth of a loss that is forgotten when a guess was right that would have been worth drafting."""
@@ -50,7 +49,7 @@ class Costs:
     def note(self, tokens: int, seconds: float) -> None:
         times = self._times[tokens]
         times.append(seconds)
-        self._middle[tokens] = median(times)
+        self._middle[tokens] = sorted(times)[len(times) // 2]
 
     def extra(self, plain: int, most: int) -> list[float]:
         """Seconds that 0 to ``most`` tokens more than ``plain`` take; what was not measured continues what was."""
@@ -91,9 +90,11 @@ class Drafting:
         if self._held and right:
             self._balance += FORGIVEN * usual
         allowed = CREDIT * usual + LOSS * self._decoding + self._balance
+        self._held = False
+        if not chances:
+            return 0
         extra = costs.extra(tokens, len(chances))
         best, best_gain, hope = 0, 0.0, 0.0
-        self._held = False
         for count, chance in enumerate(chances, 1):
             hope += usual * chance
             gain = hope - CAUTION * extra[count]

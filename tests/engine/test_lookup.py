@@ -156,7 +156,7 @@ def test_nothing_is_drafted_before_the_cost_is_known() -> None:
 def test_dear_drafts_are_not_made() -> None:
     assert Drafting().worth(costs(1.0), 1, SURE, False) == 0
     assert Drafting().worth(costs(0.05), 1, [0.01, 0.001], False) == 0
-    assert Drafting().worth(costs(0.05), 1, SURE, False) == MOST
+    assert Drafting().worth(costs(0.03), 1, SURE, False) == MOST
 
 
 def test_what_was_lost_stays_small() -> None:
