@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from edgemind.privacy import jail
+
 
 @pytest.fixture(autouse=True)
 def _environment_as_before() -> Iterator[None]:
@@ -19,3 +21,4 @@ def _environment_as_before() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+    assert jail.armed() is None, "this shut off the process in which other tests follow"
