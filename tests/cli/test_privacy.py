@@ -133,7 +133,8 @@ def walk(group: typer.Typer, above: str = "") -> Iterator[str]:
     """Every command of the app by the words that call it."""
     for command in group.registered_commands:
         assert command.name
-        yield above.strip() if command.hidden else f"{above}{command.name}"  # a group's own command is called by its name
+        # A group's own command is called by the group's name.
+        yield above.strip() if command.hidden else f"{above}{command.name}"
     for inner in group.registered_groups:
         assert inner.name
         assert inner.typer_instance
