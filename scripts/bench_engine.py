@@ -101,7 +101,11 @@ class Ours:
 
     def decode_rate(self, tokens: list[int]) -> float:
         request = GenerateRequest(
-            tokens=tuple(tokens), sampling=Sampling(temperature=0), max_tokens=DECODE_TOKENS + 1, ignore_end=True
+            tokens=tuple(tokens),
+            sampling=Sampling(temperature=0),
+            max_tokens=DECODE_TOKENS + 1,
+            ignore_end=True,
+            speculate=False,
         )
         times: list[float] = []
         for event in self.engine.generate(request):

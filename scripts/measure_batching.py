@@ -38,6 +38,7 @@ def main() -> None:
                         sampling=Sampling(temperature=0),
                         max_tokens=TOKENS,
                         ignore_end=True,
+                        speculate=False,
                     )
                     for _ in range(SEQUENCES)
                 ]
