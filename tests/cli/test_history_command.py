@@ -17,7 +17,7 @@ from edgemind.chat.vault import Vault
 from .conftest import TIMEOUT, Command, Ran
 
 ROOT = Path(__file__).parent.parent.parent
-NASTY = "Knee \x1b]52;c;aGk=\x07 \u202epain"
+NASTY = "Knee \x1b]52;c;aGk=\x07 \u202epain, torn"
 
 
 class History:
@@ -88,7 +88,7 @@ def test_chats_are_listed_searched_and_shown_clean(history: History) -> None:
 def test_what_is_meant_has_to_be_clear(history: History) -> None:
     none = history("show", "nothing")
     assert (none.code, none.err.splitlines()[0]) == (10, "edgemind: There is no chat 'nothing'.")
-    several = history("show", "e")
+    several = history("show", "r")  # no digit of an id
     assert several.code == 10
     assert "may mean 2 chats" in several.err
     assert "\x1b" not in several.err
