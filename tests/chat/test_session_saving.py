@@ -135,7 +135,10 @@ def test_a_disk_that_stands_still_holds_up_nothing(
     assert history.turn(answer.id).content == text
 
 
-def test_partial_answers_are_in_the_history(history: History, engines: Engines) -> None:
+def test_partial_answers_are_in_the_history(
+    history: History, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgemind.chat.answering.SAVE_SECONDS", 0.002)  # this model answers in a tenth of a second
     session = Session(history, engines, history.create_chat(parameters=GREEDY), titles=False)
     _, answer = session.send("Anna has 48 apples and buys 37 more. How many apples does she have?")
     live = session.live
