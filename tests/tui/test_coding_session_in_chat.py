@@ -26,12 +26,17 @@ def _opened(terminal: Terminal) -> None:
 
 
 def _once_more(terminal: Terminal, wanted: str, keys: str) -> None:
-    """Type, and wait until this is drawn after what was drawn before."""
+    """Type, and wait until this is drawn after what was drawn before.
+
+    Between two prompts the terminal takes ctrl+d as its own: it is typed again, as somebody would.
+    """
     end = time.monotonic() + PATIENCE
     drawn = len(terminal.text) if keys else terminal.text.rindex("Done")
-    if keys:
-        terminal.type(keys)
+    again = time.monotonic()
     while wanted not in terminal.text[drawn:]:
+        if keys and time.monotonic() >= again:
+            terminal.type(keys)
+            again = time.monotonic() + 3
         assert time.monotonic() < end, terminal.text[-2000:]
         assert not terminal.over(), terminal.text[-2000:]
         terminal.read()
