@@ -15,20 +15,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import platform
-import pty
-import select
-import signal
 import sqlite3
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,11 +31,14 @@ from pathlib import Path
 from typing import Any
 
 from bench_chat_stream import text_of
+from bench_terminal import Terminal
 
 KEY = "Ω"
 MODEL = "stand-in"
 LIMIT = 90.0
-TICK = os.sysconf("SC_CLK_TCK")
+SIZE = (120, 40)
+SCREEN = "\x1b[?1049h"
+"""Asks for the whole screen."""
 
 
 def paced(tokens: list[str], rate: float) -> Iterator[str]:
@@ -206,68 +202,25 @@ def apps(options: argparse.Namespace, home: Path, port: int) -> list[App]:
     return found
 
 
-class Terminal:
-    """A command on a pseudo terminal that does not echo by itself."""
-
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        mode = termios.tcgetattr(slave)
-        mode[3] &= ~termios.ECHO
-        termios.tcsetattr(slave, termios.TCSANOW, mode)
-        self.began = time.perf_counter()
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
-        )
-        os.close(slave)
-        self.last = b""
-
-    def read(self, seconds: float) -> bytes:
-        data = b""
-        until = time.perf_counter() + seconds
-        while (left := until - time.perf_counter()) > 0:
-            if select.select([self.master], [], [], left)[0]:
-                try:
-                    data += os.read(self.master, 1 << 16)
-                except OSError:
-                    break
-        self.last = (self.last + data)[-4000:]
-        return data
-
-    def usable(self) -> float:
-        """Seconds until a key is shown. None is pressed before the app has taken the screen: what it may have asked the
-        terminal before that would be answered by the key."""
-        while b"\x1b[?1049h" not in self.last and time.perf_counter() - self.began < LIMIT:
-            self.read(0.005)
-        while time.perf_counter() - self.began < LIMIT:
-            os.write(self.master, KEY.encode())
-            until = time.perf_counter() + 0.05
-            while time.perf_counter() < until:
-                if KEY.encode() in self.read(0.005):
-                    return time.perf_counter() - self.began
-        raise SystemExit(f"{self.process.args!r}: no key was shown within {LIMIT:.0f} s\n{self.last!r}")
-
-    def processor(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
-
-    def memory(self) -> int:
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def end(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        os.close(self.master)
+def usable(terminal: Terminal) -> float:
+    """Seconds until a key is shown. None is pressed before the app has taken the screen: what it may have asked the
+    terminal before that would be answered by the key."""
+    terminal.until(SCREEN, LIMIT)
+    while terminal.age < LIMIT:
+        terminal.type(KEY)
+        until = time.perf_counter() + 0.05
+        while time.perf_counter() < until:
+            if KEY.encode() in terminal.read(0.005):
+                return terminal.age
+    raise SystemExit(f"{terminal.process.args!r}: no key was shown within {LIMIT:.0f} s\n{terminal.last!r}")
 
 
 def a_chat_of_oterm(app: App, home: Path) -> None:
     """It writes only into a chat, which it makes in a dialog: start it until its database is there, and put one in."""
     path = home / ".local" / "share" / "oterm" / "store.db"
-    terminal = Terminal(app.start, surroundings(app, home))
+    terminal = Terminal(app.start, surroundings(app, home), SIZE)
     try:
-        until = time.perf_counter() + LIMIT
-        while b"Welcome" not in terminal.last and time.perf_counter() < until:
-            terminal.read(0.1)
+        terminal.until("Welcome", LIMIT)
     finally:
         terminal.end()
     with sqlite3.connect(path) as database:
@@ -280,9 +233,9 @@ def started(app: App, home: Path, runs: int) -> list[tuple[float, float]]:
     if app.name == "oterm":
         a_chat_of_oterm(app, home)
     for _ in range(runs + 1):
-        terminal = Terminal(app.start, surroundings(app, home))
+        terminal = Terminal(app.start, surroundings(app, home), SIZE)
         try:
-            found.append((terminal.usable(), terminal.processor()))
+            found.append((usable(terminal), terminal.processor()))
             terminal.read(1.0)
         finally:
             terminal.end()
@@ -291,12 +244,12 @@ def started(app: App, home: Path, runs: int) -> list[tuple[float, float]]:
 
 def streamed(app: App, home: Path, tokens: int, rate: float) -> tuple[float, float]:
     """Processor seconds for 1,000 tokens, and megabytes at the end."""
-    terminal = Terminal(app.stream, surroundings(app, home))
+    terminal = Terminal(app.stream, surroundings(app, home), SIZE)
     try:
-        terminal.usable()
+        usable(terminal)
         terminal.read(2.0)
         before = terminal.processor()
-        os.write(terminal.master, b"\n" if app.name == "elia-chat" else b"\r")  # it sends on ctrl+j
+        terminal.type("\n" if app.name == "elia-chat" else "\r")  # it sends on ctrl+j
         data = terminal.read(tokens / rate + 3)
         if len(data) < tokens:
             raise SystemExit(f"{app.name}: nothing was drawn\n{terminal.last!r}")
@@ -307,8 +260,7 @@ def streamed(app: App, home: Path, tokens: int, rate: float) -> tuple[float, flo
 
 def surroundings(app: App, home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "COLUMNS", "LINES"))}
-    return {**kept, **app.environment, "HOME": str(home), "EDGEMIND_HOME": str(home / "edgemind"), "LANG": "C.UTF-8",
-            "TERM": "xterm-256color", "COLORTERM": "truecolor"}  # fmt: skip
+    return {**kept, **app.environment, "HOME": str(home), "EDGEMIND_HOME": str(home / "edgemind"), "LANG": "C.UTF-8"}
 
 
 def main() -> None:

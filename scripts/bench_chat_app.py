@@ -12,36 +12,33 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import json
 import os
 import platform
-import pty
-import select
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
 import time
 from pathlib import Path
 from typing import Any
 
+from bench_terminal import Terminal
+
 from edgemind.engine.events import Sampling
 
 PROMPT = "Tell me about the memory of small machines."
-SMALL = ("smollm2-135m", "llama", 30, 576, 9, 3, 64, 1536, 49_152, 8192, 1e5)
+SMALL = "smollm2-135m"
 GREEDY = Sampling(temperature=0)
 TURN = 1.5
 """Seconds with drawing, and seconds without."""
 
 
 def built(shape: str, path: Path) -> Path:
-    from edgemind.convert.random_weights import build
-    from edgemind.convert.shapes import Shape
+    from bench_prediction import MODELS
 
-    return build(Shape(*SMALL) if shape == SMALL[0] else shape, path)
+    from edgemind.convert.random_weights import build
+
+    return build(next(one for one in MODELS if one.name == shape), path)
 
 
 def child(chats: int, model: str, tokens: int, result: Path) -> None:
@@ -127,32 +124,24 @@ def child(chats: int, model: str, tokens: int, result: Path) -> None:
 
 
 def in_app(chats: int, model: Path, tokens: int) -> dict[str, Any]:
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         command = [sys.executable, __file__, "--child", str(chats), str(model), str(tokens), str(result)]
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
-        os.close(slave)
-        shown = b""
-        while process.poll() is None:
-            if select.select([master], [], [], 0.2)[0]:
-                try:
-                    shown = (shown + os.read(master, 1 << 16))[-3000:]
-                except OSError:
-                    break
-        process.wait()
-        os.close(master)
+        terminal = Terminal(command, os.environ, (120, 40))
+        try:
+            while not terminal.over:
+                terminal.read(0.2)
+        finally:
+            terminal.end()
         if not result.exists():
-            raise SystemExit(f"the app ended early\n{shown.decode(errors='replace')}")
+            raise SystemExit(f"the app ended early\n{terminal.last.decode(errors='replace')}")
         return dict(json.loads(result.read_text()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chats", type=int, default=10_000)
-    parser.add_argument("--shape", default=SMALL[0])
+    parser.add_argument("--shape", default=SMALL)
     parser.add_argument("--tokens", type=int, default=1200)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()

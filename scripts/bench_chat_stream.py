@@ -11,25 +11,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import json
 import os
 import platform
-import pty
 import random
-import select
-import signal
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from bench_terminal import Terminal
 
 KINDS = ("mixed", "code", "list", "table", "paragraph")
 KEYS = "αβγδεζηθικλμνξοπρστυφχψω"
@@ -204,54 +199,36 @@ def child(name: str, kind: str, parts: list[tuple[int, int]], rate: float, resul
 
 def watch(name: str, kind: str, parts: list[tuple[int, int]], rate: float, size: tuple[int, int]) -> dict[str, Any]:
     """Run an app in a pseudo-terminal and type into it."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         command = [sys.executable, __file__, "--child", name, kind, json.dumps(parts), str(rate), str(result)]
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
-        )
-        os.close(slave)
+        terminal = Terminal(command, os.environ, size)
         try:
-            delays, sent = _type(master, process)
+            delays, sent = _type(terminal)
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            os.close(master)
+            terminal.end()
         done = json.loads(result.read_text()) if result.exists() else []
     return {"parts": done, "delays": delays, "bytes": sent}
 
 
-def _type(master: int, process: subprocess.Popen[bytes]) -> tuple[list[float], int]:
+def _type(terminal: Terminal) -> tuple[list[float], int]:
     rng = random.Random(1)
     delays: list[float] = []
-    waiting: tuple[bytes, float] | None = None
+    waiting: tuple[str, float] | None = None
     following = time.perf_counter() + 1.5
     number = received = 0
-    deadline = time.perf_counter() + 180
-    while process.poll() is None and time.perf_counter() < deadline:
-        ready, _, _ = select.select([master], [], [], 0.002)
-        if ready:
-            try:
-                data = os.read(master, 1 << 16)
-            except OSError:
-                break
-            received += len(data)
-            if waiting and waiting[0] in data:
-                delays.append(time.perf_counter() - waiting[1])
-                waiting = None
+    while not terminal.over and terminal.age < 180:
+        data = terminal.read(0.002, at_once=True)
+        received += len(data)
         now = time.perf_counter()
-        if waiting and now - waiting[1] > 3:
-            delays.append(3.0)
+        if waiting and (waiting[0].encode() in data or now - waiting[1] > 3):
+            delays.append(min(now - waiting[1], 3.0))
             waiting = None
         if waiting is None and now > following:
-            key = KEYS[number % len(KEYS)].encode()
+            key = KEYS[number % len(KEYS)]
             number += 1
             waiting = key, now
-            os.write(master, key)
+            terminal.type(key)
             following = now + rng.uniform(0.08, 0.2)
     return delays, received
 
