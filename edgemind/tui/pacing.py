@@ -7,7 +7,6 @@ Not for: what is drawn (``screens``, ``widgets``).
 
 from __future__ import annotations
 
-import os
 import time
 
 SMOOTH = 1 / 16
@@ -21,9 +20,10 @@ SHARE = 0.015
 
 
 def free_cores(threads: int) -> int:
-    """Cores of this process beyond those that the worker's threads fill."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores - threads
+    """CPUs of this process beyond those that the worker's threads fill."""
+    from edgemind.models.hardware import usable_cpus
+
+    return len(usable_cpus()) - threads
 
 
 class Pace:
