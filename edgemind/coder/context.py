@@ -90,11 +90,12 @@ def gather(
         PromptTooLong: a named file does not fit the context.
         BadInput: a named file holds conflict markers of a merge, or is no text.
         UsageError: more files are named than ``max_files``.
+        OutsideWorkspace: the task asks for a file that is not in this folder, and for no other.
         EdgemindError: a named file may not be written; the engine failed.
     """
     limit = engine.wait_loaded().context_limit
     style = style or ("bare" if limit <= SMALL_CONTEXT else "edits")
-    names = dict.fromkeys((*files, *mentioned(workspace, listing, task)))
+    names = dict.fromkeys((*files, *mentioned(workspace, listing, task, alone=not ask and not files)))
     named = read_named(workspace, tuple(names), to_edit=not ask)
     if max_files is not None and len(named.files) + len(named.new) > max_files:
         count = len(named.files) + len(named.new)

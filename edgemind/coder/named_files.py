@@ -5,14 +5,15 @@ Not for: choosing files that nobody named (``searching``, ``repo_map``), fitting
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgemind.coder.file_text import FileText, visible
 from edgemind.coder.languages import language_of
-from edgemind.coder.problems import NoSuchFile, UnreadableText
+from edgemind.coder.problems import NoSuchFile, OutsideWorkspace, UnreadableText
 from edgemind.errors import BadInput, EdgemindError
 from edgemind.terminal import clean_line
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 _LINES = re.compile(r"(?P<path>.+):(?P<first>[1-9]\d{0,8})(?:-(?P<last>[1-9]\d{0,8}))?", re.DOTALL)
 _MENTION = re.compile(r"(?<![\w./\\-])[\w-][\w./-]{0,200}\.[A-Za-z]\w{0,15}(?![\w/])")
+_DESTINATION = re.compile(
+    r"\b(?:in|into|to|as|called|named)\s+[`'\"]?(?P<path>(?:~?/|(?:\.\.?/)+)[\w./-]{1,200}\.[A-Za-z]\w{0,15})(?![\w/])",
+    re.IGNORECASE,
+)
+"""A path that is not simply one below this folder, where a task says where something shall be."""
 _PLAIN = (".txt", ".csv", ".tsv", ".log", ".cfg", ".conf", ".env.example")
 _MOST_MENTIONS = 20
 
@@ -82,16 +88,27 @@ def read_named(workspace: Workspace, names: Sequence[str], *, to_edit: bool = Tr
     return Named(tuple(files.values()), tuple(new))
 
 
-def mentioned(workspace: Workspace, listing: Listing, task: str) -> list[str]:
-    """Names in a task that look like files: those that exist, and those that could be created."""
+def mentioned(workspace: Workspace, listing: Listing, task: str, *, alone: bool = False) -> list[str]:
+    """Names in a task that look like files: those that exist, and those that could be created.
+
+    Args:
+        alone: nothing but the task says which file it is about.
+
+    Raises:
+        OutsideWorkspace: ``alone``, and the only place that the task names for what it asks for is not in this folder.
+    """
     known = {file.path for file in listing.files}
     found: dict[str, None] = {}
-    for match in _MENTION.finditer(task):
+    outside: EdgemindError | None = None
+    for name in (*_names(_MENTION, task), *_names(_DESTINATION, task)):
         try:
-            path = workspace.relative(match[0])
+            path = workspace.relative(os.path.expanduser(name))
+        except OutsideWorkspace as problem:
+            outside = outside or problem
+            continue
         except EdgemindError:
             continue
-        same = [path] if path in known else [other for other in known if other.endswith(f"/{match[0]}")]
+        same = [path] if path in known else [other for other in known if other.endswith(f"/{name}")]
         creatable = language_of(path) is not None or path.endswith(_PLAIN)
         if len(same) == 1:
             found[same[0]] = None
@@ -99,7 +116,13 @@ def mentioned(workspace: Workspace, listing: Listing, task: str) -> list[str]:
             found[path] = None
         if len(found) == _MOST_MENTIONS:
             break
+    if alone and outside and not found:
+        raise outside
     return list(found)
+
+
+def _names(pattern: re.Pattern[str], task: str) -> Iterator[str]:
+    return (match[pattern.groups] for match in pattern.finditer(task))
 
 
 def conflict_line(lines: Sequence[str]) -> int | None:

@@ -88,6 +88,7 @@ def test_files_that_a_task_is_about_are_found(tmp_path: Path, engine: Engine) ->
 def test_only_lines_that_were_shown_can_be_edited(tmp_path: Path, engine: Engine) -> None:
     found = shown(tmp_path, engine, "helper_200 returns its value doubled")
     text = found.messages[1].content
+    assert found.state.files
     for file in found.state.files:
         numbers = {number for first, last in file.shown for number in range(first, last + 1)}
         pieces = re.findall(rf"^{re.escape(file.path)}[^\n]*:\n```\n(.*?)\n```", text, re.DOTALL | re.MULTILINE)
@@ -183,6 +184,7 @@ def test_every_part_is_counted_and_what_has_no_room_is_told(tmp_path: Path, engi
     found = shown(tmp_path, engine, "where are the helper values returned", ask=True)
     assert all(part.tokens > 0 for part in found.parts if part.used)
     left_out = [part for part in found.parts if not part.used]
+    assert left_out
     assert all(part.note for part in left_out)
     used = sum(part.tokens for part in found.parts if part.used)
     assert abs(used - found.tokens) < 80
@@ -199,11 +201,28 @@ def test_every_part_is_counted_and_what_has_no_room_is_told(tmp_path: Path, engi
         ("see https://example.com/a.py", []),
         ("in .git/config.py and .git/hooks.sh", []),
         ("make new/dir/thing.rs", ["new/dir/thing.rs"]),
+        ("write it into ./new.py", ["new.py"]),
+        ("read /etc/app.py and put that into shop/cart.py", ["shop/cart.py"]),
     ],
 )
 def test_files_that_a_task_mentions(tmp_path: Path, task: str, expected: list[str]) -> None:
     place, listing = workspace(tmp_path, FILES)
     assert mentioned(place, listing, task) == expected
+
+
+@pytest.mark.parametrize("name", ["/etc/x.py", "../x.py", "~/x.py", "../../tmp/x.py", "./../x.py"])
+def test_a_task_for_a_place_outside_is_refused(tmp_path: Path, name: str) -> None:
+    place, listing = workspace(tmp_path, FILES)
+    task = f"Write a function that sorts a list into {name}"
+    with pytest.raises(OutsideWorkspace):
+        mentioned(place, listing, task, alone=True)
+    assert mentioned(place, listing, task) == []
+    assert mentioned(place, listing, f"{task}, as in shop/cart.py", alone=True) == ["shop/cart.py"]
+
+
+def test_a_whole_path_that_leads_into_the_folder_is_one_of_it(tmp_path: Path) -> None:
+    place, listing = workspace(tmp_path, FILES)
+    assert mentioned(place, listing, f"put it into {place.root}/shop/new.py", alone=True) == ["shop/new.py"]
 
 
 def test_nothing_outside_is_shown(tmp_path: Path, engine: Engine) -> None:
