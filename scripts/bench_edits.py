@@ -37,8 +37,8 @@ from edgemind.convert.shapes import Shape
 from edgemind.engine import llama
 from edgemind.engine.client import Engine, error_from
 from edgemind.engine.events import Answer, Done, Failed, GenerateRequest, LoadOptions, Message, Sampling
+from edgemind.models import builtin
 
-NANO = Path(__file__).parents[1] / "edgemind" / "data" / "edgemind-nano.gguf"
 VOCABULARY = Shape("vocabulary", "qwen3", 1, 256, 4, 2, 64, 256, 151_936, 4096, 1e6, qk_norm=True)
 RANDOM = Shape("random", "qwen3", 2, 256, 4, 2, 64, 512, 8_000, 4096, 1e6, qk_norm=True)
 KINDS = ("cart", "user", "order", "price", "stock", "mail", "page", "note", "task", "file")
@@ -121,7 +121,7 @@ def main() -> int:
     print("| model | format | ended | read | applied | still Python | of those that ended: read, applied | s a task |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for path in given.model or [NANO, build(RANDOM, Path(folder) / "random weights.gguf")]:
+        for path in given.model or [builtin.path(), build(RANDOM, Path(folder) / "random weights.gguf")]:
             _measure(path, given)
     return 0
 

@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -18,6 +18,7 @@ from edgemind.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from edgemind.coder.completing import Completion, Gap
+    from edgemind.coder.completion_text import Lines
     from edgemind.models.names import ModelFile
 
 EPILOG = (
@@ -149,15 +150,16 @@ def _gap(target: str, path: str | None, lines: str, max_tokens: int | None) -> G
         name, text = file, _read(file)
     before, after = split_at(text, int(found["line"]), int(column) if column else None, "-" if file == "-" else name)
     shown = path if file == "-" else Path(file).name
-    return Gap(before, after, shown, cast("Literal['one', 'block']", lines), max_tokens)
+    return Gap(before, after, shown, cast("Lines", lines), max_tokens)
 
 
 def _standard_input() -> str:
     from edgemind.cli import prompt
 
-    if console.is_terminal(sys.stdin) or sys.stdin is None:
+    text = prompt.standard_input()
+    if text is None:
         raise UsageError("FILE is -, and nothing is sent through standard input.", "edgemind complete -:12 < FILE")
-    return prompt.standard_input() or ""
+    return text
 
 
 def _read(file: str) -> str:

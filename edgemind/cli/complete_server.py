@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from edgemind.cli import console
+from edgemind.cli import prompt
 from edgemind.errors import UsageError
 
 
@@ -19,7 +19,7 @@ def serve(model: str | None) -> int:
         UsageError: standard input is a keyboard.
         EdgemindError: the model cannot be found; what is wrong with it later is told to the editor.
     """
-    if console.is_terminal(sys.stdin) or sys.stdin is None:
+    if not prompt.standard_input_has_text():
         raise UsageError(
             "--stdio speaks JSON-RPC with an editor, and standard input is a keyboard.",
             "See docs/completion.md. Once, by hand: edgemind complete FILE:LINE",

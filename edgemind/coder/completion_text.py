@@ -14,6 +14,7 @@ from edgemind.errors import BadInput
 Lines = Literal["one", "block"]
 
 _OPENERS, _CLOSERS = "([{", ")]}"
+_LINE_BELOW = re.compile(r"^.*\S.*$", re.MULTILINE)
 _STRINGS = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\\n])*`)""")
 
 
@@ -107,7 +108,7 @@ def _block(text: str, prefix: str, suffix: str) -> int | None:
 def _closed_after(suffix: str, base: int) -> int:
     """How many brackets are closed right after the gap: on the same line, or by a next line that is not further out."""
     rest, _, below = suffix.partition("\n")
-    following = next((line for line in below.split("\n") if line.strip()), "")
+    following = _line_below(below)
     if _indent(following) < base:
         following = ""
     return sum(len(line.strip()) - len(line.strip().lstrip(_CLOSERS)) for line in (rest, following))
@@ -145,7 +146,7 @@ def _without_closers(text: str, before: str, rest: str) -> str:
 
 def _without_lines_below(text: str, below: str) -> str:
     """The text up to a line that is the next one of the file."""
-    following = next((line.strip() for line in below.split("\n") if line.strip()), "")
+    following = _line_below(below).strip()
     if len(re.findall(r"\w", following)) < 2:
         return text
     lines = text.split("\n")
@@ -153,6 +154,12 @@ def _without_lines_below(text: str, below: str) -> str:
         if number and line.strip() == following:
             return "\n".join(lines[:number])
     return text
+
+
+def _line_below(below: str) -> str:
+    """The first line that says something. Asked at every token, so the rest of a long file is not looked at."""
+    found = _LINE_BELOW.search(below)
+    return found[0] if found else ""
 
 
 def _counted(count: int, what: str) -> str:

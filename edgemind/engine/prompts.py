@@ -106,14 +106,14 @@ class PromptBuilder:
         return len(self._render(safe, hidden, GenerateRequest(messages=tuple(messages)))[0])
 
     def _fill(self, infill: Infill, request: GenerateRequest, limit: int) -> Prompt:
-        if self.fim is None:
+        fim = self.fim
+        if fim is None:
             raise ModelUnusable(
                 "This model cannot fill a gap in a file: it has no tokens for it.",
                 "Use one that can: edgemind recommend --for infill",
             )
-        tokens = infill_prompt(self._vocab, self.fim, infill, limit - _answer_room(request, limit))
+        tokens = infill_prompt(self._vocab, fim, infill, limit - _answer_room(request, limit))
         self._check(len(tokens), limit, request)
-        fim = self.fim
         ends = frozenset(token for token in (fim.prefix, fim.suffix, fim.middle, fim.file) if token is not None)
         return Prompt(tokens, inside=False, raw=True, ends=ends)
 

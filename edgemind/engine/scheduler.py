@@ -95,7 +95,8 @@ class Scheduler:
                 self._yield_cells(ContextFull("llama.cpp found no room in the context for the next tokens.", SHORTER))
             return
         written = [self._advance(share) for share in shares]
-        self._account(shares, written, seconds)
+        if self.contexts.plan.drafted:
+            self._account(shares, written, seconds)
 
     def _decode(self) -> llama.DecodeResult:
         """Run the batch; its time a token tells how many threads pay, for single tokens and for several apart.
@@ -180,8 +181,10 @@ class Scheduler:
         No draft makes the context grow, or stop growing, earlier than it would without.
         """
         plan, seats = self.contexts.plan, len(portions)
+        if not plan.drafted or any(seat.pending > 1 for seat, _ in portions):
+            return [[] for _ in portions]
         room = min(plan.drafted, plan.n_batch - seats, self.contexts.spare - seats)
-        if room <= 0 or any(seat.pending > 1 for seat, _ in portions):
+        if room <= 0:
             return [[] for _ in portions]
         drafts = []
         for seat, _ in portions:

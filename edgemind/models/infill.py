@@ -41,8 +41,8 @@ def next_command(command: str) -> str:
         command: what to type, up to the name of a model.
     """
     here = _installed()
-    if here:
-        return f"{command} {here[0]}"
+    if here is not None:
+        return f"{command} {here}"
     from edgemind.models import catalog
 
     known = [entry for entry in catalog.load().values() if "infill" in entry.use and entry.repository]
@@ -52,15 +52,14 @@ def next_command(command: str) -> str:
     return f"edgemind pull {smallest.name}   and then   {command} {smallest.name}"
 
 
-def _installed() -> list[str]:
-    """Names of installed models that fill gaps; one that cannot be read is left out."""
-    found = []
+def _installed() -> str | None:
+    """The name of the first installed model that fills gaps; one that cannot be read is passed over."""
     for model in names.installed():
         if model.name == builtin.NAME:
             continue
         try:
             if fills_gaps(model.header):
-                found.append(model.name)
+                return model.name
         except EdgemindError:
             continue
-    return found
+    return None

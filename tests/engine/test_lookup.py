@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgemind.engine import llama
 from edgemind.engine.contexts import ContextPlan, Contexts
-from edgemind.engine.drafting import MOST, Costs, Drafting
+from edgemind.engine.drafting import CREDIT, LOSS, MOST, Costs, Drafting
 from edgemind.engine.events import Answer, Done, Event, GenerateRequest, Sampling
 from edgemind.engine.live import LiveRequest, Voice
+from edgemind.engine.loader import _forgets_tails
 from edgemind.engine.lookup import Lookup
 from edgemind.engine.prompts import Prompt
 from edgemind.engine.reasoning_formats import FORMATS
@@ -22,9 +26,9 @@ from tests.engine.tiny import tiny_model
 SURE = [0.99**count for count in range(1, MOST + 1)]
 
 
-@pytest.fixture(scope="module", params=["q8_0"])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[llama.Model]:
-    path = tiny_model(tmp_path_factory.mktemp("model") / "tiny.gguf", weights=request.param)
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[llama.Model]:
+    path = tiny_model(tmp_path_factory.mktemp("model") / "tiny.gguf", weights="q8_0")
     with llama.Model.open(str(path)) as opened:
         yield opened
 
@@ -43,6 +47,8 @@ def answers(
     total: int = 4096,
     grammar: str = "",
     flash: bool = True,
+    most: int = MOST,
+    clock: Callable[[], float] = time.perf_counter,
     **options: Any,
 ) -> list[tuple[list[int], str, Done]]:
     """Tokens, text and end of requests that run at the same time."""
@@ -55,12 +61,12 @@ def answers(
         n_batch=256,
         kv_type="f16",
         flash_for=lambda _: flash,
-        drafted=MOST,
+        drafted=most,
         exact=True,
     )
     contexts = Contexts(model, plan)
     said: dict[int, list[Event]] = {number: [] for number in range(len(prompts))}
-    scheduler = Scheduler(contexts, lambda number, event: said[number].append(event))
+    scheduler = Scheduler(contexts, lambda number, event: said[number].append(event), clock)
     sampling = options.pop("sampling", Sampling(temperature=0))
     assert isinstance(sampling, Sampling)
     lives = []
@@ -160,7 +166,8 @@ def test_dear_drafts_are_not_made() -> None:
 
 
 def test_what_was_lost_stays_small() -> None:
-    """Guesses that promise much and are always wrong cost two decodes and a hundredth of the time at most."""
+    """Guesses that promise much and are always wrong cost half a decode and half a percent of the time at most."""
+    assert (CREDIT, LOSS) == (0.5, 0.005)
     drafting, known, lost = Drafting(), costs(0.3), 0.0
     for _ in range(2000):
         count = drafting.worth(known, 1, SURE, False)
@@ -169,7 +176,7 @@ def test_what_was_lost_stays_small() -> None:
             lost += 0.3 * count
         else:
             drafting.note_plain(1.0)
-    assert 0 < lost < 2 + 0.01 * 2000
+    assert 0 < lost <= CREDIT + LOSS * (2000 + lost)
 
 
 @pytest.mark.usefixtures("eager")
@@ -201,17 +208,24 @@ def test_what_else_a_request_asks_for_holds(model: llama.Model, options: dict[st
     assert drafted[:2] == plain[:2]
     assert drafted[2].stop_reason == plain[2].stop_reason
     assert drafted[2].stats.answer_tokens == plain[2].stats.answer_tokens
+    assert drafted[2].stats.drafted_tokens > 0
+
+
+COPIED = "abcdefghij " * 10
+
+
+def copying(model: llama.Model, speculate: bool, **options: Any) -> tuple[list[int], str, Done]:
+    """A request whose grammar has it write what it was shown."""
+    prompt = model.vocab.tokenize(COPIED, add_special=False, parse_special=False)
+    (found,) = answers(model, [prompt], speculate, grammar=f'root ::= "{COPIED}" [x-z]+', **options)
+    return found
 
 
 @pytest.mark.usefixtures("eager")
 def test_a_grammar_holds(model: llama.Model) -> None:
-    text = "abcdefghij " * 10
-    grammar = f'root ::= "{text}" [x-z]+'
-    prompts = [model.vocab.tokenize(text, add_special=False, parse_special=False)]
-    (plain,) = answers(model, prompts, False, grammar=grammar)
-    (drafted,) = answers(model, prompts, True, grammar=grammar)
+    plain, drafted = copying(model, False), copying(model, True)
     assert drafted[:2] == plain[:2]
-    assert drafted[1].startswith(text)
+    assert drafted[1].startswith(COPIED)
     assert drafted[2].stats.accepted_tokens > 20
 
 
@@ -221,6 +235,7 @@ def test_several_at_once_and_too_little_room(model: llama.Model) -> None:
     for (tokens, _, done), prompt in zip(answers(model, prompts, True, total=512), prompts, strict=True):
         assert done.stop_reason == "max_tokens"
         assert len(tokens) == len(prompt) + 150
+        assert done.stats.drafted_tokens > 0
 
 
 @pytest.mark.usefixtures("eager")
@@ -229,6 +244,7 @@ def test_the_context_ends_where_it_ends(model: llama.Model) -> None:
     (drafted,) = answers(model, [repeating(1)], True, total=512, max_tokens=5000)
     assert drafted[0] == plain[0]
     assert drafted[2].stop_reason == plain[2].stop_reason == "context_full"
+    assert drafted[2].stats.accepted_tokens > 0
 
 
 @pytest.mark.usefixtures("eager")
@@ -238,6 +254,7 @@ def test_draws_follow_the_same_random_numbers(model: llama.Model) -> None:
     (plain,) = answers(model, [repeating(2)], False, sampling=sampling, max_tokens=60)
     (drafted,) = answers(model, [repeating(2)], True, sampling=sampling, max_tokens=60)
     assert drafted[0] == plain[0]
+    assert drafted[2].stats.drafted_tokens > 0
 
 
 @pytest.mark.usefixtures("eager")
@@ -247,3 +264,40 @@ def test_what_must_come_again_is_not_drafted_where_rounding_differs(model: llama
     (free,) = answers(model, [repeating(1)], True, flash=False, sampling=Sampling(temperature=0.1))
     assert held[2].stats.drafted_tokens == 0
     assert free[2].stats.drafted_tokens > 0
+
+
+def test_what_costs_nothing_is_drafted(model: llama.Model) -> None:
+    """The decision as it is made: every decode takes a second here, whatever its size."""
+    plain, drafted = copying(model, False), copying(model, True, clock=itertools.count().__next__)
+    assert drafted[:2] == plain[:2]
+    assert drafted[2].stats.accepted_tokens > 50
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_model_that_takes_no_drafts_gets_none(model: llama.Model) -> None:
+    (plain,) = answers(model, [repeating(1)], False)
+    (held,) = answers(model, [repeating(1)], True, most=0)
+    assert held[:2] == plain[:2]
+    assert held[2].stats.drafted_tokens == 0
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_close_call_is_decoded_again_alone(model: llama.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    (plain,) = answers(model, [repeating(1)], False)
+    rng, unsure = random.Random(2), []
+
+    def often(*_: object) -> bool:
+        unsure.append(rng.random() < 0.3)
+        return unsure[-1]
+
+    monkeypatch.setattr(LiveRequest, "unsure", often)
+    (drafted,) = answers(model, [repeating(1)], True)
+    assert drafted[:2] == plain[:2]
+    assert sum(unsure) > 5
+    assert drafted[2].stats.accepted_tokens > 0
+
+
+def test_only_what_can_be_taken_back_is_drafted(model: llama.Model, tmp_path: Path) -> None:
+    assert _forgets_tails(model)
+    with llama.Model.open(str(tiny_model(tmp_path / "windows.gguf", "gemma3"))) as windows:
+        assert not _forgets_tails(windows)

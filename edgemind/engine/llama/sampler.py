@@ -75,7 +75,7 @@ class Sampler(Handle):
         super().__init__(address, C.llama_sampler_free)
         self.greedy = False
         """The most likely token is chosen, whatever the random numbers."""
-        self.plain = False
+        self._plain = False
         """Greedy, and nothing changes the logits before."""
         self._n_vocab = n_vocab
         self._grammar: Grammar | None = None
@@ -95,7 +95,7 @@ class Sampler(Handle):
         try:
             links = _links(model, params)
             sampler.greedy = params.temperature <= 0
-            sampler.plain = sampler.greedy and len(links) == 1
+            sampler._plain = sampler.greedy and len(links) == 1
             for link in links:
                 C.llama_sampler_chain_add(sampler.raw, link)
         except BaseException:
@@ -118,9 +118,7 @@ class Sampler(Handle):
             if not C.llama_get_logits_ith(ctx.raw, index):
                 raise EdgemindError(f"The last batch computed no logits at index {index}.")
             return int(C.llama_sampler_sample(self.raw, ctx.raw, index))
-        token = self._choose(ctx, index, None)
-        if not self._grammar.allows(token):
-            token = self._choose(ctx, index, self._grammar)
+        token = self._chosen(ctx, index)
         self._grammar.accept(token)
         C.llama_sampler_accept(self.raw, token)
         return token
@@ -132,14 +130,12 @@ class Sampler(Handle):
             BadConstraint: no token fits the grammar.
             EdgemindError: no logits were asked for at this index.
         """
-        if self.plain:
+        if self._plain:
             row = ctx.logits(index)
             best = int(row.argmax())
             if self._grammar is None or self._grammar.allows(best):
                 return _ahead(row, best)
-        token = self._choose(ctx, index, None)
-        if self._grammar is not None and not self._grammar.allows(token):
-            token = self._choose(ctx, index, self._grammar)
+        token = self._chosen(ctx, index)
         place = int((self._candidates["id"] == token).argmax())
         return _ahead(self._candidates["logit"], place)
 
@@ -173,6 +169,13 @@ class Sampler(Handle):
         if getattr(self, "_grammar", None) is not None:
             self.set_grammar(None)
         super().close()
+
+    def _chosen(self, ctx: Context, index: int) -> int:
+        """What the chain chooses; where the grammar says no to that, what it chooses of all that fits."""
+        token = self._choose(ctx, index, None)
+        if self._grammar is not None and not self._grammar.allows(token):
+            token = self._choose(ctx, index, self._grammar)
+        return token
 
     def _choose(self, ctx: Context, index: int, grammar: Grammar | None) -> int:
         """Run the chain over all candidates, after the grammar if one is given, accepting nothing."""
