@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from edgemind.cli import completion
 from edgemind.cli.chat_start import start
+from edgemind.cli.options import Model, RequireOffline
 
 EPILOG = "Keys and commands: f1 in the app. For one answer in a script or a pipe: edgemind run"
 
@@ -20,20 +20,10 @@ def chat(
     prompt: Annotated[
         list[str] | None, typer.Argument(metavar="PROMPT", help="The first message; it can be seen in ps.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Installed name, or a path to any GGUF file.",
-            autocompletion=completion.installed_names,
-        ),
-    ] = None,
+    model: Model = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep nothing of what is said.")] = False,
     no_think: Annotated[bool, typer.Option("--no-think", help="Answer without reasoning.")] = False,
-    require_offline: Annotated[
-        bool, typer.Option("--require-offline", help="Refuse to run unless the system keeps the network shut.")
-    ] = False,
+    require_offline: RequireOffline = False,
 ) -> int:
     """Talk with a model; chats are kept encrypted.
 

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edgemind.cli import code_steps, completion
+from edgemind.cli import code_steps
 from edgemind.cli.code_flags import CodeFlags
+from edgemind.cli.options import HideThinking, Json, Model, Think
 
 OWN = "task"
 """The command behind `edgemind code` itself; nobody types its name."""
@@ -28,7 +29,7 @@ class CodeGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         before = args[: args.index("--")] if "--" in args else args
-        if not args or args[0] not in NAMES:
+        if not args or args[0] not in COMMANDS:
             args = ["--help"] if any(one in ("-h", "--help") for one in before) else [OWN, *args]
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
@@ -64,11 +65,10 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "undo": code_steps.undo,
     "log": code_steps.log,
 }
-NAMES = frozenset(COMMANDS)
 
 
 def _words(incomplete: str) -> list[str]:
-    return [name for name in NAMES if name.startswith(incomplete)]
+    return [name for name in COMMANDS if name.startswith(incomplete)]
 
 
 def code(
@@ -80,15 +80,7 @@ def code(
     files: Annotated[
         list[str] | None, typer.Argument(metavar="FILE", help="Files that it is about, also ones to be created.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Installed name, or a path to any GGUF file.",
-            autocompletion=completion.installed_names,
-        ),
-    ] = None,
+    model: Model = None,
     ask: Annotated[bool, typer.Option("--ask", help="Answer a question about the code; write nothing.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Write without asking, protected files excepted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="As --apply, and commit without asking.")] = False,
@@ -107,16 +99,16 @@ def code(
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", "-n", metavar="TOKENS", min=1, help="Most tokens of one answer.")
     ] = None,
-    think: Annotated[bool, typer.Option("--think", help="Reason first, where the model can choose.")] = False,
+    think: Think = False,
     no_think: Annotated[bool, typer.Option("--no-think", help="Edit without reasoning.")] = False,
-    hide_thinking: Annotated[bool, typer.Option("--hide-thinking", help="Reason, but do not show it.")] = False,
+    hide_thinking: HideThinking = False,
     temperature: Annotated[
         float | None, typer.Option("--temperature", "-t", min=0, max=100, help="0 is greedy; higher is more varied.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 2, help="Same seed, same machine: same text.")] = None,
     context: Annotated[int | None, typer.Option(metavar="TOKENS", min=256, help="Upper limit of the context.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Threads of the engine.")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object, on failure too.")] = False,
+    json_output: Json = False,
 ) -> int:
     """Edit the files of this folder by a task, in a session or at once.
 

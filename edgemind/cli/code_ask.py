@@ -8,11 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgemind.cli import console
 from edgemind.coder.session_events import Proposal
 from edgemind.errors import UsageError, WorkspaceProblem
 from edgemind.terminal import clean_line
+
+if TYPE_CHECKING:
+    from edgemind.cli.interrupt import Interrupt
 
 
 @dataclass(frozen=True)
@@ -26,21 +30,17 @@ class Consent:
 
 
 class Answers:
-    """``writing.Decisions`` of a person at a terminal, or of flags.
+    """``writing.Decisions`` of a person at a terminal, or of flags."""
 
-    Args:
-        before: called before a question is put, and after it.
-    """
-
-    def __init__(
-        self,
-        consent: Consent,
-        before: Callable[[], None] = lambda: None,
-        after: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, consent: Consent) -> None:
         self._consent = consent
-        self.before = before
-        self.after = after
+        self._before: Callable[[], None] = lambda: None
+        self._after: Callable[[], None] = lambda: None
+
+    def keep(self, interrupt: Interrupt, stop: Callable[[], None]) -> None:
+        """From now on the first Ctrl-C calls ``stop``; while a question is put it leaves at once."""
+        interrupt.keep(stop)
+        self._before, self._after = interrupt.release, lambda: interrupt.keep(stop)
 
     def apply(self, proposal: Proposal) -> bool:
         if self._consent.apply or self._consent.yes:
@@ -71,7 +71,7 @@ class Answers:
         return self._line(f"{question} [y/N] ").lower() in ("y", "yes")
 
     def _line(self, question: str) -> str:
-        self.before()
+        self._before()
         try:
             console.err(question)
             line = sys.stdin.readline()
@@ -79,7 +79,7 @@ class Answers:
                 console.err("\n")
             return line.strip()
         finally:
-            self.after()
+            self._after()
 
 
 def can_ask() -> bool:

@@ -15,27 +15,27 @@ from edgemind.errors import UsageError
 class CodeFlags:
     """One field for each flag."""
 
-    task: str | None = None
-    files: list[str] | None = None
-    model: str | None = None
-    ask: bool = False
-    apply: bool = False
-    yes: bool = False
-    dry_run: bool = False
-    test: str | None = None
-    test_timeout: float = 120.0
-    rounds: int = 3
-    commit: bool = False
-    max_files: int | None = None
-    max_tokens: int | None = None
-    think: bool = False
-    no_think: bool = False
-    hide_thinking: bool = False
-    temperature: float | None = None
-    seed: int | None = None
-    context: int | None = None
-    threads: int | None = None
-    json_output: bool = False
+    task: str | None
+    files: list[str] | None
+    model: str | None
+    ask: bool
+    apply: bool
+    yes: bool
+    dry_run: bool
+    test: str | None
+    test_timeout: float
+    rounds: int
+    commit: bool
+    max_files: int | None
+    max_tokens: int | None
+    think: bool
+    no_think: bool
+    hide_thinking: bool
+    temperature: float | None
+    seed: int | None
+    context: int | None
+    threads: int | None
+    json_output: bool
 
     def check(self) -> None:
         """Raises ``UsageError`` for flags that contradict each other."""
@@ -60,3 +60,8 @@ class CodeFlags:
         """The files, when no task was given: a lone word that is a file is no task."""
         given = [self.task or "", *(self.files or ())]
         return given if self.task and all(" " not in one and os.path.isfile(one) for one in given) else []
+
+    @property
+    def named(self) -> list[str]:
+        """All files that were given."""
+        return self.only_files or list(self.files or ())

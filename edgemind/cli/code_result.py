@@ -5,11 +5,12 @@ Not for: people (``code_view``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from edgemind.cli.failure import error_object
-from edgemind.coder.diffing import as_text
+from edgemind.coder.diffing import FileDiff, as_text
 from edgemind.coder.session_events import (
     Applied,
     Cited,
@@ -24,6 +25,11 @@ from edgemind.coder.session_events import (
 )
 from edgemind.engine.events import Answer, Thinking
 from edgemind.errors import EdgemindError
+
+
+def file_objects(diffs: Sequence[FileDiff]) -> list[dict[str, Any]]:
+    """What is written to which file."""
+    return [{"path": one.path, "kind": one.kind, "added": one.added, "removed": one.removed} for one in diffs]
 
 
 @dataclass
@@ -66,9 +72,7 @@ class Collected:
         elif isinstance(event, Answer):
             now["answer"] += event.text
         elif isinstance(event, Proposal):
-            now["files"] = [
-                {"path": one.path, "kind": one.kind, "added": one.added, "removed": one.removed} for one in event.diffs
-            ]
+            now["files"] = file_objects(event.diffs)
             now["diff"] = as_text(event.diffs)
             now["syntax_errors"] = [
                 {"path": path, "line": problem.line, "column": problem.column, "message": problem.message}

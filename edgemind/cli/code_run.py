@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemind.cli import console, prompt
 from edgemind.cli.chat_start import is_possible
+from edgemind.cli.code import COMMANDS
 from edgemind.cli.shut_in import insist
 from edgemind.errors import EXIT_INTERRUPTED, BadInput, ChecksFailed, EdgemindError, UsageError
 
 if TYPE_CHECKING:
+    from edgemind.cli.code_ask import Answers
     from edgemind.cli.code_flags import CodeFlags
     from edgemind.cli.code_result import Collected
     from edgemind.cli.code_view import CodeView
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from edgemind.coder.writing import Decisions
     from edgemind.engine.events import ThinkingPolicy
 
-COMMANDS = ("map", "apply", "undo", "log")
 EXAMPLE = "edgemind code 'Write a function that sorts a list into sort.py'"
 
 
@@ -51,13 +52,9 @@ def run(flags: CodeFlags) -> int:
     if not flags.ask:
         need_consent(consent, flags.dry_run)
     insist()
-    with contextlib.ExitStack() as stack:
-        interrupt = stack.enter_context(Interrupt())
-        waiting = _Questions(interrupt)
-        session = stack.enter_context(opened(flags, Answers(consent, waiting.before, waiting.after)))
-        waiting.session = session
-        files = [session.workspace.relative(name) for name in flags.files or ()]
-        return _one(flags, session, interrupt, task, files)
+    answers = Answers(consent)
+    with Interrupt() as interrupt, opened(flags, answers) as session:
+        return _one(flags, session, answers, interrupt, task)
 
 
 @contextlib.contextmanager
@@ -94,12 +91,12 @@ def model_name(flags: CodeFlags) -> str:
     return names.resolve(flags.model).name
 
 
-def finish(finished: Finished) -> int:
+def _exit_code(finished: Finished) -> int:
     """The exit code of a task.
 
     Raises:
         ChecksFailed: it is written and the check still fails.
-        BadInput: the model gave no edit.
+        EdgemindError: the model gave no edit.
     """
     if finished.outcome == "failing":
         raise ChecksFailed(finished.text, finished.hint)
@@ -108,20 +105,26 @@ def finish(finished: Finished) -> int:
     return EXIT_INTERRUPTED if finished.outcome == "stopped" else 0
 
 
-def _one(flags: CodeFlags, session: CodeSession, interrupt: Interrupt, task: str, files: Sequence[str]) -> int:
+def _one(flags: CodeFlags, session: CodeSession, answers: Answers, interrupt: Interrupt, task: str) -> int:
     from edgemind.cli.code_result import Collected
     from edgemind.cli.code_view import CodeView
     from edgemind.coder.session_events import Finished
 
     name = model_name(flags)
+    files = [session.workspace.relative(file) for file in flags.named]
     collected = Collected(name, task)
-    view = None if flags.json_output else CodeView(name, hide_thinking=flags.hide_thinking, answers=flags.ask)
+    view = (
+        None
+        if flags.json_output
+        else CodeView(name, hide_thinking=flags.hide_thinking, answers=flags.ask, dry_run=flags.dry_run)
+    )
     with view or contextlib.nullcontext():
         try:
             for note in session.writing.open():
                 _show(view, collected, note)
-            interrupt.keep(session.stop)
+            answers.keep(interrupt, session.stop)
             for event in session.ask(task, files) if flags.ask else session.run(task, files):
+                interrupt.check()
                 if isinstance(event, Finished) and event.outcome in ("failing", "nothing"):
                     collected.add(event)
                     if view and event.outcome == "nothing":
@@ -138,7 +141,7 @@ def _one(flags: CodeFlags, session: CodeSession, interrupt: Interrupt, task: str
     assert collected.finished is not None
     if view and collected.finished.steps and collected.finished.outcome in ("applied", "verified"):
         view.note(f"take it back: {collected.finished.hint}")
-    return finish(collected.finished)
+    return _exit_code(collected.finished)
 
 
 def _show(view: CodeView | None, collected: Collected, event: SessionEvent) -> None:
@@ -192,18 +195,3 @@ def _check_word(flags: CodeFlags) -> None:
     if near and " " not in word:
         hint = f"edgemind code {near[0]}   (a task is a sentence)"
         raise UsageError(f"There is no command {word!r}; did you mean {near[0]!r}?", hint)
-
-
-class _Questions:
-    """While one is asked, Ctrl-C leaves at once; what runs after it is stopped first."""
-
-    def __init__(self, interrupt: Interrupt) -> None:
-        self._interrupt = interrupt
-        self.session: CodeSession | None = None
-
-    def before(self) -> None:
-        self._interrupt.release()
-
-    def after(self) -> None:
-        if self.session is not None:
-            self._interrupt.keep(self.session.stop)

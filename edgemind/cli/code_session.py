@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgemind.cli import code_steps
 from edgemind.cli.code_ask import Answers, Consent
 from edgemind.cli.code_run import model_name, opened
-from edgemind.cli.code_steps import undone
 from edgemind.cli.code_view import CodeView
 from edgemind.cli.interrupt import Interrupt
 from edgemind.cli.shut_in import insist
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 OFFERED = 200
 """File names at once."""
+
+MAP_TOKENS = 1000
+"""Of a map that is asked for at the prompt."""
 
 COMMANDS = {
     "/add": ("FILE ...", "show these files to the model"),
@@ -70,8 +73,8 @@ class Talk:
         self._answers = answers
         self._session = session
         self._model = model_name(flags)
-        self._files = list(dict.fromkeys(session.workspace.relative(name) for name in _given(flags)))
-        self._view = CodeView(self._model, hide_thinking=flags.hide_thinking)
+        self._files = list(dict.fromkeys(session.workspace.relative(name) for name in flags.named))
+        self._view = CodeView(self._model, hide_thinking=flags.hide_thinking, dry_run=flags.dry_run)
         self._names: list[str] | None = None
 
     def hold(self) -> None:
@@ -154,11 +157,7 @@ class Talk:
         from edgemind.coder.session_events import Finished
 
         with Interrupt() as interrupt:
-            self._answers.before, self._answers.after = (
-                interrupt.release,
-                lambda: interrupt.keep(self._session.stop),
-            )
-            interrupt.keep(self._session.stop)
+            self._answers.keep(interrupt, self._session.stop)
             for event in events:
                 interrupt.check()
                 self._view.show(event)
@@ -212,19 +211,16 @@ class Talk:
             self._view.say("Nothing was written in this session that is still there. /log")
 
     def _undo(self) -> None:
-        for line in undone(self._session.writing.undo()):
+        for line in code_steps.undone(self._session.writing.undo()):
             self._view.say(line)
         self._names = None
 
     def _log(self) -> None:
-        from edgemind.cli import code_steps
-
-        code_steps.log()
+        for line in code_steps.logged(self._session.writing.log()):
+            self._view.say(line)
 
     def _map(self, rest: str) -> None:
-        from edgemind.cli import code_steps
-
-        code_steps.map_(rest.split(), 1000)
+        code_steps.print_map(self._session.workspace, rest, MAP_TOKENS)
 
     def _test(self, rest: str) -> None:
         from edgemind.coder.session_events import Tested, Testing
@@ -308,10 +304,6 @@ def _command_named(word: str) -> str | None:
         return word
     beginning = [name for name in COMMANDS if name.startswith(word)]
     return beginning[0] if len(beginning) == 1 and len(word) > 1 else None
-
-
-def _given(flags: CodeFlags) -> list[str]:
-    return flags.only_files or list(flags.files or ())
 
 
 def _split(text: str) -> list[str]:

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgemind.cli import console, prompt
+from edgemind.cli.options import Json
 from edgemind.cli.shut_in import shut_in
 from edgemind.errors import BadInput
 from edgemind.terminal import clean, clean_line
 
 if TYPE_CHECKING:
-    from edgemind.coder.steps import Step
-    from edgemind.coder.writing import Decisions, Writing
+    from collections.abc import Sequence
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, on failure too.")]
+    from edgemind.coder.steps import Step, Summary
+    from edgemind.coder.workspace import Workspace
+    from edgemind.coder.writing import Decisions, Writing
 
 BYTES_A_TOKEN = 3.5
 """Of source code, roughly, with the vocabularies of today; the map alone loads no model to count them."""
@@ -56,27 +58,38 @@ def map_(
 
     Its definitions by file and line, those that are referenced most first.
     """
-    from edgemind.coder.listing import Listing
-    from edgemind.coder.repo_map import repo_map
     from edgemind.coder.workspace import Workspace
 
     shut_in()
     workspace = Workspace.find(Path.cwd())
     try:
-        found = repo_map(
-            workspace,
-            Listing.of(workspace),
-            prompt.argument(" ".join(words or ()), "The words"),
-            tokens,
-            lambda text: round(len(text.encode("utf-8", "replace")) / BYTES_A_TOKEN),
-        )
+        print_map(workspace, prompt.argument(" ".join(words or ()), "The words"), tokens, json_output)
     finally:
         workspace.close()
+    return 0
+
+
+def print_map(workspace: Workspace, words: str, tokens: int, json_output: bool = False) -> None:
+    """The map of a workspace on standard output.
+
+    Raises:
+        BadInput: there is nothing to show.
+    """
+    from edgemind.coder.listing import Listing
+    from edgemind.coder.repo_map import repo_map
+
+    found = repo_map(
+        workspace,
+        Listing.of(workspace),
+        words,
+        tokens,
+        lambda text: round(len(text.encode("utf-8", "replace")) / BYTES_A_TOKEN),
+    )
     if json_output:
         lines = [{"path": one.path, "line": one.line, "text": one.text, "rank": one.rank} for one in found.lines]
         told = {"files": found.files, "files_seen": found.files_seen, "definitions": found.definitions}
         console.out_json({"map": lines, "tokens": found.tokens, **told})
-        return 0
+        return
     if not found.text.strip():
         raise BadInput("There is no file here that a map could show.", "Go to a folder with source code.")
     console.out(clean(found.text).rstrip("\n") + "\n")
@@ -84,7 +97,6 @@ def map_(
         f"({found.files} of {found.files_seen} files, about {found.tokens:,} tokens of at most {tokens:,}; "
         f"{found.definitions:,} definitions in {found.seconds:.1f} s)\n"
     )
-    return 0
 
 
 def apply(
@@ -100,6 +112,7 @@ def apply(
     Unified diffs and SEARCH/REPLACE blocks; one that fits no place, or several, is refused.
     """
     from edgemind.cli.code_ask import Answers, Consent, need_consent
+    from edgemind.cli.code_result import file_objects
     from edgemind.cli.code_view import CodeView
     from edgemind.coder.patching import changes_of_patch
 
@@ -113,17 +126,14 @@ def apply(
         proposal = steps.propose(changes_of_patch(steps.workspace, text))
         if not proposal.changes:
             raise BadInput("The patch changes nothing: the files are that way already.", "edgemind code log")
-        view = CodeView("")
+        view = CodeView("", dry_run=dry_run)
         if not json_output:
             view.show(proposal)
         applied = (
             None if dry_run else steps.write(proposal, f"patch {Path(patch).name if patch != '-' else ''}".strip())
         )
     if json_output:
-        files = [
-            {"path": one.path, "kind": one.kind, "added": one.added, "removed": one.removed} for one in proposal.diffs
-        ]
-        console.out_json({"files": files, "step": applied.step if applied else None})
+        console.out_json({"files": file_objects(proposal.diffs), "step": applied.step if applied else None})
     elif applied:
         view.show(applied)
     else:
@@ -171,15 +181,20 @@ def log(json_output: Json = False) -> int:
             }
         )
         return 0
-    for one in found:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.at))
-        console.out(f"{one.number:>4}  {when}  {clean_line(one.label)}\n")
-        marks = (("+", one.created), ("~", one.changed), ("-", one.deleted))
-        for line in (f"{mark} {clean_line(path)}" for mark, paths in marks for path in paths):
-            console.out(f"      {line}\n")
-    if not found:
-        console.out("There is no step to undo in this folder.\n")
+    for line in logged(found):
+        console.out(f"{line}\n")
     return 0
+
+
+def logged(steps: Sequence[Summary]) -> list[str]:
+    """The steps, for a person."""
+    lines = []
+    for one in steps:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.at))
+        lines.append(f"{one.number:>4}  {when}  {clean_line(one.label)}")
+        marks = (("+", one.created), ("~", one.changed), ("-", one.deleted))
+        lines += [f"      {mark} {clean_line(path)}" for mark, paths in marks for path in paths]
+    return lines or ["There is no step to undo in this folder."]
 
 
 def undone(step: Step) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgemind.cli import console
-from edgemind.cli.render import StepWriter, Waiting
+from edgemind.cli.render import StepWriter, Waiting, remark
 from edgemind.coder.diffing import FileDiff, header
 from edgemind.coder.session_events import (
     Applied,
@@ -48,12 +48,16 @@ class CodeView:
     Args:
         hide_thinking: show that the model thinks, not what.
         answers: an answer is what was asked for, not the way to an edit.
+        dry_run: nobody is asked about protected files, so they are told here.
     """
 
-    def __init__(self, model: str, *, hide_thinking: bool = False, answers: bool = False) -> None:
+    def __init__(
+        self, model: str, *, hide_thinking: bool = False, answers: bool = False, dry_run: bool = False
+    ) -> None:
         self._terminal = console.is_terminal(sys.stdout)
         self._hide_thinking = hide_thinking
         self._answers = answers
+        self._dry_run = dry_run
         self._waiting = Waiting(model)
         self._steps = StepWriter(self._terminal)
         self._line_open = False
@@ -104,8 +108,7 @@ class CodeView:
             return
         self._notes.add(text)
         self.rest()
-        dim, reset = (console.DIM, console.RESET) if console.has_colour(sys.stderr) else ("", "")
-        console.err_raw(f"{dim}({clean(text)}){reset}\n")
+        remark(text)
 
     def say(self, text: str) -> None:
         """A line about what happens."""
@@ -179,7 +182,7 @@ class CodeView:
         self.diffs(event.diffs)
         for path, problem in event.problems[:LISTED]:
             self.note(f"{path}:{problem.line}: this would be a syntax error: {problem.message}")
-        for path, reason in event.protected:
+        for path, reason in event.protected if self._dry_run else ():
             self.note(f"{path} {reason}")
 
     def _cited(self, citations: Sequence[Citation]) -> None:

@@ -10,9 +10,11 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from edgemind.cli import prompt
+import typer
+
+from edgemind.cli import completion, prompt
 from edgemind.engine import defaults
 from edgemind.engine.defaults import first, sendable
 from edgemind.errors import BadConstraint, BadInput, UsageError
@@ -26,6 +28,23 @@ if TYPE_CHECKING:
     from edgemind.settings import Settings
 
 Asked = TypeVar("Asked", bound="BaseModel")
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Installed name, or a path to any GGUF file.",
+        autocompletion=completion.installed_names,
+    ),
+]
+Think = Annotated[bool, typer.Option("--think", help="Reason first, where the model can choose.")]
+HideThinking = Annotated[bool, typer.Option("--hide-thinking", help="Reason, but do not show it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, on failure too.")]
+RequireOffline = Annotated[
+    bool, typer.Option("--require-offline", help="Refuse to run unless the system keeps the network shut.")
+]
+"""Flags that mean the same wherever they are."""
 
 SAMPLING_FLAGS = (
     *("temperature", "top_k", "top_p", "min_p", "typical_p", "seed"),

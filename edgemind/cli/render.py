@@ -227,5 +227,10 @@ class View:
 
     def _note(self, text: str) -> None:
         self._waiting.clear()
-        dim, reset = (console.DIM, console.RESET) if console.has_colour(sys.stderr) else ("", "")
-        console.err_raw(f"{dim}({clean(text)}){reset}\n")
+        remark(text)
+
+
+def remark(text: str) -> None:
+    """A note in brackets on standard error."""
+    dim, reset = (console.DIM, console.RESET) if console.has_colour(sys.stderr) else ("", "")
+    console.err_raw(f"{dim}({clean(text)}){reset}\n")

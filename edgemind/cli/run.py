@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgemind.cli import completion
-from edgemind.cli.options import Flags
+from edgemind.cli.options import Flags, HideThinking, Json, Model, RequireOffline, Think
 
 EPILOG = (
     "A prompt on the command line can be seen by other users of this machine (ps); send what is private through a "
@@ -27,23 +26,15 @@ def run(
         list[str] | None,
         typer.Argument(metavar="PROMPT", help="The prompt; standard input is appended, or read alone."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Installed name, or a path to any GGUF file.",
-            autocompletion=completion.installed_names,
-        ),
-    ] = None,
+    model: Model = None,
     file: Annotated[
         list[str] | None,
         typer.Option("--file", "-f", metavar="FILE", help="Attach a text file; may be given several times."),
     ] = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="What the model is told first.")] = None,
-    think: Annotated[bool, typer.Option("--think", help="Reason first, where the model can choose.")] = False,
+    think: Think = False,
     no_think: Annotated[bool, typer.Option("--no-think", help="Answer without reasoning.")] = False,
-    hide_thinking: Annotated[bool, typer.Option("--hide-thinking", help="Reason, but do not show it.")] = False,
+    hide_thinking: HideThinking = False,
     thinking_budget: Annotated[
         int | None, typer.Option(metavar="TOKENS", help="Most tokens of reasoning; then the model has to answer.")
     ] = None,
@@ -65,11 +56,9 @@ def run(
     confidence: Annotated[
         bool, typer.Option("--confidence", help="Mark guessed words (colour, or [?]); numbers with --json.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, on failure too.")] = False,
+    json: Json = False,
     stats: Annotated[bool, typer.Option("--stats", help="Tokens and speed, on standard error.")] = False,
-    require_offline: Annotated[
-        bool, typer.Option("--require-offline", help="Refuse to run unless the system keeps the network shut.")
-    ] = False,
+    require_offline: RequireOffline = False,
     temperature: Annotated[
         float | None, typer.Option("--temperature", "-t", help="0 is greedy; higher is more varied.")
     ] = None,

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from edgemind.coder.file_text import FileText
 from edgemind.coder.problems import UnreadableText
-from edgemind.engine.events import GenerateRequest, Sampling, ThinkingPolicy
+from edgemind.engine.events import GenerateRequest, Sampling
 from edgemind.errors import EdgemindError
 
 if TYPE_CHECKING:
     from edgemind.coder.context_types import Context
     from edgemind.coder.listing import Listing
+    from edgemind.coder.session import Options
     from edgemind.coder.workspace import Workspace
 
 CitationStatus = Literal["shown", "exists", "wrong"]
@@ -46,24 +47,14 @@ class Citation:
     """As it stands in the answer."""
 
 
-class Asked(Protocol):
-    """How a question is to be answered."""
-
-    @property
-    def thinking(self) -> ThinkingPolicy: ...
-    @property
-    def sampling(self) -> Sampling | None: ...
-    @property
-    def max_tokens(self) -> int | None: ...
-
-
-def request(context: Context, options: Asked) -> GenerateRequest:
+def request(context: Context, options: Options) -> GenerateRequest:
     """What the engine is asked for a question."""
     return GenerateRequest(
         messages=context.messages,
         thinking=options.thinking,
         sampling=options.sampling or Sampling(),
         max_tokens=options.max_tokens,
+        thinking_budget=max(64, context.limit - context.tokens) // 2,
     )
 
 

@@ -45,7 +45,7 @@ def check(root: Path) -> None:
 
 def branch_for(root: Path, task: str) -> str:
     """Where the commit goes: the branch that is checked out if an earlier task made it, else a new one."""
-    now = _run(root, "symbolic-ref", "--short", "-q", "HEAD").stdout.decode("utf-8", "replace").strip()
+    now = _current(root)
     if now.startswith(PREFIX):
         return now
     words = re.findall(r"[a-z0-9]+", task.lower())[:6]
@@ -63,8 +63,7 @@ def commit(root: Path, branch: str, message: str, paths: Sequence[str]) -> str:
     Raises:
         WorkspaceProblem: git refuses; the files stay as they are.
     """
-    now = _run(root, "symbolic-ref", "--short", "-q", "HEAD").stdout.decode("utf-8", "replace").strip()
-    if now != branch:
+    if _current(root) != branch:
         _git(root, "switch", "--quiet", "--no-track", "--create", branch)
     _git(root, "add", "--force", "--intent-to-add", "--", *_literal(paths))
     _git(
@@ -81,6 +80,11 @@ def subject(text: str) -> str:
     if len(line) > SUBJECT:
         line = line[: SUBJECT + 1].rsplit(" ", 1)[0][:SUBJECT]
     return line[:1].upper() + line[1:]
+
+
+def _current(root: Path) -> str:
+    """The branch that is checked out; "" when there is none."""
+    return _run(root, "symbolic-ref", "--short", "-q", "HEAD").stdout.decode("utf-8", "replace").strip()
 
 
 def _literal(paths: Sequence[str]) -> list[str]:

@@ -95,7 +95,8 @@ def gather(
     """
     limit = engine.wait_loaded().context_limit
     style = style or ("bare" if limit <= SMALL_CONTEXT else "edits")
-    names = dict.fromkeys((*files, *mentioned(workspace, listing, task, alone=not ask and not files)))
+    in_task = mentioned(workspace, listing, task, to_edit=not ask, alone=not ask and not files)
+    names = dict.fromkeys((*files, *in_task))
     named = read_named(workspace, tuple(names), to_edit=not ask)
     if max_files is not None and len(named.files) + len(named.new) > max_files:
         count = len(named.files) + len(named.new)

@@ -88,10 +88,13 @@ def read_named(workspace: Workspace, names: Sequence[str], *, to_edit: bool = Tr
     return Named(tuple(files.values()), tuple(new))
 
 
-def mentioned(workspace: Workspace, listing: Listing, task: str, *, alone: bool = False) -> list[str]:
+def mentioned(
+    workspace: Workspace, listing: Listing, task: str, *, to_edit: bool = True, alone: bool = False
+) -> list[str]:
     """Names in a task that look like files: those that exist, and those that could be created.
 
     Args:
+        to_edit: not for a question, which may be about a file that does not exist.
         alone: nothing but the task says which file it is about.
 
     Raises:
@@ -109,7 +112,7 @@ def mentioned(workspace: Workspace, listing: Listing, task: str, *, alone: bool 
         except EdgemindError:
             continue
         same = [path] if path in known else [other for other in known if other.endswith(f"/{name}")]
-        creatable = language_of(path) is not None or path.endswith(_PLAIN)
+        creatable = to_edit and (language_of(path) is not None or path.endswith(_PLAIN))
         if len(same) == 1:
             found[same[0]] = None
         elif not same and creatable and not workspace.exists(path) and workspace.refusal(path) is None:

@@ -50,13 +50,13 @@ def answer(what: str, language: str, data: bytes) -> dict[str, Any]:
     from edgemind.coder.symbols import outline, outline_without_tree
     from edgemind.coder.syntax_errors import syntax_errors
 
-    tree = parse(language, data, SECONDS) if language else None
+    tree = parse(language, data, SECONDS)
     if what == "problems":
         return {"problems": [(one.line, one.column, one.message) for one in syntax_errors(data, tree)] if tree else []}
     if tree:
         found = outline(language, data, tree)
     else:
-        late = bool(language) and grammar_of(language) is not None
+        late = grammar_of(language) is not None
         found = outline_without_tree(data, "it takes too long to parse" if late else "", language)
     definitions = [(one.name, one.first, one.last, one.signature, one.level) for one in found.definitions]
     return {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -219,11 +219,3 @@ def _telling(name: str) -> float:
 
 def _depth(level: int) -> float:
     return (1.0, 0.7, 0.3, 0.2)[min(level, 3)]
-
-
-def best_first(ranks: Iterable[Ranked]) -> list[str]:
-    """The paths by the rank of what they define."""
-    sums: dict[str, float] = defaultdict(float)
-    for one in ranks:
-        sums[one.path] += one.rank
-    return sorted(sums, key=lambda path: (-sums[path], path))

@@ -144,12 +144,7 @@ def _rows(texts: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str, str, in
         names = " ".join(sorted(words_of(path)))
         for start in range(0, max(1, len(lines) - PASSAGE // 2), PASSAGE // 2):
             body = "\n".join(lines[start : start + PASSAGE])
-            yield names, f"{body}\n{_split_names(body)}", path, start + 1
-
-
-def _split_names(body: str) -> str:
-    """The parts of the identifiers of a passage, as often as they occur there."""
-    return " ".join(parts_of(body))
+            yield names, f"{body}\n{' '.join(parts_of(body))}", path, start + 1
 
 
 def _apart(texts: dict[str, tuple[str, ...]], rows: Sequence[tuple[str, int, float]], limit: int) -> list[Hit]:

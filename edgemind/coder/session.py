@@ -40,7 +40,7 @@ from edgemind.terminal import clean_line
 if TYPE_CHECKING:
     from edgemind.coder.workspace import Workspace
     from edgemind.engine.client import Engine, Generation
-    from edgemind.engine.events import GenerateRequest, Sampling, ThinkingPolicy
+    from edgemind.engine.events import Sampling, ThinkingPolicy
 
 ROUNDS = 3
 """Repairs after a check that failed."""
@@ -115,7 +115,7 @@ class CodeSession:
         work = _Work(task)
         if self.options.commit:
             self._check_commit()
-        dirty_before = self._dirty() if self.options.commit else set()
+        dirty_before = set(self.workspace.dirty()) if self.options.commit else set()
         for number in range(self.options.rounds + 1):
             finished = yield from self._round(work, files, number)
             if finished is not None:
@@ -141,28 +141,25 @@ class CodeSession:
         yield ContextChosen(found, 0)
         said: list[str] = []
         stopped = False
-        with self.engine.generate(self._question(found)) as generation:
-            self._running = generation
-            for event in generation:
-                self._raise_failed(event)
-                if isinstance(event, Answer):
-                    said.append(event.text)
-                stopped = isinstance(event, Done) and event.stop_reason == "cancelled"
-                yield event
-        self._running = None
+        with self.engine.generate(asking.request(found, self.options)) as generation:
+            self._begin(generation)
+            try:
+                for event in generation:
+                    self._raise_failed(event)
+                    if isinstance(event, Answer):
+                        said.append(event.text)
+                    stopped = isinstance(event, Done) and event.stop_reason == "cancelled"
+                    yield event
+            finally:
+                self._running = None
         yield Cited(asking.citations("".join(said), self.workspace, listing, found))
         yield Finished("stopped", "The answer was stopped.") if stopped else Finished("answered", "")
 
-    def _question(self, found: Context) -> GenerateRequest:
-        from edgemind.engine.events import GenerateRequest, Sampling
-
-        return GenerateRequest(
-            messages=found.messages,
-            sampling=self.options.sampling or Sampling(),
-            max_tokens=self.options.max_tokens,
-            thinking=self.options.thinking,
-            thinking_budget=max(64, found.limit - found.tokens) // 2,
-        )
+    def _begin(self, running: Editing | Generation) -> None:
+        """What ``stop`` ends from now on; it may have been called before there was anything to end."""
+        self._running = running
+        if self._stop.is_set():
+            running.cancel()
 
     def _round(self, work: _Work, files: Sequence[str], number: int) -> Generator[SessionEvent, None, Finished | None]:
         """From a context to a checked step; returns ``Finished`` unless there is another round."""
@@ -179,7 +176,7 @@ class CodeSession:
         found = work.asked(found)
         yield ContextChosen(found, number)
         editing = Editing(self.engine, found, self._editing_options(found, number))
-        self._running = editing
+        self._begin(editing)
         dropped = ""
         try:
             for event in editing:
@@ -265,9 +262,6 @@ class CodeSession:
         if not self.workspace.repository:
             raise WorkspaceProblem("This folder is not a git repository, so there is nothing to commit to.", "git init")
         committing.check(self.workspace.root)
-
-    def _dirty(self) -> set[str]:
-        return set(self.workspace.dirty())
 
     def _commit(self, work: _Work, dirty_before: set[str]) -> Iterator[SessionEvent]:
         root = self.workspace.root

@@ -77,7 +77,7 @@ class Screen:
     """A terminal: what is written to ``slave`` is collected."""
 
     def __init__(self) -> None:
-        self._master, self.slave = pty.openpty()
+        self.master, self.slave = pty.openpty()
         attributes = termios.tcgetattr(self.slave)
         attributes[1] &= ~termios.OPOST
         termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
@@ -88,7 +88,7 @@ class Screen:
     def _read(self) -> None:
         while True:
             try:
-                part = os.read(self._master, 65536)
+                part = os.read(self.master, 65536)
             except OSError:
                 return
             self._seen += part
@@ -110,7 +110,7 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         if self.slave >= 0:
             os.close(self.slave)
-        os.close(self._master)
+        os.close(self.master)
 
 
 @pytest.fixture

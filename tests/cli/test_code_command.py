@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, TIMEOUT, Command, Ran
+from tests.cli.conftest import COMMAND, TIMEOUT, Command, Ran, Screen
 
 TASK = "write a function that sorts a list into sort.py"
 MADE = "def sort_list(items):\n    return sorted(items)\n"
@@ -83,6 +83,13 @@ def test_json_is_one_object_on_success_and_on_failure(code: Code, folder: Path) 
 def test_the_task_can_come_through_a_pipe(code: Code, folder: Path) -> None:
     assert code("--apply", stdin=f"{TASK}\n").code == 0
     assert (folder / "sort.py").read_text() == MADE
+
+
+def test_a_file_that_is_named_beside_a_task_from_a_pipe_is_the_one_that_is_written(code: Code, folder: Path) -> None:
+    (folder / "mine.py").touch()
+    assert code("mine.py", "--apply", stdin="write a function that sorts a list\n").code == 0
+    assert os.listdir(folder) == ["mine.py"]
+    assert (folder / "mine.py").read_text().startswith("def ")
 
 
 def test_the_log_and_an_undo_for_each_step(code: Code, folder: Path) -> None:
@@ -186,6 +193,21 @@ def test_no_terminal_and_no_consent(code: Code, folder: Path) -> None:
 def test_a_protected_file_without_a_terminal(code: Code, folder: Path) -> None:
     _sentence(code("write a function that sorts a list", ".hidden.py", "--yes"), 20, "no terminal to ask on")
     assert os.listdir(folder) == []
+
+
+def test_why_a_file_is_protected_is_said_once(code: Code, folder: Path, edgemind: Command) -> None:
+    task = ("write a function that sorts a list", ".hidden.py")
+    reason = ".hidden.py is"
+    shown = code(*task, "--dry-run")
+    assert (shown.code, shown.err.count(reason)) == (0, 1)
+    with Screen() as screen:
+        os.write(screen.master, b"n\n")
+        process = edgemind.start(
+            "code", *task, stdin=screen.slave, stdout=screen.slave, stderr=screen.slave, cwd=folder
+        )
+        assert process.wait(TIMEOUT) == 0
+        text = screen.text()
+    assert (text.count(reason), "Write it all the same?" in text, os.listdir(folder)) == (1, True, [])
 
 
 @pytest.mark.parametrize(

@@ -12,19 +12,29 @@ from pathlib import Path
 import pytest
 
 from edgemind.coder.session import CodeSession, Options
-from edgemind.coder.session_events import Applied, Committed, Finished, Proposal, SessionEvent, Tested
+from edgemind.coder.session_events import Applied, Committed, ContextChosen, Finished, Proposal, SessionEvent, Tested
 from edgemind.coder.verifying import test_command as command_of
 from edgemind.coder.workspace import Workspace
 from edgemind.distill.problems.language.python_functions import inflect
 from edgemind.distill.problems.language.python_tasks import TASKS, Task
 from edgemind.engine import defaults
 from edgemind.engine.client import Engine
+from edgemind.engine.events import Answer, Thinking
 from edgemind.models import names
 from edgemind.settings import Settings
 
 TASK = "write a function that sorts a list into sort.py"
 FEW = ("sort_list", "reverse_string", "is_prime", "factorial", "count_words")
-TRIED = [task for task in TASKS if os.environ.get("EDGEMIND_TEST_ALL_TASKS") or task.name in FEW]
+PHRASINGS = {
+    "short": ("third", "write a function that {task} into {name}.py"),
+    "that": ("third", "Write a Python function that {task} in {name}.py."),
+    "to": ("infinitive", "Write a Python function to {task} and save it as {name}.py."),
+}
+TRIED = (
+    [(task, phrasing) for task in TASKS for phrasing in PHRASINGS]
+    if os.environ.get("EDGEMIND_TEST_ALL_TASKS")
+    else [(task, "short") for task in TASKS if task.name in FEW]
+)
 CHECK = """
 import contextlib, io
 from {name} import {name}
@@ -86,12 +96,16 @@ def _done(events: list[SessionEvent]) -> Finished:
     return events[-1]
 
 
-@pytest.mark.parametrize("task", TRIED, ids=lambda task: task.name)
-def test_a_small_task_works_from_words_to_a_test_that_passes(engine: Engine, folder: Path, task: Task) -> None:
+@pytest.mark.parametrize(("task", "phrasing"), TRIED, ids=[f"{task.name}-{phrasing}" for task, phrasing in TRIED])
+def test_a_small_task_works_from_words_to_a_test_that_passes(
+    engine: Engine, folder: Path, task: Task, phrasing: str
+) -> None:
     (folder / "check.py").write_text(CHECK.format(name=task.name, cases=list(task.cases), printed=task.printed))
     session = _session(engine, folder, test=f"{sys.executable} check.py")
-    words = f"write a function that {inflect(task.infinitives[0], 'third')} into {task.name}.py"
-    events = list(session.run(words))
+    form, words = PHRASINGS[phrasing]
+    infinitive = task.infinitives[0]
+    task_words = inflect(infinitive, "third") if form == "third" else infinitive
+    events = list(session.run(words.format(task=task_words, name=task.name)))
     assert _done(events).outcome == "verified", events[-3:]
     assert len([event for event in events if isinstance(event, Applied)]) == 1
     session.writing.undo()
@@ -163,6 +177,20 @@ def test_a_commit_holds_the_task_on_its_own_branch(engine: Engine, folder: Path)
     )
     assert shown.stdout.split() == ["Sort", "lists", "sort.py"]
     assert says.asked[-1].startswith(f"commit {committed.branch}: Write a function that sorts a list")
+
+
+def test_a_stop_before_the_answer_has_begun_is_not_lost(engine: Engine, folder: Path) -> None:
+    for run in (_session(engine, folder).run, _session(engine, folder).ask):
+        session = run.__self__
+        assert isinstance(session, CodeSession)
+        events = []
+        for event in run(TASK):
+            events.append(event)
+            if isinstance(event, ContextChosen):
+                session.stop()
+        assert _done(events).outcome == "stopped"
+        assert sum(len(event.text) for event in events if isinstance(event, (Thinking, Answer))) < 40
+        assert os.listdir(folder) == []
 
 
 def test_a_stop_ends_the_answer_and_writes_nothing(engine: Engine, folder: Path) -> None:

@@ -180,7 +180,15 @@ def test_a_question_is_answered_from_more_than_one_file(tmp_path: Path, engine: 
     assert {path for path, _, _ in found.shown} >= {"shop/tax.py", "notes.md"}
 
 
+def test_a_question_may_mention_a_file_that_does_not_exist(tmp_path: Path, engine: Engine) -> None:
+    found = shown(tmp_path, engine, "how does tax.py differ from gone.py?", ask=True)
+    assert "gone.py does not exist" not in found.messages[1].content
+    assert "shop/tax.py" in {path for path, _, _ in found.shown}
+
+
 def test_every_part_is_counted_and_what_has_no_room_is_told(tmp_path: Path, engine: Engine) -> None:
+    for number in range(6):
+        (tmp_path / f"more_{number}.py").write_text(str(FILES["shop/long.py"]))
     found = shown(tmp_path, engine, "where are the helper values returned", ask=True)
     assert all(part.tokens > 0 for part in found.parts if part.used)
     left_out = [part for part in found.parts if not part.used]

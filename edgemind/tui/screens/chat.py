@@ -99,9 +99,9 @@ class ChatScreen(Shelving):
             code = await coding.hold(cast("EdgemindApp", self.app), engines.wanted)
         except (SuspendNotSupported, OSError) as problem:
             self.complain(BadInput(f"The coding session cannot be opened here: {problem}.", "edgemind code"))
-            return
-        if code:
-            self.notify(f"The coding session ended with exit code {code}: edgemind code", markup=False)
+        else:
+            if code:
+                self.notify(f"The coding session ended with exit code {code}: edgemind code", markup=False)
         engines.load(engines.wanted)
         self.show_facts()
 
