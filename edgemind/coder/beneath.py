@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgemind.privacy.seccomp import libc
+
 SUPPORTED = {os.open, os.stat, os.mkdir, os.unlink, os.rename, os.rmdir} <= os.supports_dir_fd and hasattr(
     os, "O_NOFOLLOW"
 )
@@ -26,7 +28,7 @@ SUPPORTED = {os.open, os.stat, os.mkdir, os.unlink, os.rename, os.rmdir} <= os.s
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC
-FILE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | _CLOEXEC
+FILE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | _CLOEXEC | _NOFOLLOW
 
 _OPENAT2 = 437
 _RESOLVE = 0x01 | 0x02 | 0x04 | 0x08
@@ -64,10 +66,10 @@ class Beneath:
         Raises:
             OSError: ``EINVAL`` when it is no regular file.
         """
-        _regular(self.status(path))
+        regular(self.status(path))
         fd = self._open(path, FILE)
         try:
-            yield fd, _regular(os.fstat(fd))
+            yield fd, regular(os.fstat(fd))
         finally:
             os.close(fd)
 
@@ -112,7 +114,17 @@ def split(path: str) -> tuple[str, str]:
     return parent, name
 
 
-def _regular(status: os.stat_result) -> os.stat_result:
+def read_most(fd: int, most: int) -> bytes:
+    """What follows in an open file, at most so many bytes."""
+    parts = []
+    while most and (part := os.read(fd, min(most, 1 << 20))):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
+
+
+def regular(status: os.stat_result) -> os.stat_result:
+    """That of a regular file. Raises ``OSError`` for any other: ``ELOOP``, ``EISDIR``, else ``EINVAL``."""
     if stat.S_ISLNK(status.st_mode):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if stat.S_ISDIR(status.st_mode):
@@ -136,7 +148,7 @@ def _openat2(fd: int, path: str, flags: int) -> int:
     if b"\0" in name:
         raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     how = ctypes.create_string_buffer(struct.pack("=QQQ", flags, 0, _RESOLVE), 24)
-    call = ctypes.CDLL(None, use_errno=True).syscall
+    call = libc().syscall
     call.restype = ctypes.c_long
     for _ in range(_TRIES):
         opened = call(

@@ -6,6 +6,7 @@ Not for: applying (``applying``), patches from elsewhere (``patches``).
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +14,7 @@ from typing import Literal
 from edgemind.coder.file_text import FileText
 from edgemind.coder.problems import UnreadableText
 from edgemind.coder.types import FileChange
-from edgemind.terminal import clean_line
+from edgemind.terminal import clean, clean_line
 
 CONTEXT = 3
 Kind = Literal["new", "changed", "deleted"]
@@ -38,7 +39,7 @@ def diff(change: FileChange) -> FileDiff:
         before, after = _lines(change.before), _lines(change.after)
     except UnreadableText:
         return FileDiff(change.path, kind, ("(binary)",), 0, 0)
-    lines = tuple(clean_line(line).replace("␉", "\t") for line in _hunks(before, after))
+    lines = tuple(clean(line) for line in _hunks(before, after))
     added, removed = (sum(line.startswith(mark) for line in lines) for mark in "+-")
     return FileDiff(change.path, kind, lines, added, removed)
 
@@ -58,10 +59,7 @@ def header(one: FileDiff) -> tuple[str, str]:
 
 
 def _hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    found = difflib.unified_diff(before, after, n=CONTEXT, lineterm="")
-    for number, line in enumerate(found):
-        if number > 1:
-            yield line
+    return itertools.islice(difflib.unified_diff(before, after, n=CONTEXT, lineterm=""), 2, None)
 
 
 def _lines(data: bytes | None) -> list[str]:
@@ -71,7 +69,7 @@ def _lines(data: bytes | None) -> list[str]:
     text = FileText.read(data)
     usual = text.newline
     lines = [
-        line + ("" if end in (usual, "") else end.replace("\r", "␍"))
+        line + ("" if end in (usual, "") else end.replace("\r", "␍").replace("\n", "␊"))
         for line, end in zip(text.lines, text.newlines, strict=True)
     ]
     if lines and not text.final_newline:

@@ -30,12 +30,12 @@ LONGEST_LANGUAGE = 16
 MOST_BLANKS = 3
 """Before a fence, in Markdown: four make it text."""
 
-_NEVER_WRITTEN = (
+NEVER_WRITTEN = (
     (0x00, 0x08), (0x0A, 0x1F), (0x7F, 0x9F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF), (0xFEFF, 0xFEFF),
     (0xFFFE, 0xFFFF),
 )  # fmt: skip
 """Controls but the tabulator, other line ends, what turns the direction of text, what is no character."""
-_CHARACTER = chars(*others(_NEVER_WRITTEN))
+_CHARACTER = chars(*others(NEVER_WRITTEN))
 _LANGUAGE = chars("az", "AZ", "09", "+", "#", ".", "-", "_")
 
 
@@ -98,24 +98,24 @@ def _block(
 def _line(width: int, columns: int | None) -> dict[str, Node]:
     """A line of text that does not close a fence of this width."""
     text = Ref("text")
-    plain = chars(*_but(" `"))
+    unticked = _but("`")
     rules: dict[str, Node] = {"text": Repeat(_CHARACTER, 0, columns)}
     for ticks in range(1, width):
         more = [seq("`", Ref(f"ticks{width}-{ticks + 1}"))] if ticks < width - 1 else []
-        rules[f"ticks{width}-{ticks}"] = choice(EMPTY, seq(chars(*_but("`")), text), *more)
+        rules[f"ticks{width}-{ticks}"] = choice(EMPTY, seq(unticked, text), *more)
     begun = seq("`", Ref(f"ticks{width}-1"))
     for blanks in range(MOST_BLANKS, -1, -1):
         name = f"line{width}-{blanks}" if blanks else f"line{width}"
         if blanks == MOST_BLANKS:
-            rules[name] = choice(EMPTY, seq(chars(*_but("`")), text), begun)
+            rules[name] = choice(EMPTY, seq(unticked, text), begun)
         else:
-            rules[name] = choice(EMPTY, seq(plain, text), begun, seq(" ", Ref(f"line{width}-{blanks + 1}")))
+            rules[name] = choice(EMPTY, seq(_but(" `"), text), begun, seq(" ", Ref(f"line{width}-{blanks + 1}")))
     return rules
 
 
-def _but(letters: str) -> tuple[tuple[int, int], ...]:
-    left = sorted((*_NEVER_WRITTEN, *((ord(letter), ord(letter)) for letter in letters)))
-    return others(chars(*left).ranges)
+def _but(letters: str) -> Node:
+    """Any character that may be written, without these."""
+    return chars(*others(chars(*NEVER_WRITTEN, *letters).ranges))
 
 
 def instructions(state: EditState) -> str:

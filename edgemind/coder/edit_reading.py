@@ -47,17 +47,3 @@ def read_edit(text: str, state: EditState) -> Edit | NoMoreEdits:
     if found["how"] == "delete":
         return Delete(path, first, last)
     return Replace(path, first, last, lines)
-
-
-def written(edit: Edit, fence: str) -> str:
-    """An edit as its grammar writes it; one of a whole file has no such form."""
-    block = "\n".join((fence, *(() if isinstance(edit, Delete) else edit.lines), fence))
-    if isinstance(edit, Create):
-        return f"create {edit.path}\n{block}"
-    if isinstance(edit, Insert):
-        return f"edit {edit.path}\ninsert after {edit.after}\n{block}"
-    if isinstance(edit, Replace | Delete):
-        lines = f"{edit.first}" if edit.first == edit.last else f"{edit.first}-{edit.last}"
-        operation = f"edit {edit.path}\n{'delete' if isinstance(edit, Delete) else 'replace'} {lines}"
-        return operation if isinstance(edit, Delete) else f"{operation}\n{block}"
-    raise ValueError("a whole file is not written as an edit")

@@ -127,7 +127,7 @@ class Editing:
         if edit is None:
             return
         if self._dones[-1].stop_reason != "end" and not edit.closed:
-            yield Dropped(_CUT.get(self._dones[-1].stop_reason, _CUT["cancelled"]))
+            yield self._cut()
             return
         self.edits.append(edit.edit)
         yield Proposed(edit.edit)
@@ -144,7 +144,7 @@ class Editing:
                 return
             if self._dones[-1].stop_reason != "end":
                 if self._text or not number:
-                    yield Dropped(_CUT.get(self._dones[-1].stop_reason, _CUT["cancelled"]))
+                    yield self._cut()
                 return
             edit = read_edit(self._text, state)
             self.answer += self._text
@@ -157,6 +157,9 @@ class Editing:
             if self._stopped:
                 return
         yield Dropped(f"The model had not finished after {self._options.max_edits} edits and was stopped there.")
+
+    def _cut(self) -> Dropped:
+        return Dropped(_CUT.get(self._dones[-1].stop_reason, _CUT["cancelled"]))
 
     def _request(self) -> GenerateRequest:
         options, room = self._options, max(64, self._context.limit - self._context.tokens)

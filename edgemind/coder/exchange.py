@@ -15,6 +15,8 @@ import os
 import platform
 import sys
 
+from edgemind.privacy.seccomp import libc
+
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 _LINUX_NUMBERS = {"x86_64": 316, "aarch64": 276, "arm64": 276, "riscv64": 276}
 _LINUX_FLAGS = {"swap": 2, "new": 1}
@@ -41,7 +43,7 @@ def _rename(fd: int, name: str, new: str, how: str) -> bool:
         number = _LINUX_NUMBERS.get(platform.machine())
         if number is None:
             return False
-        call = ctypes.CDLL(None, use_errno=True).syscall
+        call = libc().syscall
         call.restype = ctypes.c_long
         place = ctypes.c_int(fd)
         done = call(
@@ -53,7 +55,7 @@ def _rename(fd: int, name: str, new: str, how: str) -> bool:
             ctypes.c_uint(_LINUX_FLAGS[how]),
         )
     elif sys.platform == "darwin":
-        call = ctypes.CDLL(None, use_errno=True).renameatx_np
+        call = libc().renameatx_np
         done = call(fd, old_bytes, fd, new_bytes, ctypes.c_uint(_MACOS_FLAGS[how]))
     else:
         return False

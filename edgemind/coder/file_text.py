@@ -24,9 +24,9 @@ MOST_COMPARED = 1 << 22
 """Pairs of lines between which equal ones are looked for in the middle of a file that is written anew."""
 
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8", "surrogateescape"),
-    (codecs.BOM_UTF16_LE, "utf-16-le", "surrogatepass"),
-    (codecs.BOM_UTF16_BE, "utf-16-be", "surrogatepass"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _ENDS = re.compile(r"\r?\n")
 _OLD_MAC_ENDS = re.compile(r"\r")
@@ -46,13 +46,9 @@ class FileText:
     @classmethod
     def read(cls, data: bytes) -> FileText:
         """Raises ``UnreadableText`` when it is no text."""
-        bom, encoding, errors = next((mark for mark in _MARKS if data.startswith(mark[0])), (b"", "utf-8", ""))
-        errors = errors or "surrogateescape"
-        body = data[len(bom) :]
-        if encoding == "utf-8" and b"\0" in body:
-            raise UnreadableText("It is a binary file.", "Name a text file.")
+        bom, encoding = next((mark for mark in _MARKS if data.startswith(mark[0])), (b"", "utf-8"))
         try:
-            text = body.decode(encoding, errors)
+            text = data[len(bom) :].decode(encoding, _errors(encoding))
         except UnicodeDecodeError:
             raise UnreadableText(f"It begins as {encoding.upper()} and is none.", "Name a text file.") from None
         if "\0" in text:

@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 from edgemind.errors import WorkspaceProblem
+from edgemind.terminal import clean_line
 
 LONGEST_S = 20.0
 _MOST_FILTERS = 200
@@ -103,6 +104,4 @@ def _git(arguments: list[str], root: Path, wrong: tuple[int, ...] = ()) -> bytes
 
 
 def _failed(reason: str) -> WorkspaceProblem:
-    from edgemind.terminal import clean_line
-
     return WorkspaceProblem(f"git cannot say what changed: {clean_line(reason)}.", "git status")

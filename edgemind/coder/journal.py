@@ -23,18 +23,16 @@ from pathlib import Path
 
 from edgemind.coder.beneath import split
 from edgemind.coder.problems import FileChanged, Forbidden, JournalProblem, NothingToUndo, NotWritable
-from edgemind.coder.protection import same_name
+from edgemind.coder.protection import clash, same_name
 from edgemind.coder.steps import Record, State, Step, Summary, encode, new_step, read_step, read_summary
 from edgemind.coder.transitions import Side, is_at, missing_folders, move, settle
 from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
 from edgemind.errors import EdgemindError, NoRoom, WorkspaceProblem
 from edgemind.locking import locked
-from edgemind.models.store.files import Folder, make_root
+from edgemind.models.store.files import TEMPORARY, Folder, make_root
 from edgemind.settings import paths
 from edgemind.terminal import clean_line
-
-StepId = int
 
 KEEP_STEPS = 100
 KEEP_BYTES = 256 << 20
@@ -54,8 +52,6 @@ class Recovery:
     """What was mended after a step that had been interrupted."""
 
     label: str
-    undoing: bool
-    """It was interrupted while it was taken back."""
     restored: tuple[str, ...]
     kept: tuple[str, ...]
     """Files that another program changed after the crash; they are as they were found."""
@@ -77,7 +73,7 @@ class Journal:
         self._workspace = workspace
         self._state_dir = state_dir
 
-    def apply(self, changes: Sequence[FileChange], label: str) -> StepId:
+    def apply(self, changes: Sequence[FileChange], label: str) -> int:
         """All the changes, or none.
 
         Raises:
@@ -143,7 +139,7 @@ class Journal:
             if refused:
                 raise refused
             key = same_name(change.path)
-            if key in taken or any(key.startswith(f"{one}/") or one.startswith(f"{key}/") for one in taken):
+            if any(clash(key, one) for one in taken):
                 raise Forbidden(f"{change.path} is named twice, or as a file and a folder.", "Give the task again.")
             taken.add(key)
             records.append(self._record(change))
@@ -154,12 +150,10 @@ class Journal:
         before, mode, owner = None, change.mode, None
         with _explained("Nothing was written", self._workspace.root / change.path):
             try:
-                data, stamp = self._workspace.read_raw(change.path, max(len(change.before or b""), 1 << 20))
-                with self._workspace.folder_of(change.path) as (fd, name):
-                    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                data, status = self._workspace.read_raw(change.path, max(len(change.before or b""), 1 << 20))
                 owner = (status.st_uid, status.st_gid)
-                before = State(data, stamp.mode, owner)
-                mode = stamp.mode if mode is None else mode
+                before = State(data, stat.S_IMODE(status.st_mode), owner)
+                mode = before.mode if mode is None else mode
             except FileNotFoundError:
                 pass
             except ValueError:  # larger than what was read
@@ -229,7 +223,7 @@ class Journal:
                 rescued = self._rescue(step, settled.kept)
                 self._remove(number, kind)
             kept = tuple(record.path for record in settled.kept)
-            recovered.append(Recovery(step.label, kind == _UNDOING, settled.restored, kept, rescued))
+            recovered.append(Recovery(step.label, settled.restored, kept, rescued))
         self._sweep()
         return tuple(recovered)
 
@@ -259,7 +253,7 @@ class Journal:
     def _sweep(self) -> None:
         """Remove what a kill left while a step's file was being written."""
         with contextlib.suppress(OSError):
-            for file in self.folder.glob(".new-*"):
+            for file in self.folder.glob(f"{TEMPORARY}*"):
                 file.unlink()
 
     def _files(self) -> list[tuple[int, str]]:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgemind.coder.beneath import FILE
 from edgemind.coder.ignoring import MOST_BYTES as MOST_PATTERN_BYTES
 from edgemind.coder.ignoring import Patterns, ignored
 from edgemind.coder.private_names import secret_beginning, secret_name
@@ -233,9 +234,8 @@ class _Walk:
 
 
 def _why_not_content(fd: int, name: str) -> str | None:
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        file = os.open(name, flags, dir_fd=fd)
+        file = os.open(name, FILE, dir_fd=fd)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 return "a pipe, socket or device"

@@ -65,7 +65,7 @@ def free_paths(folders: Iterable[Folder]) -> tuple[Node, dict[str, Node]]:
         return NEVER, {}
     below = Repeat(seq("/", Ref("new-name")), 0, MOST_NEW_FOLDERS)
     rules: dict[str, Node] = {
-        "name-tail": Repeat(choice(_class(_WORD), seq(".", _class(_WORD))), 0, LONGEST_TAIL),
+        "name-tail": Repeat(choice(chars(*_WORD), seq(".", chars(*_WORD))), 0, LONGEST_TAIL),
         "new-name": _free(_tree(())[0], ""),
     }
     return seq(choice(*options), below), rules
@@ -96,10 +96,6 @@ def _free(tree: Tree, before: str) -> Node:
             options.append(seq(chars(*{letter, letter.upper()}), _free(below, letter)))
     others = {letter for letter in allowed if letter.lower() not in tree}
     if "." in others:
-        options.append(seq(".", _class(_WORD), Ref("name-tail")))
-    options.append(seq(_class(others - {"."}), Ref("name-tail")))
+        options.append(seq(".", chars(*_WORD), Ref("name-tail")))
+    options.append(seq(chars(*(others - {"."})), Ref("name-tail")))
     return choice(*options)
-
-
-def _class(letters: Iterable[str]) -> Node:
-    return chars(*letters)

@@ -6,9 +6,9 @@ Not for: the grammar that holds a model to it (``edit_grammar``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 
-from edgemind.coder.protection import forbidden, same_name
+from edgemind.coder.protection import clash, forbidden, same_name
 from edgemind.coder.types import Create, Delete, EditState, Folder, Insert, Replace, ShownFile, Whole
 
 Spans = list[tuple[int, int]]
@@ -28,7 +28,7 @@ def open_files(state: EditState) -> list[ShownFile]:
 
 def open_lines(file: ShownFile, state: EditState) -> Spans:
     """Runs of lines any part of which can be replaced or deleted. None goes across a place where lines were put in."""
-    closed = {line for first, last in _changed(file, state) for line in range(first, last + 1)}
+    closed = _changed(file, state)
     points = _points(file, state)
     spans: Spans = []
     for first, last in file.shown:
@@ -46,7 +46,7 @@ def open_lines(file: ShownFile, state: EditState) -> Spans:
 
 def open_points(file: ShownFile, state: EditState) -> Spans:
     """Runs of lines after each of which lines can be put in; 0 where the first line was shown, or there is none."""
-    closed = {line for first, last in _changed(file, state) for line in range(first, last + 1)} | _points(file, state)
+    closed = _changed(file, state) | _points(file, state)
     lines = {line for first, last in file.shown for line in range(first, last + 1)}
     if 1 in lines or not file.text.lines:
         lines.add(0)
@@ -59,7 +59,7 @@ def open_names(state: EditState) -> list[str]:
     return [
         path
         for path in state.new
-        if not forbidden(path) and not any(_clash(same_name(path), other) for other in created)
+        if not forbidden(path) and not any(clash(same_name(path), other) for other in created)
     ]
 
 
@@ -68,7 +68,7 @@ def open_folders(state: EditState) -> list[Folder]:
     names = {folder.path: set(map(same_name, folder.names)) for folder in state.folders}
     for path in (*state.new, *(edit.path for edit in state.edits if isinstance(edit, Create))):
         parts = path.split("/")
-        known = next((at for at in range(len(parts) - 1, -1, -1) if "/".join(parts[:at]) in names), None)
+        known = deepest(parts, names)
         if known is None:
             continue
         inside = names["/".join(parts[:known])]
@@ -77,6 +77,11 @@ def open_folders(state: EditState) -> list[Folder]:
         for depth in range(known + 1, len(parts) if is_new else 0):
             names["/".join(parts[:depth])] = {same_name(parts[depth])}
     return [Folder(path, tuple(sorted(inside))) for path, inside in names.items()]
+
+
+def deepest(parts: Sequence[str], folders: Container[str]) -> int | None:
+    """How many names of a path lead to the innermost of these folders that holds it."""
+    return next((at for at in range(len(parts) - 1, -1, -1) if "/".join(parts[:at]) in folders), None)
 
 
 def runs(numbers: Iterable[int]) -> Spans:
@@ -90,16 +95,11 @@ def runs(numbers: Iterable[int]) -> Spans:
     return found
 
 
-def _changed(file: ShownFile, state: EditState) -> Spans:
-    return [
-        (edit.first, edit.last) for edit in state.edits if isinstance(edit, Replace | Delete) and edit.path == file.path
-    ]
+def _changed(file: ShownFile, state: EditState) -> set[int]:
+    """The lines that the answer has replaced or deleted."""
+    edits = (edit for edit in state.edits if isinstance(edit, Replace | Delete) and edit.path == file.path)
+    return {line for edit in edits for line in range(edit.first, edit.last + 1)}
 
 
 def _points(file: ShownFile, state: EditState) -> set[int]:
     return {edit.after for edit in state.edits if isinstance(edit, Insert) and edit.path == file.path}
-
-
-def _clash(path: str, other: str) -> bool:
-    """Whether two names are one, or one would have to be a folder for the other."""
-    return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")

@@ -12,7 +12,6 @@ from edgemind.coder.file_text import FileText
 from edgemind.coder.patches.reading import paths_in, read_patch
 from edgemind.coder.problems import NoSuchFile
 from edgemind.coder.types import FileChange
-from edgemind.errors import BadInput
 
 if TYPE_CHECKING:
     from edgemind.coder.workspace import Workspace
@@ -22,7 +21,8 @@ def changes_of_patch(workspace: Workspace, text: str) -> list[FileChange]:
     """What a patch makes of the files.
 
     Raises:
-        BadInput: it cannot be understood, or fits no place or several.
+        BadPatch: it cannot be understood, contradicts itself, or fits no place or several.
+        UnreadableText: it names a file that is no text.
         WorkspaceProblem: it names a file that is never touched.
     """
     texts: dict[str, FileText] = {}
@@ -34,7 +34,4 @@ def changes_of_patch(workspace: Workspace, text: str) -> list[FileChange]:
             texts[path] = FileText.read(workspace.read(path)[0])
         except NoSuchFile:
             continue
-    try:
-        return changes(texts, read_patch(text, texts))
-    except ValueError as problem:
-        raise BadInput(f"The patch contradicts itself: {problem}.", "Apply its parts one by one.") from problem
+    return changes(texts, read_patch(text, texts))

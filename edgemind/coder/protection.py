@@ -66,9 +66,9 @@ _KINDS: Final = (
 )
 
 
-def protected(path: str, change: FileChange) -> str | None:
+def protected(change: FileChange) -> str | None:
     """Why a change needs a question that names the file, as the end of a sentence; ``None`` when it needs none."""
-    plain = "/".join(plain_name(name) for name in path.split("/"))
+    plain = "/".join(plain_name(name) for name in change.path.split("/"))
     for reason, pattern in _patterns():
         if pattern.match(plain):
             return reason
@@ -102,6 +102,11 @@ def plain_name(name: str) -> str:
 def same_name(name: str) -> str:
     """A key that two names share when one file system or another takes them for one: case and composition."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def clash(key: str, other: str) -> bool:
+    """Whether two paths, as ``same_name`` has them, are one, or one would have to be a folder for the other."""
+    return key == other or key.startswith(f"{other}/") or other.startswith(f"{key}/")
 
 
 def _bad_name(name: str) -> str | None:

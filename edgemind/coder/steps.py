@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,6 @@ def summary(step: Step) -> Summary:
 
 def encode(step: Step) -> bytes:
     """The bytes of a step's file."""
-    told = summary(step)
     body = json.dumps(
         {
             "nonce": step.nonce,
@@ -101,16 +100,7 @@ def encode(step: Step) -> bytes:
             ],
         }
     ).encode()
-    head = {
-        "format": FORMAT,
-        "number": told.number,
-        "label": told.label,
-        "at": told.at,
-        "created": told.created,
-        "changed": told.changed,
-        "deleted": told.deleted,
-        "sha256": hashlib.sha256(body).hexdigest(),
-    }
+    head = {"format": FORMAT, **asdict(summary(step)), "sha256": hashlib.sha256(body).hexdigest()}
     return json.dumps(head).encode() + b"\n" + body
 
 

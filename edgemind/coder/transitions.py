@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from edgemind.coder.beneath import FILE, split
+from edgemind.coder.beneath import FILE, read_most, regular, split
 from edgemind.coder.exchange import exchange, move_new
 from edgemind.coder.problems import FileChanged
 from edgemind.coder.steps import Record, State, Step
@@ -184,7 +184,7 @@ def _stage(fd: int, temporary: str, want: State, current: Found | None, record: 
     if ready is None:
         new = os.open(temporary, _CREATE, 0o666 if mode is None else 0o600, dir_fd=fd)
     else:
-        new = os.open(temporary, FILE | os.O_NOFOLLOW, dir_fd=fd)
+        new = os.open(temporary, FILE, dir_fd=fd)
     try:
         if ready is None:
             write_all(new, want.data)
@@ -286,11 +286,8 @@ def _find(fd: int, name: str, record: Record) -> Found | None:
     status = _status(fd, name)
     if status is None:
         return None
-    if not stat.S_ISREG(status.st_mode):
-        number = {stat.S_IFLNK: errno.ELOOP, stat.S_IFDIR: errno.EISDIR}.get(stat.S_IFMT(status.st_mode), errno.EINVAL)
-        raise OSError(number, os.strerror(number), name)
     most = max(len(state.data) for state in (record.before, record.after) if state is not None)
-    return Found(_read(fd, name, most + 1), status)
+    return Found(_read(fd, name, most + 1), regular(status))
 
 
 def _same_bytes(fd: int, name: str, state: State) -> bool:
@@ -298,13 +295,9 @@ def _same_bytes(fd: int, name: str, state: State) -> bool:
 
 
 def _read(fd: int, name: str, most: int) -> bytes:
-    file = os.open(name, FILE | os.O_NOFOLLOW, dir_fd=fd)
+    file = os.open(name, FILE, dir_fd=fd)
     try:
-        parts = []
-        while most and (part := os.read(file, min(most, 1 << 20))):
-            parts.append(part)
-            most -= len(part)
-        return b"".join(parts)
+        return read_most(file, most)
     finally:
         os.close(file)
 
@@ -326,7 +319,7 @@ def _copy_attributes(fd: int, record: Record, new: int) -> None:
     if not hasattr(os, "listxattr"):
         return
     with contextlib.suppress(OSError):
-        old = os.open(split(record.path)[1], FILE | os.O_NOFOLLOW, dir_fd=fd)
+        old = os.open(split(record.path)[1], FILE, dir_fd=fd)
         try:
             for name in os.listxattr(old):
                 with contextlib.suppress(OSError):

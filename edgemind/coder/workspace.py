@@ -12,11 +12,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgemind.coder import git_status
-from edgemind.coder.beneath import SUPPORTED, Beneath, split
+from edgemind.coder.beneath import SUPPORTED, Beneath, read_most, split
 from edgemind.coder.problems import Forbidden, NoSuchFile, NotWritable, OutsideWorkspace, UnreadableText
 from edgemind.coder.protection import forbidden, same_name
 from edgemind.errors import EdgemindError, WorkspaceProblem
@@ -30,38 +29,15 @@ _MOST_SUBMODULES = 1 << 20
 _SPECIAL_MODES = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """What a file was when it was read."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    mode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        return cls(
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-            stat.S_IMODE(status.st_mode),
-        )
-
-
 class Workspace:
     """Paths are relative to ``root``, with ``/`` between names."""
 
-    def __init__(self, root: Path, start: Path, repository: bool, kernel: bool = True) -> None:
+    def __init__(self, root: Path, start: Path, repository: bool) -> None:
         self.root = root
         self.start = start
         """Where the user is: names that the user gives are relative to it."""
         self.repository = repository
-        self.beneath = Beneath(root, kernel)
+        self.beneath = Beneath(root)
         self._own = [own for own in map(_real, _own_folders()) if own.is_relative_to(root)]
         self._submodules: frozenset[str] | None = None
 
@@ -136,8 +112,8 @@ class Workspace:
             return problem.errno != errno.ENOTDIR
         return True
 
-    def read(self, path: str, most: int = MOST_BYTES) -> tuple[bytes, Stamp]:
-        """The bytes of a regular file.
+    def read(self, path: str, most: int = MOST_BYTES) -> tuple[bytes, os.stat_result]:
+        """The bytes of a regular file, and what it was when it was opened.
 
         Raises:
             NoSuchFile: there is none.
@@ -152,18 +128,15 @@ class Workspace:
         except OSError as problem:
             raise UnreadableText(f"{clean_line(path)} {_why(problem)}.", "Name another file.") from problem
 
-    def read_raw(self, path: str, most: int = MOST_BYTES) -> tuple[bytes, Stamp]:
+    def read_raw(self, path: str, most: int = MOST_BYTES) -> tuple[bytes, os.stat_result]:
         """As ``read``; raises ``OSError``, and ``ValueError`` for a file that is too large."""
         with self.beneath.file(path) as (fd, status):
-            parts, left = [], most + 1
-            while left and (part := os.read(fd, min(left, 1 << 20))):
-                parts.append(part)
-                left -= len(part)
-            if not left:
+            data = read_most(fd, most + 1)
+            if len(data) > most:
                 raise ValueError(
                     f"is larger than {most >> 20} MiB" if most >= 1 << 20 else f"is larger than {most} bytes"
                 )
-            return b"".join(parts), Stamp.of(status)
+            return data, status
 
     def refusal(self, path: str) -> EdgemindError | None:
         """Why nothing may be written at this path, whether or not there is a file; ``None`` when it may be."""

@@ -72,7 +72,7 @@ class Writing:
             refused = self.workspace.refusal(change.path)
             if refused:
                 raise refused
-            reason = protected(change.path, change)
+            reason = protected(change)
             if reason:
                 reasons.append((change.path, reason))
             if change.after is not None:

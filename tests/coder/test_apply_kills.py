@@ -175,6 +175,7 @@ def test_a_kill_at_every_call(root: Path, action: Callable[[Path], None], no_exc
         assert in_child(lambda: action(root), kill_at, after=bool(kill_at % 2), no_exchange=no_exchange) == -1
         recover(root)
         sides[assert_one_side(root)] += 1
+    print(f"{calls} kills: {dict(sides)}")
     assert len(sides) == 2, "the kills miss the moment at which a step is done"
 
 

@@ -41,4 +41,6 @@ def test_what_cannot_be_seen_is_shown() -> None:
 
 def test_a_line_end_that_differs_is_seen() -> None:
     assert any("␍" in line for line in diff(FileChange("f", b"a\nb\nc\n", b"a\nb\r\nc\n", None)).lines)
+    one = diff(FileChange("f", b"a\nb\n", b"a\nb\r\n\xe2\x90\x89\n", None))
+    assert one.lines[1:] == (" a", "-b", "+b␍␊", "+␉")
     assert any("no newline" in line for line in diff(FileChange("f", b"a\n", b"a", None)).lines)

@@ -14,7 +14,7 @@ from tiny import tiny_model
 
 from edgemind.coder.applying import changes
 from edgemind.coder.edit_grammar import fence_of, grammar, instructions, rules_of
-from edgemind.coder.edit_reading import NoMoreEdits, read_edit, written
+from edgemind.coder.edit_reading import NoMoreEdits, read_edit
 from edgemind.coder.file_text import FileText
 from edgemind.coder.line_ranges import MOST_RANGED
 from edgemind.coder.new_names import DEEPEST
@@ -102,6 +102,10 @@ def test_any_sentences_of_any_state_parse_and_apply(state: EditState, seed: int)
         made = {change.path: change for change in changes(texts, edits)}
         if isinstance(edit, Create):
             assert made[edit.path].before is None
+    in_order, backwards = (
+        {change.path: change.after for change in changes(texts, given)} for given in (edits, edits[::-1])
+    )
+    assert in_order == backwards
     created = [same_name(edit.path) for edit in edits if isinstance(edit, Create)]
     assert len(created) == len(set(created))
     assert not any(one.startswith(f"{other}/") for one in created for other in created)
@@ -167,10 +171,26 @@ FORMS = {
     "absolute": ("create /b\n````\nx\n````", False),
     "an option": ("create -b\n````\nx\n````", False),
     "git's own": ("create .git/config\n````\nx\n````", False),
+    "another version control's": ("create CVS/Root\n````\nx\n````", False),
+    "another version control's, deeper": ("create src/_darcs\n````\nx\n````", False),
     "in a folder that was not listed": ("create docs/b.py\n````\nx\n````", False),
     "a dot at the end": ("create src/b.\n````\nx\n````", False),
     "cut": ("edit a.py\nreplace 2\n```\nx\n", False),
 }
+
+
+def written(edit: Edit, fence: str) -> str:
+    """An edit as its grammar writes it; one of a whole file has no such form."""
+    block = "\n".join((fence, *(() if isinstance(edit, Delete) else edit.lines), fence))
+    if isinstance(edit, Create):
+        return f"create {edit.path}\n{block}"
+    if isinstance(edit, Insert):
+        return f"edit {edit.path}\ninsert after {edit.after}\n{block}"
+    if isinstance(edit, Replace | Delete):
+        lines = f"{edit.first}" if edit.first == edit.last else f"{edit.first}-{edit.last}"
+        operation = f"edit {edit.path}\n{'delete' if isinstance(edit, Delete) else 'replace'} {lines}"
+        return operation if isinstance(edit, Delete) else f"{operation}\n{block}"
+    raise ValueError("a whole file is not written as an edit")
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -132,6 +132,28 @@ def test_undo_keeps_a_mode_that_the_user_changed_since(root: Path, steps: Journa
     assert tree(root)["a.py"] == (b"a = 1\n", 0o600)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owner_and_group_stay(root: Path, steps: Journal) -> None:
+    os.chown(root / "a.py", 12345, 54321)
+    os.chown(root / "b.py", 12345, 54321)
+    steps.apply(CHANGES, "first")
+    assert ((root / "a.py").stat().st_uid, (root / "a.py").stat().st_gid) == (12345, 54321)
+    steps.undo()
+    for file in (root / "a.py", root / "b.py"):
+        assert (file.stat().st_uid, file.stat().st_gid) == (12345, 54321)
+
+
+def test_extended_attributes_stay(root: Path, steps: Journal) -> None:
+    try:
+        os.setxattr(root / "a.py", "user.note", b"mine")
+    except (AttributeError, OSError):
+        pytest.skip("this disk has no extended attributes")
+    steps.apply(CHANGES, "first")
+    assert os.getxattr(root / "a.py", "user.note") == b"mine"
+    steps.undo()
+    assert os.getxattr(root / "a.py", "user.note") == b"mine"
+
+
 def test_undo_leaves_a_folder_that_holds_something_else(root: Path, steps: Journal) -> None:
     steps.apply(CHANGES, "first")
     (root / "sub" / "mine.py").write_bytes(b"mine\n")
@@ -169,6 +191,8 @@ def test_each_call_fails_once_and_nothing_is_half_done(
 ) -> None:
     """Every changing call in turn fails once, as on a disk that is full for a moment."""
     untouched = tree(root)
+    steps.apply(CHANGES, "first")
+    wanted = tree(root) if action == "apply" else untouched
     failed: list[EdgemindError] = []
     for at in range(1, 200):
         if steps.steps():
@@ -198,7 +222,7 @@ def test_each_call_fails_once_and_nothing_is_half_done(
             else:
                 done = True
         steps.recover()
-        assert done or tree(root) in (before, untouched)
+        assert tree(root) == wanted if done else tree(root) in (before, untouched)
         assert not list(root.rglob(".edgemind-*"))
         if count < at:
             break
@@ -235,7 +259,15 @@ def test_old_steps_and_old_journals_go(
     for value in range(1, 7):
         steps.apply([FileChange("a.py", b"a = %d\n" % value, b"a = %d\n" % (value + 1), None)], str(value))
     assert [one.label for one in steps.steps()] == ["6", "5", "4"]
+    monkeypatch.setattr(journal, "KEEP_BYTES", 1)
+    steps.apply([FileChange("a.py", b"a = 7\n", b"a = 8\n", None)], "7")
+    assert [one.label for one in steps.steps()] == ["7"]
     forget_old(tmp_path / "state")
     assert steps.steps()
+    interrupted = steps.folder / "00000009.applying"
+    interrupted.touch()
+    forget_old(tmp_path / "state", now=4e9)
+    assert steps.steps()
+    interrupted.unlink()
     forget_old(tmp_path / "state", now=4e9)
     assert not steps.folder.exists()

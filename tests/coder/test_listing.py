@@ -150,7 +150,7 @@ def test_costly_patterns_do_not_stop_the_walk(tmp_path: Path) -> None:
     assert any("costly" in one.reason for one in found.skipped)
 
 
-def test_the_walk_is_bounded(tmp_path: Path) -> None:
+def test_the_walk_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, {f"{number}.py": b"x\n" for number in range(20)} | {"/".join("d" * 80) + "/x.py": b"x\n"})
     workspace = Workspace.find(tmp_path)
     few = Listing.of(workspace, most_files=5)
@@ -161,3 +161,7 @@ def test_the_walk_is_bounded(tmp_path: Path) -> None:
     whole = Listing.of(workspace)
     assert len(whole.files) == 20
     assert ("too deep", 1) in whole.reasons
+    monkeypatch.setattr(listing, "MOST_FOLDERS", 3)
+    assert "more than 3 folders" in (Listing.of(workspace).truncated or "")
+    monkeypatch.setattr(listing, "MOST_ENTRIES", 10)
+    assert len(Listing.of(workspace).files) == 10

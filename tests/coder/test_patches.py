@@ -46,6 +46,9 @@ GOOD = {
     "name above the fence": "**src/app.py**\n```python\n"
     + block("    return 1\n", "    return 10\n", "")[1:]
     + "```\n",
+    "words between the name and the block": block(
+        "    return 1\n", "    return 10\n", "src/app.py\n\nThis changes what it returns:"
+    ),
     "name by its end": block("    return 1\n", "    return 10\n", "app.py"),
     "no name": block("def first():\n    return 1\n", "def first():\n    return 10\n", ""),
     "blanks at line ends": block("    return 1  \n", "    return 10\n"),
@@ -55,6 +58,7 @@ GOOD = {
     "diff without prefixes": f"--- src/app.py\n+++ src/app.py\n{HUNK}",
     "diff with times": f"--- src/app.py\t2026-01-01\n+++ src/app.py\t2026-01-02\n{HUNK}",
     "wrong line numbers": "--- a/src/app.py\n+++ b/src/app.py\n" + HUNK.replace("-4,2 +4,2", "-71,9 +80,3"),
+    "absurd line numbers": HEAD + HUNK.replace("-4,2", f"-{'9' * 5000},2"),
     "no line numbers": "--- a/src/app.py\n+++ b/src/app.py\n" + HUNK.replace("@@ -4,2 +4,2 @@", "@@ ... @@"),
     "diff in a fence": f"So:\n\n```diff\n--- a/src/app.py\n+++ b/src/app.py\n{HUNK}```\n\nThat is all.\n",
     "marks without blank": HEAD + "@@ -4,2 +4,2 @@\ndef first():\n-    return 1\n+    return 10\n",
@@ -168,6 +172,12 @@ def test_a_text_with_lines_like_the_divider() -> None:
     assert applied(clear, a=rst) == {"src/a.py": "Title\n=======\n\nMore\n=======\n"}
     two_ways = "src/a.py\n<<<<<<< SEARCH\nTitle\n=======\n=======\nName\n=======\n>>>>>>> REPLACE\n"
     assert "more than one line" in refused(two_ways, a=rst)
+
+
+def test_controls_are_taken_out_of_a_whole_file() -> None:
+    found = read_answer("```python\nx = 1 \x1b[2J\u202e\ufeff\ty\n```", EditState(new=("x.py",)))
+    assert found is not None
+    assert found.edit.lines == ("x = 1 [2J\ty",)
 
 
 ROOT = (Folder("", ("there.py", "src")),)

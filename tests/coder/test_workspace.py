@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemind.coder.problems import NoSuchFile, OutsideWorkspace
+from edgemind.coder.problems import NoSuchFile, NotWritable, OutsideWorkspace
 from edgemind.coder.protection import protected
 from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
@@ -79,6 +79,15 @@ def test_a_repository_of_another_user_counts_as_none(repository: Path) -> None:
     assert (workspace.root, workspace.repository) == (repository / "sub", False)
 
 
+def test_a_file_of_another_user_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.py").write_text("a\n")
+    workspace, mine = Workspace.find(tmp_path), os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    refused = workspace.refusal("a.py")
+    assert isinstance(refused, NotWritable)
+    assert "another user" in refused.message
+
+
 def test_edgeminds_own_files_are_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEMIND_HOME", str(tmp_path / "home"))
     workspace = Workspace.find(tmp_path)
@@ -136,14 +145,14 @@ NOT_ASKED = (
 
 @pytest.mark.parametrize("path", ASKED.split())
 def test_a_file_that_needs_a_question(path: str) -> None:
-    assert protected(path, FileChange(path, None, b"x", None))
+    assert protected(FileChange(path, None, b"x", None))
 
 
 @pytest.mark.parametrize("path", NOT_ASKED.split())
 def test_a_file_that_needs_none(path: str) -> None:
-    assert protected(path, FileChange(path, None, b"x", None)) is None
+    assert protected(FileChange(path, None, b"x", None)) is None
 
 
 def test_becoming_executable_needs_a_question() -> None:
-    assert protected("a.sh", FileChange("a.sh", b"x", b"x", 0o755)) == "becomes executable"
-    assert protected("a.sh", FileChange("a.sh", b"x", b"x", 0o644)) is None
+    assert protected(FileChange("a.sh", b"x", b"x", 0o755)) == "becomes executable"
+    assert protected(FileChange("a.sh", b"x", b"x", 0o644)) is None

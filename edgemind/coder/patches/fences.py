@@ -48,6 +48,12 @@ def blocks(lines: Sequence[str]) -> list[Block]:
     return found
 
 
+def line_above(lines: Sequence[str], block: Block) -> str:
+    """The line before a block, over at most one that is blank; ``""`` when there is none."""
+    above = [line for line in lines[max(0, block.opened - 2) : block.opened] if line.strip()]
+    return above[-1] if above else ""
+
+
 def names_in(text: str) -> list[str]:
     """What looks like a name of a file, in order, each once."""
     hits = [*_NAME.finditer(text), *_PLAIN_NAMES.finditer(text)]

@@ -20,10 +20,10 @@ def resolve(name: str, paths: Iterable[str]) -> str:
     """
     known = list(paths)
     plain = name.strip().removeprefix("./")
-    for candidate in (plain, plain[2:] if plain.startswith(("a/", "b/")) else plain):
+    for candidate in (plain, without_prefix(plain)):
         if candidate in known:
             return candidate
-    plain = plain[2:] if plain.startswith(("a/", "b/")) else plain
+    plain = without_prefix(plain)
     ending = [path for path in known if path.endswith(f"/{plain}")]
     if len(ending) == 1:
         return ending[0]
@@ -35,3 +35,8 @@ def resolve(name: str, paths: Iterable[str]) -> str:
     if reason:
         raise BadPatch(f"The patch names {clean_line(plain)}, which {reason}.", "Name a file of this folder.")
     return plain
+
+
+def without_prefix(name: str) -> str:
+    """Without git's ``a/`` or ``b/``."""
+    return name[2:] if name.startswith(("a/", "b/")) else name

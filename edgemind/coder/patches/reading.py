@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from edgemind.coder.applying import changes
 from edgemind.coder.file_text import FileText
 from edgemind.coder.patches import search_replace, unified
-from edgemind.coder.patches.fences import blocks, names_in
+from edgemind.coder.patches.fences import blocks, line_above, names_in
 from edgemind.coder.patches.naming import resolve
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.types import Create, Edit, Whole
@@ -74,9 +74,8 @@ def _named(lines: Sequence[str]) -> list[list[str]]:
     """For each code block the names that may be its file's: in the fence, on the line above, in its first comment."""
     found: list[list[str]] = []
     for block in blocks(lines):
-        above = [line for line in lines[max(0, block.opened - 2) : block.opened] if line.strip()]
         first = block.lines[0] if block.lines and block.lines[0].lstrip()[:1] in ("#", "/", "-", ";", "<") else ""
-        found.append([*names_in(block.info), *names_in(above[-1] if above else ""), *names_in(first)])
+        found.append([*names_in(block.info), *names_in(line_above(lines, block)), *names_in(first)])
     return found
 
 

@@ -27,7 +27,7 @@ from edgemind.coder.types import Create, Delete, Edit, Insert, Replace
 _OPENS = re.compile(r"\s{0,3}<{5,9} ?(?:SEARCH|ORIGINAL|HEAD)\b.*$")
 _DIVIDES = re.compile(r"\s{0,3}={5,9}\s*$")
 _CLOSES = re.compile(r"\s{0,3}>{5,9} ?(?:REPLACE|UPDATED)\b.*$")
-_FENCE = re.compile(r"\s{0,3}(?:`{3,}|~{3,})")
+_FENCE = re.compile(r"\s{0,3}(?:`{3,}|~{3,})(.*)")
 LINES_ABOVE = 3
 """Above a block, in which the name of its file may stand."""
 
@@ -50,8 +50,8 @@ def is_search_replace(lines: Sequence[str]) -> bool:
 
 def names(lines: Sequence[str]) -> list[str]:
     """The files that the blocks name."""
-    found = [name for block in _blocks(lines) for line in block.named[:1] for name in names_in(line)]
-    return list(dict.fromkeys(found))
+    found = [next(filter(None, map(names_in, block.named)), []) for block in _blocks(lines)]
+    return list(dict.fromkeys(name for named in found for name in named))
 
 
 def read(lines: Sequence[str], texts: Mapping[str, FileText]) -> list[Edit]:
@@ -74,10 +74,10 @@ def _blocks(lines: Sequence[str]) -> list[_Block]:
     at = 0
     while at < len(lines):
         if not _OPENS.match(lines[at]):
-            if lines[at].strip() and not _FENCE.match(lines[at]):
-                above.insert(0, lines[at])
-            elif (named := re.match(r"\s{0,3}(?:`{3,}|~{3,})(.+)", lines[at])) and names_in(named[1]):
-                above.insert(0, named[1])
+            fence = _FENCE.match(lines[at])
+            said = fence[1] if fence else lines[at]
+            if names_in(said) if fence else said.strip():
+                above.insert(0, said)
             at += 1
             continue
         number = len(found) + 1

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from edgemind.coder.file_text import FileText
 from edgemind.coder.patches.locating import Place, Quote, locate
-from edgemind.coder.patches.naming import resolve
+from edgemind.coder.patches.naming import resolve, without_prefix
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.types import Create, Delete, Edit, Insert, Replace
 from edgemind.terminal import clean_line
 
-_HUNK = re.compile(r"@@(?: -(?P<old>\d+)(?:,(?P<olds>\d+))? \+\d+(?:,(?P<news>\d+))? @@)?")
+_HUNK = re.compile(r"@@(?: -(?P<old>\d{1,9})(?:,(?P<olds>\d{1,9}))? \+\d+(?:,(?P<news>\d{1,9}))? @@)?")
 _NOWHERE = "/dev/null"
 _REFUSED = (
     (re.compile(r"rename (?:from|to) (?P<path>.+)"), "renames {}", "git mv, then apply the rest"),
@@ -49,7 +49,7 @@ class _FileDiff:
 def is_unified(lines: Sequence[str]) -> bool:
     return (
         any(_HUNK.match(line) for line in lines)
-        or any(line.startswith("--- ") and lines[at + 1].startswith("+++ ") for at, line in enumerate(lines[:-1]))
+        or any(_begins_file(lines, at) for at in range(len(lines)))
         or any(pattern.match(line) for line in lines for pattern, _, _ in _REFUSED[:4])
     )
 
@@ -57,7 +57,7 @@ def is_unified(lines: Sequence[str]) -> bool:
 def names(lines: Sequence[str]) -> list[str]:
     """The files that it names, without git's ``a/`` and ``b/``."""
     found = [name for diff in _files(lines) for name in (diff.old, diff.new) if name not in ("", _NOWHERE)]
-    return list(dict.fromkeys(re.sub(r"^[ab]/", "", name) for name in found))
+    return list(dict.fromkeys(without_prefix(name) for name in found))
 
 
 def read(lines: Sequence[str], texts: Mapping[str, FileText]) -> list[Edit]:
@@ -92,7 +92,7 @@ def _path(diff: _FileDiff, texts: Mapping[str, FileText]) -> str:
     new = resolve(diff.new, texts)
     if new not in texts and diff.old not in ("", _NOWHERE):
         old = resolve(diff.old, texts)
-        if old in texts and re.sub(r"^[ab]/", "", diff.old) != re.sub(r"^[ab]/", "", diff.new):
+        if old in texts and without_prefix(diff.old) != without_prefix(diff.new):
             raise BadPatch(f"The patch renames {old} to {new}, which EdgeMind does not do.", f"git mv {old} {new}")
         return old
     return new
@@ -209,4 +209,4 @@ def _refuse(lines: Sequence[str]) -> None:
 
 
 def _shown(path: str) -> str:
-    return clean_line(re.sub(r"^[ab]/", "", path))
+    return clean_line(without_prefix(path))

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edgemind.coder.edit_grammar import NEVER_WRITTEN
 from edgemind.coder.languages import language_of
-from edgemind.coder.openings import open_folders
-from edgemind.coder.patches.fences import Block, blocks, names_in
+from edgemind.coder.openings import deepest, open_folders
+from edgemind.coder.patches.fences import Block, blocks, line_above, names_in
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.protection import forbidden, same_name
 from edgemind.coder.types import Create, EditState, Whole
@@ -31,7 +32,7 @@ _ENDINGS = {
 }  # fmt: skip
 """Of files, by what fences say."""
 _TEXTS = ("txt", "csv", "tsv", "cfg", "conf")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(f"[{''.join(f'{chr(low)}-{chr(high)}' for low, high in NEVER_WRITTEN)}]")
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,7 @@ def _candidates(block: Block, lines: list[str], task: str, thought: str) -> Iter
     comment = _COMMENT.match(block.lines[0]) if block.lines else None
     if comment:
         yield from names_in(comment["said"])
-    above = [line for line in lines[max(0, block.opened - 2) : block.opened] if line.strip()]
-    yield from names_in(above[-1] if above else "")
+    yield from names_in(line_above(lines, block))
     yield from names_in(task)
     behind = "\n".join(lines[block.opened + len(block.lines) + 2 :])
     for text in (behind, thought):
@@ -119,7 +119,7 @@ def _check_free(path: str, state: EditState) -> None:
     """Raise when there may be such a file: what the model was not shown is not written over."""
     folders = {folder.path: folder.names for folder in open_folders(state)}
     parts = path.split("/")
-    known = next((at for at in range(len(parts) - 1, -1, -1) if "/".join(parts[:at]) in folders), None)
+    known = deepest(parts, folders)
     if known is None:
         raise BadPatch(f"The model wrote {path} although no new file was asked for.", f"edgemind code TASK {path}")
     if same_name(parts[known]) in folders["/".join(parts[:known])]:
