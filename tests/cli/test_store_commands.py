@@ -169,7 +169,7 @@ def test_rm_asks_on_a_terminal(edgemind: Command, model: Path, answer: bytes, le
     with Screen() as screen:
         process = edgemind.start("rm", "on", stdin=screen.slave, stdout=screen.slave, stderr=screen.slave)
         wait_for(screen, b"[y/N]")
-        os.write(screen._master, answer)
+        os.write(screen.master, answer)
         process.wait(TIMEOUT)
         assert "Remove one? That frees " in screen.text()
     assert ("one" in names(edgemind)) == left
