@@ -15,7 +15,7 @@ from edgemind.cli import console, prompt
 from edgemind.cli.chat_start import is_possible
 from edgemind.cli.code import COMMANDS
 from edgemind.cli.shut_in import insist
-from edgemind.errors import EXIT_INTERRUPTED, BadInput, ChecksFailed, EdgemindError, UsageError
+from edgemind.errors import EXIT_INTERRUPTED, ChecksFailed, EdgemindError, UsageError
 
 if TYPE_CHECKING:
     from edgemind.cli.code_ask import Answers
@@ -182,10 +182,9 @@ def _task(flags: CodeFlags) -> str | None:
         raise UsageError(
             f"There is no {what}.", "edgemind code --ask 'Where is the retry logic?'" if flags.ask else EXAMPLE
         )
-    task = prompt.assemble(words, (), piped)
-    if not task.strip():
-        raise BadInput("The task is empty.", EXAMPLE)
-    return task
+    if not any(part.strip() for part in (*words, piped or "")):
+        raise UsageError("The task is empty.", EXAMPLE)
+    return prompt.assemble(words, (), piped)
 
 
 def _check_word(flags: CodeFlags) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from edgemind.cli import completion, console
+from edgemind.cli import console
+from edgemind.cli.options import Json, Model
 from edgemind.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
@@ -45,15 +46,7 @@ def complete(
         list[str] | None,
         typer.Argument(metavar="FILE:LINE[:COL]", help="Where; FILE may be - for standard input."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Installed name, or a path to any GGUF file.",
-            autocompletion=completion.installed_names,
-        ),
-    ] = None,
+    model: Model = None,
     lines: Annotated[
         str, typer.Option("--lines", metavar="one|block", help="How much.", autocompletion=_lines)
     ] = "block",
@@ -64,7 +57,7 @@ def complete(
     stdio: Annotated[
         bool, typer.Option("--stdio", help="Serve an editor: JSON-RPC on standard input and output, until it ends.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, on failure too.")] = False,
+    json: Json = False,
 ) -> int:
     """Complete the code at a place in a file.
 

@@ -63,6 +63,22 @@ def test_an_empty_folder_a_test_and_a_task(code: Code, folder: Path) -> None:
     assert os.listdir(folder) == ["test_sort.py"]
 
 
+@pytest.mark.parametrize("task", ["", "  \n"])
+def test_an_empty_task(code: Code, folder: Path, task: str) -> None:
+    ran = code(task, "--yes")
+    _sentence(ran, 2, "The task is empty.")
+    assert "edgemind code " in ran.err
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("place", ["/etc/x.py", "../x.py"])
+def test_a_task_for_a_place_outside(code: Code, folder: Path, place: str) -> None:
+    ran = code(f"write a function that sorts a list into {place}", "--yes")
+    _sentence(ran, 20, f"{place} is not a file inside")
+    assert os.listdir(folder) == []
+    assert not (folder.parent / "x.py").exists()
+
+
 def test_a_dry_run_into_git_apply(code: Code, folder: Path) -> None:
     ran = code(TASK, "--dry-run")
     assert (ran.code, os.listdir(folder)) == (0, [])
