@@ -83,7 +83,7 @@ COMMANDS: dict[str, How] = {
     "code": How(("Write a function that sorts a list into sort.py", "--dry-run", "--threads", "1")),
     "code apply": How(("{folder}/none.diff",), code=10),
     "code log": How(),
-    "code map": How(("{folder}",)),
+    "code map": How(),
     "code undo": How(code=20),
     "complete": How(("{folder}/none.py:1",), code=10),
     "completion": How(("bash",)),
@@ -166,6 +166,7 @@ def home(edgemind: Command, tmp_path: Path) -> Command:
     tiny_checkpoint(tmp_path / "checkpoint")
     cheap = keys.Argon2(memory_kib=8 << 10, passes=1, lanes=1)
     Vault(edgemind.home / "data" / "history").create(PASSPHRASE, cost=cheap).lock()
+    (tmp_path / "code.py").write_text("def sort_list(items):\n    return sorted(items)\n")
     (tmp_path / "passphrase").write_text(f"{PASSPHRASE}\n")
     return edgemind
 
@@ -182,6 +183,7 @@ def watched(edgemind: Command, tmp_path: Path, *arguments: str, stdin: str = "",
         text=True,
         timeout=TIMEOUT,
         env=kept,
+        cwd=tmp_path,
     )
     return Watched(done.returncode, done.stderr, json.loads(report.read_text()))
 

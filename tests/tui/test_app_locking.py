@@ -223,7 +223,10 @@ def test_clinic_s_first_session_locks_itself_when_idle(engines: Engines, home: P
     drive(app, script)
 
 
-def test_a_key_after_the_machine_slept_finds_the_door(engines: Engines, vault: Vault, clock: Clock) -> None:
+def test_a_key_after_the_machine_slept_finds_the_door(
+    engines: Engines, vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgemind.tui.app.LOOK_EVERY", 3600.0)  # the key is what finds it, not a look that came before
     vault.create(passphrase=PASSPHRASE, cost=CHEAP).lock()
     app = settled(engines, vault)
 
