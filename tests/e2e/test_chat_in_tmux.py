@@ -31,8 +31,9 @@ def test_a_session_from_the_first_key_to_the_last(home: Path) -> None:
     new_vault(home / "data" / "history").lock()
     with Tmux(home) as terminal:
         unlock(terminal)
-        assert "kernel-enforced" in terminal.until("encrypted")
-        terminal.until(READY)
+        ready = terminal.until(READY)
+        assert "kernel-enforced" in ready
+        assert "encrypted" in ready
 
         terminal.say("What is 48 + 37?")
         terminal.until("= 85.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -35,6 +35,8 @@ WIDE = 100
 
 class ChatParts(Screen[None]):
     """See the module."""
+
+    AUTO_FOCUS: ClassVar[str | None] = "#composer Editor"
 
     DEFAULT_CSS = """
     ChatParts {
@@ -95,7 +97,6 @@ class ChatParts(Screen[None]):
         self.composer = self.query_one(Composer)
         self.status = self.query_one(Status)
         self.hints = self.query_one(Hints)
-        self.composer.focus()
         self.show_facts()
 
     def on_resize(self) -> None:

@@ -133,7 +133,7 @@ class Status(Widget):
 
     def _meter_ways(self) -> list[list[Piece]]:
         used, limit = self.facts.context_used, self.facts.context_limit
-        if not limit:
+        if not limit or self.facts.loading is not None:
             return [[]]
         full = used / limit
         style = "$error" if full > 0.9 else "$warning" if full > 0.75 else "$primary"
