@@ -187,9 +187,16 @@ class FimTokens(Frozen):
 
     prefix: int
     suffix: int
-    middle: int
+    middle: int | None
+    """None where the prefix stands last and the model goes on after it."""
+    suffix_first: bool = False
+    """The order: suffix, prefix, middle."""
     file: int | None = None
     """Stands before the file's name."""
+    name_inside: bool = False
+    """The name stands at the beginning of the prefix, not before its token."""
+    ends: tuple[int, ...] = ()
+    """Tokens at which the middle is over, beside those that end any text."""
 
 
 class ModelInfo(Frozen):

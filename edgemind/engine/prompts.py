@@ -114,8 +114,7 @@ class PromptBuilder:
             )
         tokens = infill_prompt(self._vocab, fim, infill, limit - _answer_room(request, limit))
         self._check(len(tokens), limit, request)
-        ends = frozenset(token for token in (fim.prefix, fim.suffix, fim.middle, fim.file) if token is not None)
-        return Prompt(tokens, inside=False, raw=True, ends=ends)
+        return Prompt(tokens, inside=False, raw=True, ends=frozenset(fim.ends))
 
     def _fit(self, messages: list[Message], request: GenerateRequest, limit: int) -> Prompt:
         """Drop as few oldest turns as will do; of a long conversation in strides, so that the beginning that stays,

@@ -1,23 +1,18 @@
 """Which models fill a gap between two texts: those whose vocabulary has tokens for its prefix, suffix and middle.
 
-Read from the header of the file, so that nothing has to be loaded. The names are those that llama.cpp looks for.
-Not for: building such a prompt (the worker's).
+Read from the header of the file, so that nothing has to be loaded.
+Not for: how these tokens are spelled (``fim``), building such a prompt (the worker's).
 """
 
 from __future__ import annotations
 
 from edgemind.errors import EdgemindError
-from edgemind.models import builtin, names
+from edgemind.models import builtin, fim, names
 from edgemind.models.gguf import read_array
 from edgemind.models.header import Header
 
 _TOKENS = "tokenizer.ggml.tokens"
-_KEYS = (("fim_pre", "prefix"), ("fim_suf", "suffix"), ("fim_mid", "middle"))
-_NAMES = (
-    {"<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>"},
-    {"<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>"},
-    {"<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>", "<|code_middle|>"},
-)
+_OLD_KEYS = {"fim_pre": "prefix", "fim_suf": "suffix", "fim_mid": "middle"}
 
 
 def fills_gaps(header: Header) -> bool:
@@ -26,12 +21,17 @@ def fills_gaps(header: Header) -> bool:
     Raises:
         ModelUnusable: the file has changed since its header was read.
     """
-    if all(any(header.number(f"tokenizer.ggml.{key}_token_id") is not None for key in keys) for keys in _KEYS):
+    if all(
+        any(header.number(f"tokenizer.ggml.{key}_token_id") is not None for key in (use, _OLD_KEYS[use]))
+        for use in fim.FRAME
+    ):
         return True
     if _TOKENS not in header.arrays:
         return False
     vocabulary = frozenset(read_array(header, _TOKENS))
-    return all(vocabulary & wanted for wanted in _NAMES)
+    if all(vocabulary.intersection(fim.NAMES[use]) for use in fim.FRAME):
+        return True
+    return fim.bare(header.text("general.name")) and vocabulary.issuperset(fim.BARE.values())
 
 
 def next_command(command: str) -> str:

@@ -44,7 +44,8 @@ def tiny_model(
     words: Sequence[str] = WORDS,
     template: str | None = CHATML,
     tokenizer: str = "bpe",
-    infill: bool = False,
+    infill: bool | Sequence[str] = False,
+    pre: str | None = None,
     name: str = "tiny",
     seed: int = 0,
 ) -> Path:
@@ -55,7 +56,8 @@ def tiny_model(
         vocab: at least this many tokens, filled up with unused ones.
         weights: ``f32``, ``f16`` or ``q8_0``, for every matrix.
         tokenizer: ``bpe`` (byte-level, like GPT-2 and Qwen) or ``spm`` (like Llama 2).
-        infill: with ``bpe``, the tokens of a model that fills gaps.
+        infill: control tokens of a model that fills gaps; True for Qwen's.
+        pre: how words are split (``bpe``), unless it is the architecture's way.
     """
     writer = gguf.GGUFWriter(path, arch)
     writer.add_name(name)
@@ -72,8 +74,11 @@ def tiny_model(
     writer.add_layer_norm_rms_eps(1e-6)
     if arch == "gemma3":
         writer.add_sliding_window(sliding_window)
-    specials = SPECIALS + INFILL if infill else SPECIALS
-    size = _bpe(writer, arch, words, vocab, specials) if tokenizer == "bpe" else _spm(writer, vocab)
+    holes = INFILL if infill is True else tuple(infill or ())
+    if tokenizer == "bpe":
+        size = _bpe(writer, pre or {"llama": "llama-bpe"}.get(arch, "qwen2"), words, vocab, SPECIALS + holes)
+    else:
+        size = _spm(writer, vocab, holes)
     if template is not None:
         writer.add_chat_template(template)
     rng = np.random.default_rng(seed)
@@ -148,7 +153,7 @@ def _write(writer: gguf.GGUFWriter) -> None:
     writer.close()
 
 
-def _bpe(writer: gguf.GGUFWriter, arch: str, words: Sequence[str], size: int, specials: Sequence[str]) -> int:
+def _bpe(writer: gguf.GGUFWriter, pre: str, words: Sequence[str], size: int, specials: Sequence[str]) -> int:
     """256 bytes, the words with the merges that lead to them, control tokens, tags, unused ones."""
     tokens = list(BYTE_LETTERS)
     merges = []
@@ -169,7 +174,7 @@ def _bpe(writer: gguf.GGUFWriter, arch: str, words: Sequence[str], size: int, sp
     tokens += [f"<unused{number}>" for number in range(unused)]
     kinds += [TokenType.UNUSED] * unused
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre({"llama": "llama-bpe"}.get(arch, "qwen2"))
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(merges)
@@ -179,13 +184,14 @@ def _bpe(writer: gguf.GGUFWriter, arch: str, words: Sequence[str], size: int, sp
     return len(tokens)
 
 
-def _spm(writer: gguf.GGUFWriter, size: int) -> int:
+def _spm(writer: gguf.GGUFWriter, size: int, holes: Sequence[str]) -> int:
     """``<unk>``, ``<s>``, ``</s>``, bytes, letters, a few pieces, the tags."""
     pieces = ["▁the", "▁a", "▁and", "ing", "▁t", "he", "▁th", "in", "an", "▁an", "▁"]
     letters = [chr(code) for code in range(33, 127)]
-    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces, *letters, *TAGS]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces, *letters, *TAGS, *holes]
     kinds = [TokenType.UNKNOWN, TokenType.CONTROL, TokenType.CONTROL, *[TokenType.BYTE] * 256]
     kinds += [TokenType.NORMAL] * (len(pieces) + len(letters)) + [TokenType.USER_DEFINED] * len(TAGS)
+    kinds += [TokenType.CONTROL] * len(holes)
     unused = max(0, size - len(tokens))
     tokens += [f"<unused{number}>" for number in range(unused)]
     kinds += [TokenType.UNUSED] * unused

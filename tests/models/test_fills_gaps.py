@@ -6,9 +6,9 @@ from pathlib import Path
 
 import gguf
 import pytest
-from tiny import INFILL, tiny_model
+from tiny import tiny_model
 
-from edgemind.models import builtin, infill
+from edgemind.models import builtin, fim, infill
 from edgemind.models.gguf import read_header
 
 
@@ -41,5 +41,13 @@ def test_the_next_command_pulls_the_smallest_of_the_catalog(tmp_path: Path, monk
     assert said == f"edgemind pull {name}   and then   edgemind complete a.py:1 --model {name}"
 
 
-def test_the_names_are_those_of_converted_files() -> None:
-    assert set(INFILL[:3]) <= set().union(*infill._NAMES)
+@pytest.mark.parametrize(("name", "fills"), [("Codestral-22B-v0.1", True), ("Mistral-Nemo", False)])
+def test_codestral_alone_was_taught_the_two_tokens_of_mistral(tmp_path: Path, name: str, fills: bool) -> None:
+    file = tiny_model(tmp_path / "m.gguf", "llama", tokenizer="spm", infill=("[SUFFIX]", "[PREFIX]"), name=name)
+    assert infill.fills_gaps(read_header(file)) is fills
+
+
+@pytest.mark.parametrize("number", range(len(fim.NAMES["fim_pre"])))
+def test_every_family_is_known_by_its_spelling(tmp_path: Path, number: int) -> None:
+    names = [fim.NAMES[use][number] for use in fim.FRAME]
+    assert infill.fills_gaps(read_header(tiny_model(tmp_path / "m.gguf", infill=names)))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgemind.convert.checkpoint import Checkpoint
+from edgemind.models import fim
 
 NAMED = ("bos", "eos", "unk", "sep", "pad", "mask")
 """Special tokens that ``tokenizer_config.json`` and ``config.json`` name."""
@@ -18,24 +19,6 @@ ENDS = frozenset(
     )
 )
 """Tokens that llama.cpp ends a generation at without being told (``llama-vocab.cpp``)."""
-
-HOLES: dict[str, tuple[str, ...]] = {
-    "fim_pre": (
-        "<|fim_prefix|>",
-        "<fim_prefix>",
-        "<fim-prefix>",
-        "<|fim_begin|>",
-        "<｜fim▁begin｜>",
-        "<PRE>",
-        "▁<PRE>",
-    ),
-    "fim_suf": ("<|fim_suffix|>", "<fim_suffix>", "<fim-suffix>", "<|fim_hole|>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>"),
-    "fim_mid": ("<|fim_middle|>", "<fim_middle>", "<fim-middle>", "<|fim_end|>", "<｜fim▁end｜>", "<MID>", "▁<MID>"),
-    "fim_pad": ("<|fim_pad|>", "<fim_pad>", "<fim-pad>"),
-    "fim_rep": ("<|repo_name|>", "<|fim_repo|>", "<reponame>", "<fim-repo>"),
-    "fim_sep": ("<|file_sep|>",),
-}
-"""Tokens for filling a hole in code, by what they are for."""
 
 
 def special_ids(checkpoint: Checkpoint, ids: Mapping[str, int], config: Mapping[str, Any]) -> dict[str, int]:
@@ -64,7 +47,7 @@ def special_ids(checkpoint: Checkpoint, ids: Mapping[str, int], config: Mapping[
         found["eos"] = ends[0]
     more = [token for token in ends if token != found.get("eos") and texts[token] not in ENDS]
     found.update(zip(("eot", "eom"), more, strict=False))
-    for name, spellings in HOLES.items():
+    for name, spellings in fim.NAMES.items():
         token = next((ids[text] for text in spellings if text in ids), None)
         if token is not None:
             found[name] = token

@@ -188,9 +188,9 @@ class Vocab:
         self.eot = self._named(C.llama_vocab_eot(self._address))
         self.pad = self._named(C.llama_vocab_pad(self._address))
         self.nl = _token(C.llama_vocab_nl(self._address))
-        self.fim_prefix = self._named(C.llama_vocab_fim_pre(self._address))
-        self.fim_suffix = self._named(C.llama_vocab_fim_suf(self._address))
-        self.fim_middle = self._named(C.llama_vocab_fim_mid(self._address))
+        self.fim_prefix = _token(C.llama_vocab_fim_pre(self._address))
+        self.fim_suffix = _token(C.llama_vocab_fim_suf(self._address))
+        self.fim_middle = _token(C.llama_vocab_fim_mid(self._address))
         self.add_bos = bool(C.llama_vocab_get_add_bos(self._address))
         self.add_eos = bool(C.llama_vocab_get_add_eos(self._address))
 
@@ -202,6 +202,10 @@ class Vocab:
         """The pointer for the C functions, good while the model is open."""
         _ = self._model.raw
         return self._address
+
+    def metadata(self, key: str) -> str | None:
+        """What the model's file says about itself and its vocabulary, as text."""
+        return self._model.metadata(key)
 
     @cached_property
     def eog(self) -> frozenset[int]:
