@@ -1,4 +1,4 @@
-"""What ``git status`` says, asked so that nothing that a repository's own settings name is run.
+"""What ``git status`` and ``git ls-files`` say, asked so that nothing that a repository's own settings name is run.
 
 A repository that was unpacked, not cloned, brings its ``.git/config`` along: file system monitors, hooks, filters and
 partial clones can name commands. The first two are switched off, filters that the repository itself defines too, and no
@@ -77,6 +77,16 @@ def dirty(root: Path) -> list[str]:
     asked = ["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=all", "--no-renames"]
     fields = _git([*safe_options(root), *asked], root).split(b"\0")
     return sorted(os.fsdecode(field[3:]) for field in fields if len(field) > 3)
+
+
+def files(root: Path) -> set[str]:
+    """The files of the working tree that git knows or would add, and other repositories in it (untracked: ``name/``).
+
+    Raises:
+        WorkspaceProblem: git is missing, fails, or takes too long.
+    """
+    found = _git([*safe_options(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], root)
+    return set(map(os.fsdecode, found.split(b"\0")[:-1]))
 
 
 def _git(arguments: list[str], root: Path, wrong: tuple[int, ...] = ()) -> bytes:

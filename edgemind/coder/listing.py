@@ -1,7 +1,9 @@
 """The text files of a workspace, and what was left out and why.
 
-Left out: what ``.gitignore`` ignores, binary and huge files, secrets, links and devices, other repositories and mounts,
-names that no prompt could hold. The walk is bounded in files, folders and time; ``truncated`` says which bound it met.
+In a repository git says which files are its own: what it tracks, and what it does not ignore. Elsewhere, and where git
+cannot say, ``.gitignore`` files are read here (``ignoring``). Left out as well: binary and huge files, secrets, links
+and devices, other repositories and mounts, names that no prompt could hold. The walk is bounded in files, folders and
+time; ``truncated`` says which bound it met.
 Not for: a file that the user names (``Workspace.read`` reads any), what is in the files (``symbols``, ``searching``).
 """
 
@@ -16,12 +18,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgemind.coder import git_status
 from edgemind.coder.beneath import FILE
 from edgemind.coder.ignoring import MOST_BYTES as MOST_PATTERN_BYTES
 from edgemind.coder.ignoring import Patterns, ignored
 from edgemind.coder.private_names import secret_beginning, secret_name
 from edgemind.coder.protection import forbidden
 from edgemind.coder.workspace import Workspace
+from edgemind.errors import WorkspaceProblem
 from edgemind.terminal import clean_line
 
 MOST_FILES = 20_000
@@ -33,6 +37,7 @@ MOST_DEPTH = 64
 LONGEST_S = 30.0
 LARGEST_FILE = 1 << 20
 
+_IGNORED = "ignored (.gitignore)"
 _SNIFFED = 8192
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _TOOL_NAMES = (
@@ -99,6 +104,8 @@ class _Walk:
         self._skipped: list[Skipped] = []
         self._reasons: Counter[str] = Counter()
         self._folders = 0
+        self._known = _known(workspace)
+        """Files of the repository, and folders that hold any; ``None``: patterns say."""
 
     def run(self) -> Listing:
         truncated = None
@@ -130,7 +137,7 @@ class _Walk:
                 if folder and "pyvenv.cfg" in names:
                     self._skip(f"{folder}/", "made by a tool")
                     return
-                if ".gitignore" in names:
+                if ".gitignore" in names and self._known is None:
                     layers = (*layers, *self._patterns(f"{folder}/.gitignore" if folder else ".gitignore", folder))
                 for name in names:
                     self._in_time()
@@ -180,8 +187,8 @@ class _Walk:
         reason = None
         if name in _TOOL_FOLDERS:
             reason = "made by a tool"
-        elif ignored(f"{path}/", layers):
-            reason = "ignored (.gitignore)"
+        elif self._ignored(path, layers, "/"):
+            reason = _IGNORED
         elif path.count("/") >= MOST_DEPTH:
             reason = "too deep"
         if reason:
@@ -195,8 +202,8 @@ class _Walk:
             return "a symbolic link"
         if not stat.S_ISREG(status.st_mode):
             return "a pipe, socket or device"
-        if ignored(path, layers):
-            return "ignored (.gitignore)"
+        if self._ignored(path, layers):
+            return _IGNORED
         if secret_name(path):
             return "may hold a secret"
         if status.st_size > LARGEST_FILE:
@@ -205,11 +212,17 @@ class _Walk:
             return "binary"
         return _why_not_content(fd, name)
 
+    def _ignored(self, path: str, layers: tuple[Patterns, ...], end: str = "") -> bool:
+        """``end`` is ``/`` for a folder. One that git lists as such is another repository."""
+        if self._known is None:
+            return ignored(path + end, layers)
+        return path not in self._known and path + end not in self._known
+
     def _is_other(self, names: list[str]) -> bool:
         return ".git" in names or {"HEAD", "objects", "refs"} <= set(names)
 
     def _outer_patterns(self) -> tuple[Patterns, ...]:
-        if not self._workspace.repository:
+        if not self._workspace.repository or self._known is not None:
             return ()
         return self._patterns(".git/info/exclude", "")
 
@@ -231,6 +244,22 @@ class _Walk:
     def _in_time(self) -> None:
         if time.monotonic() > self._deadline:
             raise _Enough("Looking through the folder took too long; the rest is not looked at.")
+
+
+def _known(workspace: Workspace) -> set[str] | None:
+    """What git lists, and the folders on the way there with a ``/`` at the end."""
+    if not workspace.repository:
+        return None
+    try:
+        found = git_status.files(workspace.root)
+    except WorkspaceProblem:
+        return None
+    for path in tuple(found):
+        parent = path.rpartition("/")[0]
+        while parent and f"{parent}/" not in found:
+            found.add(f"{parent}/")
+            parent = parent.rpartition("/")[0]
+    return found
 
 
 def _why_not_content(fd: int, name: str) -> str | None:

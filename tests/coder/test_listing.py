@@ -14,6 +14,7 @@ from edgemind.coder import listing
 from edgemind.coder.listing import Listing
 from edgemind.coder.private_names import secret_name
 from edgemind.coder.workspace import Workspace
+from edgemind.errors import WorkspaceProblem
 
 GIT = ["git", "-c", "core.excludesFile=/dev/null", "-c", "init.defaultBranch=main"]
 
@@ -28,6 +29,16 @@ def make(root: Path, files: dict[str, bytes]) -> Path:
 def repository(root: Path) -> Path:
     subprocess.run([*GIT, "init", "-q", str(root)], check=True)
     return root
+
+
+def no_git(_: Path) -> set[str]:
+    raise WorkspaceProblem("git is not installed.", "Install git.")
+
+
+def commit(root: Path) -> None:
+    subprocess.run([*GIT, "-C", str(root), "add", "-f", "-A"], check=True)
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run([*GIT, *author, "-C", str(root), "commit", "-q", "-m", "x"], check=True)
 
 
 def listed(root: Path) -> tuple[str, ...]:
@@ -54,10 +65,13 @@ def test_nested_ignore_files_and_the_exclude_file(tmp_path: Path) -> None:
     assert listed(root) == (".gitignore", "a.py", "sub/.gitignore", "sub/build/in.txt", "sub/keep.log")
 
 
+@pytest.mark.parametrize("who", ["git", "patterns"])
 @pytest.mark.parametrize("seed", range(40))
-def test_the_same_files_as_git(tmp_path: Path, seed: int) -> None:
+def test_the_same_files_as_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, who: str) -> None:
     rng = random.Random(seed)
     root = repository(tmp_path)
+    if who == "patterns":
+        monkeypatch.setattr(listing.git_status, "files", no_git)
     words = ["a", "b", "foo", "bar", "x.py", "y.txt", "foo.txt"]
     for _ in range(40):
         folders = [rng.choice(words[:4]) for _ in range(rng.randint(0, 3))]
@@ -86,13 +100,66 @@ def test_the_same_files_as_git(tmp_path: Path, seed: int) -> None:
     assert listed(root) == tuple(sorted(os.fsdecode(name) for name in said.split(b"\0") if name))
 
 
+def test_what_git_tracks_is_listed_although_it_is_ignored(tmp_path: Path) -> None:
+    root = repository(tmp_path)
+    make(root, {"build/kept.py": b"a\n", "a.log": b"a\n"})
+    commit(root)
+    make(root, {".gitignore": b"build/\n*.log\n", "build/made.py": b"a\n", "b.log": b"a\n"})
+    assert listed(root) == (".gitignore", "a.log", "build/kept.py")
+
+
+def test_the_users_own_patterns_count(tmp_path: Path) -> None:
+    root = repository(tmp_path / "project")
+    make(tmp_path, {"mine": b"*.swp\n", "project/a.py": b"a\n", "project/a.swp": b"a\n"})
+    subprocess.run(["git", "-C", str(root), "config", "core.excludesFile", str(tmp_path / "mine")], check=True)
+    assert listed(root) == ("a.py",)
+
+
+def test_a_worktree_and_other_repositories(tmp_path: Path) -> None:
+    root = repository(tmp_path / "project")
+    make(root, {"a.py": b"a\n", "sub/b.py": b"b\n"})
+    commit(root)
+    (root / ".git" / "info" / "exclude").write_text("*.tmp\n")
+    repository(root / "inner")
+    make(root, {"inner/c.py": b"c\n", "x.tmp": b"x\n"})
+    subprocess.run([*GIT, "-C", str(root), "worktree", "add", "-q", str(root / "tree")], check=True)
+    make(root, {"tree/x.tmp": b"x\n"})
+    found = Listing.of(Workspace.find(root))
+    assert found.paths() == ("a.py", "sub/b.py")
+    assert dict(found.reasons) == {"another repository": 2, "ignored (.gitignore)": 1}
+    assert listed(root / "tree") == ("a.py", "sub/b.py")
+
+
+def test_a_submodule_is_another_repository(tmp_path: Path) -> None:
+    make(repository(tmp_path / "other"), {"b.py": b"b\n"})
+    commit(tmp_path / "other")
+    root = repository(tmp_path / "project")
+    make(root, {"a.py": b"a\n"})
+    add = ["-c", "protocol.file.allow=always", "submodule", "add", "-q", str(tmp_path / "other"), "lib"]
+    subprocess.run([*GIT, "-C", str(root), *add], check=True)
+    found = Listing.of(Workspace.find(root))
+    assert found.paths() == (".gitmodules", "a.py")
+    assert dict(found.reasons) == {"another repository": 1}
+    assert listed(root / "lib") == ("b.py",)
+
+
+def test_named_sets_of_characters_and_no_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    make(tmp_path, {".gitignore": b"[[:digit:]]*.c\n[[]x\n", "1.c": b"a\n", "a.c": b"a\n", "[x": b"a\n"})
+    assert listed(tmp_path) == (".gitignore", "a.c")
+    assert not recwarn.list
+
+
 SECRETS = (
     ".env .env.local prod.env key.pem server.key id_rsa id_ed25519 .netrc .npmrc .pypirc credentials"
     " credentials.json .aws/config .ssh/known_hosts secrets.yaml app/secrets.toml service-account-prod.json"
     " vault.kdbx x.tfvars terraform.tfstate .git-credentials .htpasswd keystore.jks ID_RSA Secrets.JSON"
-    " .bash_history kubeconfig"
+    " .bash_history kubeconfig auth.json .docker/config.json"
 )
-NO_SECRETS = "env.py .env.example secrets.py keys.py credentials.py id_rsa.pub token.py monkey.py README.key.md"
+NO_SECRETS = (
+    "env.py .env.example secrets.py keys.py credentials.py id_rsa.pub token.py monkey.py README.key.md"
+    " credentials_test.go src/secret.rs .docker/php/Dockerfile .aws/task-definition.json .azure/pipelines/ci.yml"
+    " locales/en/auth.json lang/passwords.php book/ch01.asc"
+)
 
 
 @pytest.mark.parametrize("name", SECRETS.split())
@@ -115,7 +182,8 @@ def test_contents_that_are_no_text_or_a_key_are_left_out(tmp_path: Path) -> None
             "a.py": b"a\n",
             "blob": b"a\0b",
             "picture.PNG": b"text, by its name a picture",
-            "innocent.txt": b"\n-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n",
+            "innocent.txt": b"\n-----BEGIN OPENSSH PRIVATE KEY-----\n" + 70 * b"A" + b"\n",
+            "names.py": b'BEGIN = "-----BEGIN OPENSSH PRIVATE KEY-----"\nEND = "-----END OPENSSH PRIVATE KEY-----"\n',
             "utf16.txt": "ä\n".encode("utf-16"),
             "latin.txt": b"caf\xe9\n",
             "huge.txt": b"x" * (listing.LARGEST_FILE + 1),
@@ -125,7 +193,7 @@ def test_contents_that_are_no_text_or_a_key_are_left_out(tmp_path: Path) -> None
         },
     )
     found = Listing.of(Workspace.find(tmp_path))
-    assert found.paths() == ("a.py", "latin.txt", "utf16.txt")
+    assert found.paths() == ("a.py", "latin.txt", "names.py", "utf16.txt")
     assert dict(found.reasons) == {
         "binary": 2,
         "may hold a secret": 1,
