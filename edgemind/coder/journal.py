@@ -30,6 +30,7 @@ from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
 from edgemind.errors import EdgemindError, NoRoom, WorkspaceProblem
 from edgemind.locking import locked
+from edgemind.models.opening import typed
 from edgemind.models.store.files import TEMPORARY, Folder, make_root
 from edgemind.settings import paths
 from edgemind.terminal import clean_line
@@ -329,5 +330,6 @@ def _as_error(problem: OSError, what: str, where: Path) -> EdgemindError:
         return NoRoom(f"{what}: the disk is full.", f"Make room on the disk of {place}, then try again.")
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         why = "the disk is read-only" if problem.errno == errno.EROFS else "you may not write there"
-        return NotWritable(f"{what}: {why} ({place}).", f"ls -ld {place}")
-    return WorkspaceProblem(f"{what}: {(problem.strerror or str(problem)).lower()} ({place}).", f"ls -ld {place}")
+        return NotWritable(f"{what}: {why} ({place}).", f"ls -ld {typed(where)}")
+    why = (problem.strerror or str(problem)).lower()
+    return WorkspaceProblem(f"{what}: {why} ({place}).", f"ls -ld {typed(where)}")

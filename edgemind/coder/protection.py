@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Final
 
 from edgemind.coder.types import FileChange
@@ -90,6 +91,16 @@ def forbidden(path: str) -> str | None:
         if reason:
             return reason
     return None
+
+
+def is_gits_own(names: Collection[str]) -> bool:
+    """Whether a folder with these names in it is a ``.git``, whatever it is called: a bare repository, a module's."""
+    return {"HEAD", "objects", "refs"}.issubset(names)
+
+
+def is_repository(names: Collection[str]) -> bool:
+    """Whether a folder with these names in it is one that git manages, or git's own."""
+    return ".git" in names or is_gits_own(names)
 
 
 def plain_name(name: str) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemind.coder.problems import JournalProblem
+from edgemind.models.opening import typed
 
 FORMAT = 1
 MOST_BYTES = 1 << 30
@@ -123,9 +124,11 @@ def read_step(file: Path) -> Step:
         folders = tuple(map(str, kept["folders"]))
         return Step(int(told["number"]), str(told["label"]), float(told["at"]), str(kept["nonce"]), records, folders)
     except OSError as problem:
-        raise JournalProblem(f"The step in {file} cannot be read: {problem.strerror}.", f"ls -l {file}") from problem
+        message = f"The step in {file} cannot be read: {problem.strerror}."
+        raise JournalProblem(message, f"ls -l {typed(file)}") from problem
     except (ValueError, KeyError, TypeError) as problem:
-        raise JournalProblem(f"The step in {file} is damaged.", f"Move it away: mv {file} {file}.damaged") from problem
+        hint = f"Move it away: mv {typed(file)} {typed(f'{file}.damaged')}"
+        raise JournalProblem(f"The step in {file} is damaged.", hint) from problem
 
 
 def read_summary(file: Path) -> Summary | None:

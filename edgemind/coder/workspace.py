@@ -7,18 +7,21 @@ Not for: what needs a question (``protection``), writing (``journal``), walking 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgemind.coder import git_status
 from edgemind.coder.beneath import SUPPORTED, Beneath, read_most, split
 from edgemind.coder.problems import Forbidden, NoSuchFile, NotWritable, OutsideWorkspace, UnreadableText
-from edgemind.coder.protection import forbidden, same_name
+from edgemind.coder.protection import forbidden, is_gits_own, is_repository, plain_name, same_name
 from edgemind.errors import EdgemindError, WorkspaceProblem
+from edgemind.models.opening import typed
 from edgemind.settings import paths
 from edgemind.terminal import clean_line
 
@@ -38,7 +41,7 @@ class Workspace:
         """Where the user is: names that the user gives are relative to it."""
         self.repository = repository
         self.beneath = Beneath(root)
-        self._own = [own for own in map(_real, _own_folders()) if own.is_relative_to(root)]
+        self._own = [_real(own) for own in _own_folders()]
         self._submodules: frozenset[str] | None = None
 
     @classmethod
@@ -58,15 +61,12 @@ class Workspace:
         try:
             start = start.resolve(strict=True)
             start = start if start.is_dir() else start.parent
-            if ".git" in start.parts or _is_bare(start):
-                raise WorkspaceProblem(
-                    f"{_shown(start)} holds git's own files, which are never edited.", "Go to the repository's folder."
-                )
             root = _repository_of(start)
             return cls(root or start, start, root is not None)
         except (OSError, RuntimeError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-            raise NoSuchFile(f"The folder {_shown(start)} cannot be opened: {reason}.", f"ls -ld {start}") from problem
+            told = f"The folder {_shown(start)} cannot be opened: {reason}."
+            raise NoSuchFile(told, f"ls -ld {typed(start)}") from problem
 
     def close(self) -> None:
         self.beneath.close()
@@ -80,7 +80,7 @@ class Workspace:
         return git_status.dirty(self.root) if self.repository else []
 
     def relative(self, user_path: str | Path) -> str:
-        """The path of a name that the user gave, whether or not there is such a file.
+        """The path of a name that the user gave, whether or not there is such a file, spelled as the disk has it.
 
         Raises:
             OutsideWorkspace: it is not below the root.
@@ -96,7 +96,7 @@ class Workspace:
             raise OutsideWorkspace(
                 f"{clean_line(text)} is not a file inside {_shown(self.root)}.", "Name files of this folder."
             )
-        path = whole.relative_to(self.root).as_posix()
+        path = self._spelled(whole.relative_to(self.root).as_posix())
         reason = forbidden(path)
         if reason:
             raise Forbidden(f"{clean_line(text)} {reason}.", "Name another file.")
@@ -147,27 +147,41 @@ class Workspace:
         if any(where.is_relative_to(own) for own in self._own):
             return Forbidden(f"{path} is not written: it belongs to EdgeMind itself.", "Name another file.")
         if any(f"{path}/".startswith(f"{module}/") for module in self._all_submodules()):
-            return _other_repository(path)
+            return self._said(_OTHER_REPOSITORY, path)
         try:
-            return self._refused_on_disk(path)
+            refused = self._refused_on_disk(path)
         except OSError as problem:
-            return NotWritable(f"{path} is not written: it {_why(problem)}.", f"ls -ld {path}")
+            refused = _Refused(f"it {_why(problem)}", "ls -ld {}")
+        return self._said(refused, path) if refused else None
 
-    def _refused_on_disk(self, path: str) -> EdgemindError | None:
+    def _refused_on_disk(self, path: str) -> _Refused | None:
         names = path.split("/")
-        for depth in range(len(names)):
-            folder = "/".join(names[:depth])
-            with self.beneath.folder(folder) as fd:
-                refused = _refused_folder(fd, path, is_root=not depth)
-                if refused:
-                    return refused
-                try:
-                    status = os.stat(names[depth], dir_fd=fd, follow_symlinks=False)
-                except FileNotFoundError:
-                    return _refused_new(fd, path, names[depth])
+        for depth, name in enumerate(names):
+            with self.beneath.folder("/".join(names[:depth])) as fd:
+                inside = os.listdir(fd)
+                if depth and is_repository(inside):
+                    return _OTHER_REPOSITORY
+                if name not in inside:
+                    return _refused_new(fd, name, inside) or _refused_folder(fd, "/".join(names[:depth]))
                 if depth == len(names) - 1:
-                    return _refused_folder_mode(fd, path) or _refused_file(status, path)
+                    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                    return _refused_folder(fd, "/".join(names[:depth])) or _refused_file(status)
         return None
+
+    def _said(self, refused: _Refused, path: str) -> EdgemindError:
+        """``refused`` as an error, its command as the user may type it where they are."""
+        place = os.path.relpath(self.root / (path if refused.place is None else refused.place), self.start)
+        command = typed(f"./{place}" if place.startswith("-") else place)
+        return refused.kind(f"{path} is not written: {refused.reason}.", refused.hint.format(command))
+
+    def _spelled(self, path: str) -> str:
+        """The names that the folders themselves list: a disk may find a file by other ones too."""
+        names = path.split("/")
+        with contextlib.suppress(OSError):
+            for depth, name in enumerate(names):
+                with self.beneath.folder("/".join(names[:depth])) as fd:
+                    names[depth] = _listed(fd, name) or name
+        return "/".join(names)
 
     def _all_submodules(self) -> frozenset[str]:
         if self._submodules is None:
@@ -191,61 +205,66 @@ class Workspace:
             yield fd, name
 
 
-def _refused_folder(fd: int, path: str, is_root: bool) -> EdgemindError | None:
-    if not is_root and _has(fd, ".git"):
-        return _other_repository(path)
-    if not is_root and _has(fd, "HEAD") and _has(fd, "objects") and _has(fd, "refs"):
-        return Forbidden(f"{path} is not written: it belongs to git itself.", "Name another file.")
-    return None
+@dataclass(frozen=True)
+class _Refused:
+    """Why something is not written, as the end of a sentence."""
+
+    reason: str
+    hint: str
+    """``{}`` stands for ``place``, or else for the file."""
+    kind: type[WorkspaceProblem] = NotWritable
+    place: str | None = None
 
 
-def _refused_folder_mode(fd: int, path: str) -> EdgemindError | None:
-    if not os.fstat(fd).st_mode & 0o222:
-        parent = split(path)[0] or "."
-        return NotWritable(f"{path} is not written: its folder is read-only.", f"chmod u+w {parent}")
-    return None
+_OTHER_REPOSITORY = _Refused("it is in another repository", "Run edgemind code in that one.", Forbidden)
 
 
-def _refused_new(fd: int, path: str, name: str) -> EdgemindError | None:
+def _refused_new(fd: int, name: str, inside: list[str]) -> _Refused | None:
+    """For a name that the folder does not list."""
     key = same_name(name)
+    twin = next((other for other in inside if same_name(other) == key), None) or _listed(fd, name)
+    if twin is None:
+        return None
+    reason = f"there is {clean_line(twin)}, which many systems take for the same name"
+    return _Refused(reason, "Name that one.", Forbidden)
+
+
+def _refused_folder(fd: int, folder: str) -> _Refused | None:
+    writable = os.fstat(fd).st_mode & 0o222
+    return None if writable else _Refused("its folder is read-only", "chmod u+w {}", place=folder)
+
+
+def _listed(fd: int, name: str) -> str | None:
+    """The name under which a folder lists what it finds under this one; ``None`` when there is nothing."""
+    try:
+        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
     with os.scandir(fd) as entries:
-        twin = next((entry.name for entry in entries if same_name(entry.name) == key), None)
-    if twin is not None:
-        there = f"{path} is not written: there is {clean_line(twin)}, which many systems take for the same name."
-        return Forbidden(there, f"Name {clean_line(twin)} instead.")
-    return _refused_folder_mode(fd, path)
+        inside = {entry.name: entry.inode() for entry in entries}
+    if name in inside:
+        return name
+    return next((other for other, number in inside.items() if number == found.st_ino), None)
 
 
-def _refused_file(status: os.stat_result, path: str) -> EdgemindError | None:
+def _refused_file(status: os.stat_result) -> _Refused | None:
     kind = status.st_mode
     if stat.S_ISLNK(kind):
-        return NotWritable(f"{path} is not written: it is a symbolic link.", "Name the file that it leads to.")
+        return _Refused("it is a symbolic link", "Name the file that it leads to.")
     if stat.S_ISDIR(kind):
-        return NotWritable(f"{path} is not written: it is a folder.", "Name a file inside it.")
+        return _Refused("it is a folder", "Name a file inside it.")
     if not stat.S_ISREG(kind):
-        return NotWritable(f"{path} is not written: it is a pipe, socket or device.", "Name another file.")
+        return _Refused("it is a pipe, socket or device", "Name another file.")
     if status.st_nlink > 1:
-        reason = f"{path} is not written: it has a second name (a hard link), which would change too or be cut off."
-        return NotWritable(reason, f"cp -p {path} {path}.new && mv {path}.new {path}")
+        reason = "it has a second name (a hard link), which would change too or be cut off"
+        return _Refused(reason, "cp -p {0} {0}.new && mv {0}.new {0}")
     if os.geteuid() not in (0, status.st_uid):
-        return NotWritable(f"{path} is not written: it belongs to another user.", f"ls -l {path}")
-    if not kind & 0o222:
-        return NotWritable(f"{path} is not written: it is read-only.", f"chmod u+w {path}")
+        return _Refused("it belongs to another user", "ls -l {}")
+    if not kind & stat.S_IWUSR:
+        return _Refused("it is read-only", "chmod u+w {}")
     if kind & _SPECIAL_MODES:
-        return NotWritable(f"{path} is not written: it runs with its owner's rights (setuid).", f"ls -l {path}")
+        return _Refused("it runs with its owner's rights (setuid)", "ls -l {}")
     return None
-
-
-def _other_repository(path: str) -> EdgemindError:
-    return Forbidden(f"{path} is not written: it is in another repository.", "Run edgemind code in that one.")
-
-
-def _has(fd: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
 
 
 def _why(problem: OSError) -> str:
@@ -263,23 +282,30 @@ def _why(problem: OSError) -> str:
 
 
 def _repository_of(start: Path) -> Path | None:
-    """The nearest folder upwards with a ``.git`` of this user, on the same device."""
+    """The nearest folder upwards with a ``.git`` of this user, on the same device.
+
+    Raises:
+        WorkspaceProblem: git's own files come first.
+    """
     device = start.stat().st_dev
     for folder in (start, *start.parents):
         if folder.stat().st_dev != device:
             return None
-        try:
-            git = os.lstat(folder / ".git")
-        except OSError:
-            continue
-        if stat.S_ISREG(git.st_mode) or (stat.S_ISDIR(git.st_mode) and (folder / ".git" / "HEAD").is_file()):
-            mine = {os.geteuid()}
-            return folder if git.st_uid in mine and folder.stat().st_uid in mine else None
+        git = folder / ".git"
+        if os.path.isfile(git) or os.path.isfile(git / "HEAD"):
+            mine = os.geteuid()
+            return folder if git.lstat().st_uid == mine == folder.stat().st_uid else None
+        if plain_name(folder.name) == ".git" or _is_bare(folder):
+            raise WorkspaceProblem(
+                f"{_shown(start)} holds git's own files, which are never edited.", "Go to the repository's folder."
+            )
     return None
 
 
 def _is_bare(folder: Path) -> bool:
-    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    with contextlib.suppress(OSError):
+        return is_gits_own(os.listdir(folder))
+    return False
 
 
 def _own_folders() -> tuple[Path, ...]:

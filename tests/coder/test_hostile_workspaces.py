@@ -373,3 +373,37 @@ def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(work
         done.set()
         thread.join()
     assert refused
+
+
+@pytest.fixture
+def forgiving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that finds a file by a name of another case, and by a short one, as NTFS does; it lists one name only."""
+    monkeypatch.setattr(Beneath, "_open", Beneath._walk)
+
+    def found(call: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(name: object, *args: object, **named: object) -> object:
+            fd = named.get("dir_fd")
+            if isinstance(name, str) and isinstance(fd, int):
+                there = os.listdir(fd)
+                short = [one for one in there if name.endswith("~1") and one.strip(".").startswith(name[:-2].lower())]
+                name = next((one for one in there if one.casefold() == name.casefold()), (short or [name])[0])
+            return call(name, *args, **named)
+
+        return wrapped
+
+    for name in ("open", "stat"):
+        monkeypatch.setattr(os, name, found(getattr(os, name)))
+
+
+@pytest.mark.usefixtures("forgiving")
+def test_a_name_that_only_a_forgiving_disk_finds(work: Path) -> None:
+    (work / ".git" / "hooks").mkdir(parents=True)
+    (work / "package.json").write_text("{}\n")
+    workspace = Workspace.find(work)
+    assert workspace.exists("SUB/B.py"), "the disk is not as forgiving as this test needs"
+    for path in ("A.py", "SUB/b.py", "sub/B.py", "packag~1"):
+        assert isinstance(workspace.refusal(path), Forbidden)
+    assert workspace.relative("SUB/B.PY") == "sub/b.py"
+    assert workspace.relative("packag~1") == "package.json"
+    assert workspace.relative("Sub/New.py") == "sub/New.py"
+    assert workspace.refusal("sub/b.py") is None

@@ -67,9 +67,23 @@ def test_no_such_folder_and_no_such_file(tmp_path: Path) -> None:
 
 
 def test_gits_own_folder_is_no_workspace(repository: Path) -> None:
-    for place in (repository / ".git", repository / ".git" / "hooks"):
-        with pytest.raises(WorkspaceProblem):
-            Workspace.find(place)
+    git(repository, "clone", "-q", "--bare", ".", "bare")
+    for place in (".git", ".git/hooks", "bare", "bare/hooks", "bare/objects/info"):
+        with pytest.raises(WorkspaceProblem, match="git's own"):
+            Workspace.find(repository / place)
+
+
+def test_a_worktree_inside_a_bare_repository_is_one(repository: Path, tmp_path: Path) -> None:
+    git(repository, "clone", "-q", "--bare", ".", str(tmp_path / "bare"))
+    git(tmp_path / "bare", "worktree", "add", "-q", "main-tree")
+    workspace = Workspace.find(tmp_path / "bare" / "main-tree")
+    assert (workspace.root.name, workspace.repository, workspace.dirty()) == ("main-tree", True, [])
+
+
+def test_a_repository_whose_git_folder_is_a_link(repository: Path, tmp_path: Path) -> None:
+    (repository / ".git").rename(tmp_path / "elsewhere")
+    (repository / ".git").symlink_to("../elsewhere")
+    assert Workspace.find(repository / "sub").root == repository
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -94,6 +108,28 @@ def test_edgeminds_own_files_are_never_written(tmp_path: Path, monkeypatch: pyte
     assert workspace.refusal("home/config/config.toml")
     assert workspace.refusal("home/data/code/x")
     assert not workspace.refusal("home/other.txt")
+    (tmp_path / "home" / "data" / "code").mkdir(parents=True)
+    assert Workspace.find(tmp_path / "home" / "data" / "code").refusal("x.txt")
+
+
+def test_the_next_command_is_one_for_a_shell_where_the_user_is(repository: Path) -> None:
+    """A name may hold what a shell would run."""
+    name = "$(touch ran); -x 'y' {}.py"
+    (repository / name).write_text("a\n")
+    (repository / name).chmod(0o444)
+    refused = Workspace.find(repository / "sub").refusal(name)
+    assert refused is not None
+    subprocess.run(refused.hint, shell=True, cwd=repository / "sub", check=True)
+    assert not Workspace.find(repository).refusal(name)
+    for path, twin in ((name, "twin"), ("-dash", "twin")):
+        (repository / path).write_text("a\n")
+        os.link(repository / path, repository / twin)
+        refused = Workspace.find(repository).refusal(path)
+        assert refused is not None
+        subprocess.run(refused.hint, shell=True, cwd=repository, check=True)
+        assert not Workspace.find(repository).refusal(path)
+        (repository / twin).unlink()
+    assert not list(repository.rglob("ran"))
 
 
 def test_what_changed_since_the_last_commit(repository: Path) -> None:
