@@ -10,6 +10,7 @@ import functools
 import itertools
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,10 +45,11 @@ _LINE = re.compile(
     re.MULTILINE,
 )
 _IMPORT = re.compile(
-    rb"^[ \t]*[#@]?[ \t]*(?:pub |export |static )?(?:import|from|include|require\w*|use|using|load|source|mod|open"
-    rb"|alias)\b[^\n]{0,400}|^[^\n]{0,200}?\brequire\w*[ (\"'][^\n]{0,200}|^[ \t]*\}[ \t]*from\b[^\n]{0,200}",
-    re.MULTILINE,
+    rb"[ \t]*(?:[#@}][ \t]*)?(?:pub |export |static )?(?:import|from|include|require\w*|use|using|load|source|mod|open"
+    rb"|alias)\b[^\n]{0,400}"
 )
+_REQUIRED = re.compile(rb"\brequire\w*[ (\"'][^\n]{0,200}")
+"""Not at the beginning of a line: ``const app = require("./app")``."""
 _COMMENT = re.compile(r"(?m)\s(?:#|//)\s.*$")
 _MOST_IMPORTS = 500
 
@@ -80,8 +82,9 @@ class Outline:
 
 def outline(language: str, data: bytes, tree: Tree) -> Outline:
     """What a parsed file defines and refers to."""
-    found = _by_tree(language, data, tree) or _by_lines(data)
-    return Outline(language, tuple(found), _references(_without_text(language, data, tree)), _imports(data))
+    definitions, unread = _captured(language, tree)
+    found = _by_tree(data, definitions) or _by_lines(data)
+    return Outline(language, tuple(found), _references(_without(data, unread)), _imports(data))
 
 
 def outline_without_tree(data: bytes, problem: str = "", language: str = "") -> Outline:
@@ -91,14 +94,10 @@ def outline_without_tree(data: bytes, problem: str = "", language: str = "") -> 
 
 @functools.cache
 def _query(language: str) -> Query | None:
-    kinds = definition_kinds(language, kinds_of(language))
-    patterns = [*(f"({kind}) @definition" for kind in kinds), *shapes(language)]
-    return _compiled(language, patterns)
-
-
-@functools.cache
-def _unread(language: str) -> Query | None:
-    return _compiled(language, [f"({kind}) @unread" for kind in unread_kinds(kinds_of(language))])
+    """What is a definition, and what is not read: comments and strings."""
+    kinds = kinds_of(language)
+    definitions = [*(f"({kind}) @definition" for kind in definition_kinds(language, kinds)), *shapes(language)]
+    return _compiled(language, [*definitions, *(f"({kind}) @unread" for kind in unread_kinds(kinds))])
 
 
 def _compiled(language: str, patterns: list[str]) -> Query | None:
@@ -118,26 +117,30 @@ def _compiled(language: str, patterns: list[str]) -> Query | None:
     return Query(grammar, "\n".join(known)) if known else None
 
 
-def _captured(query: Query | None, tree: Tree, name: str) -> list[Node]:
+def _captured(language: str, tree: Tree) -> tuple[list[Node], list[Node]]:
+    """Definitions and unread nodes, each in the order of the text, those around others first."""
     from tree_sitter import QueryCursor
 
-    if query is None:
-        return []
-    nodes = QueryCursor(query, match_limit=4096).captures(tree.root_node).get(name, [])
-    return sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte))
+    query = _query(language)
+    found = QueryCursor(query, match_limit=4096).captures(tree.root_node) if query else {}
+    definitions, unread = (
+        sorted(found.get(name, ()), key=lambda node: (node.start_byte, -node.end_byte))
+        for name in ("definition", "unread")
+    )
+    return definitions, unread
 
 
-def _by_tree(language: str, data: bytes, tree: Tree) -> list[Definition]:
+def _by_tree(data: bytes, nodes: Iterable[Node]) -> list[Definition]:
     found: list[Definition] = []
     around: list[int] = []  # last bytes of the definitions that enclose the current one
     seen: set[tuple[str, int]] = set()
-    for node in _captured(_query(language), tree, "definition"):
+    for node in nodes:
         name = _name_of(node)
         if name is None or not (node.child_by_field_name("body") or not node.type.endswith("_specifier")):
             continue
         while around and node.start_byte >= around[-1]:
             around.pop()
-        text = _text(name)
+        text = _text(data[name.start_byte : name.end_byte])
         line = name.start_point[0] + 1
         if text and (text, line) not in seen and len(around) <= DEEPEST:
             seen.add((text, line))
@@ -169,8 +172,8 @@ def _name_of(node: Node) -> Node | None:
     return None
 
 
-def _text(name: Node) -> str:
-    text = (name.text or b"")[: 4 * LONGEST_NAME].decode("utf-8", "replace")
+def _text(name: bytes) -> str:
+    text = name[: 4 * LONGEST_NAME].decode("utf-8", "replace")
     shown = visible(text.split("\n", 1)[0])[0].strip().strip("\"'`")
     return shown.rpartition("::")[2].rpartition(".")[2][:LONGEST_NAME]
 
@@ -209,10 +212,10 @@ def _by_lines(data: bytes) -> list[Definition]:
     return found
 
 
-def _without_text(language: str, data: bytes, tree: Tree) -> bytes:
-    """The file with its comments and strings blanked out."""
+def _without(data: bytes, nodes: Iterable[Node]) -> bytes:
+    """The file with these nodes, its comments and strings, blanked out."""
     pieces, at = [], 0
-    for node in _captured(_unread(language), tree, "unread"):
+    for node in nodes:
         if node.start_byte >= at:
             pieces.append(data[at : node.start_byte])
             at = node.end_byte
@@ -225,6 +228,12 @@ def _references(data: bytes) -> dict[str, int]:
 
 
 def _imports(data: bytes) -> frozenset[str]:
-    lines = itertools.islice(_IMPORT.finditer(data), _MOST_IMPORTS)
-    words = {word for line in lines for word in _WORD.findall(line[0]) if 2 <= len(word) <= LONGEST_NAME}
+    lines = (found[0] for found in map(_IMPORT.match, data.split(b"\n")) if found)
+    more = (found[0] for found in _REQUIRED.finditer(data))
+    words = {
+        word
+        for line in itertools.islice(itertools.chain(lines, more), _MOST_IMPORTS)
+        for word in _WORD.findall(line)
+        if 2 <= len(word) <= LONGEST_NAME
+    }
     return frozenset(word.decode("utf-8", "replace").lower() for word in words)
