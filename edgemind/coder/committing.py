@@ -2,22 +2,21 @@
 
 Only the files of the task enter it, whatever else is changed or staged. No hook of the repository is run and nothing is
 signed: inside the network jail no agent can be asked.
-Not for: what differs from the last commit (``git_status``).
+Not for: what differs from the last commit (``git_status``), how git is run (``git_running``).
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgemind.coder.git_status import safe_environment, safe_options
+from edgemind.coder.git_running import output, run
 from edgemind.errors import WorkspaceProblem
 from edgemind.terminal import clean_line
 
-PREFIX = "edgemind/"
-LONGEST_S = 60.0
+_FOLDER = "edgemind"
+PREFIX = f"{_FOLDER}/"
 SUBJECT = 72
 
 _UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_LOG")
@@ -30,16 +29,19 @@ def check(root: Path) -> None:
         WorkspaceProblem: why not.
     """
     for name in _UNDER_WAY:
-        place = Path(_git(root, "rev-parse", "--git-path", name).strip())
-        if (root / place).exists():
+        if (root / _said(root, "rev-parse", "--git-path", name)).exists():
             raise WorkspaceProblem(
                 "There is a merge, rebase or the like under way here, so nothing is committed.", "git status"
             )
-    author = _run(root, "var", "GIT_AUTHOR_IDENT")
-    if author.returncode:
+    if run(root, "var", "GIT_AUTHOR_IDENT").returncode:
         raise WorkspaceProblem(
             "git does not know who you are, so it cannot commit.",
             "git config --global user.name NAME; git config --global user.email ADDRESS",
+        )
+    if _exists(root, _FOLDER):
+        raise WorkspaceProblem(
+            f"There is a branch {_FOLDER}, so there can be none below {PREFIX}.",
+            f"git branch -m {_FOLDER} ANOTHER-NAME",
         )
 
 
@@ -51,7 +53,7 @@ def branch_for(root: Path, task: str) -> str:
     words = re.findall(r"[a-z0-9]+", task.lower())[:6]
     stem = PREFIX + ("-".join(words)[:48].strip("-") or "task")
     name, number = stem, 1
-    while not _run(root, "rev-parse", "-q", "--verify", f"refs/heads/{name}").returncode:
+    while _exists(root, name):
         number += 1
         name = f"{stem}-{number}"
     return name
@@ -61,16 +63,26 @@ def commit(root: Path, branch: str, message: str, paths: Sequence[str]) -> str:
     """Commit these files on that branch, which is checked out from then on; the short name of the commit.
 
     Raises:
-        WorkspaceProblem: git refuses; the files stay as they are.
+        WorkspaceProblem: git refuses; the files, the branch and the index stay as they are.
     """
-    if _current(root) != branch:
-        _git(root, "switch", "--quiet", "--no-track", "--create", branch)
-    _git(root, "add", "--force", "--intent-to-add", "--", *_literal(paths))
-    _git(
-        root, "commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--message", message,
-        "--only", "--", *_literal(paths),
-    )  # fmt: skip
-    return _git(root, "rev-parse", "--short", "HEAD").strip()
+    _said(root, "update-index", "--add", "--", *paths)
+    literal = [f":(top,literal){path}" for path in paths]  # no name is a pattern
+    before = _current(root)
+    try:
+        if before != branch:
+            _said(root, "switch", "--quiet", "--no-track", "--create", branch)
+        _said(
+            root, "commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--message", message,
+            "--only", "--", *literal,
+        )  # fmt: skip
+    except WorkspaceProblem:
+        if before != branch == _current(root):
+            back = ("symbolic-ref", "HEAD", f"refs/heads/{before}") if before else ("switch", "--quiet", "--detach")
+            run(root, *back, writing=True)
+            run(root, "branch", "--quiet", "-D", branch, writing=True)
+        run(root, "reset", "--quiet", "--", *literal, writing=True)
+        raise
+    return _said(root, "rev-parse", "--short", "HEAD")
 
 
 def subject(text: str) -> str:
@@ -84,37 +96,12 @@ def subject(text: str) -> str:
 
 def _current(root: Path) -> str:
     """The branch that is checked out; "" when there is none."""
-    return _run(root, "symbolic-ref", "--short", "-q", "HEAD").stdout.decode("utf-8", "replace").strip()
+    return run(root, "symbolic-ref", "--short", "-q", "HEAD").stdout.decode("utf-8", "replace").strip()
 
 
-def _literal(paths: Sequence[str]) -> list[str]:
-    """No name is a pattern."""
-    return [f":(top,literal){path}" for path in paths]
+def _exists(root: Path, branch: str) -> bool:
+    return not run(root, "rev-parse", "-q", "--verify", f"refs/heads/{branch}").returncode
 
 
-def _git(root: Path, *arguments: str) -> str:
-    done = _run(root, *arguments)
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = said[0].removeprefix("fatal: ").removeprefix("error: ") if said else f"exit code {done.returncode}"
-        raise WorkspaceProblem(f"git could not commit: {clean_line(reason).rstrip('.')}.", "git status")
-    return done.stdout.decode("utf-8", "replace")
-
-
-def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    environment = safe_environment()
-    environment.pop("GIT_OPTIONAL_LOCKS", None)
-    try:
-        return subprocess.run(
-            ["git", *safe_options(root), *arguments],
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=LONGEST_S,
-            start_new_session=True,
-        )
-    except FileNotFoundError:
-        raise WorkspaceProblem("git is not installed, so nothing can be committed.", "Leave --commit out.") from None
-    except subprocess.TimeoutExpired:
-        raise WorkspaceProblem("git did not end, so nothing was committed.", "git status") from None
+def _said(root: Path, *arguments: str) -> str:
+    return output(root, *arguments, failed="git could not commit", writing=True).decode("utf-8", "replace").strip()

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgemind.coder import committing
+from edgemind.coder import committing, git_running
+from edgemind.coder.workspace import Workspace
 from edgemind.errors import WorkspaceProblem
+
+HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-checkout", "reference-transaction")
 
 
 @pytest.fixture
@@ -60,13 +63,85 @@ def test_a_branch_that_is_there_already_is_left_alone(repository: Path) -> None:
 
 
 def test_no_hook_of_the_repository_runs(repository: Path) -> None:
-    hook = repository / ".git" / "hooks" / "pre-commit"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ntouch {repository}/ran\n")
-    hook.chmod(0o755)
+    """Of those that a commit and a new branch run, ``--no-verify`` leaves out only some."""
+    hooks = repository / "hooks"
+    hooks.mkdir()
+    for name in HOOKS:
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {repository}/ran-{name}\n")
+        (hooks / name).chmod(0o755)
+    _git(repository, "config", "core.hooksPath", str(hooks))
     (repository / "a.py").write_text("1\n")
     committing.commit(repository, "edgemind/a", "A", ["a.py"])
-    assert not (repository / "ran").exists()
+    assert not list(repository.glob("ran-*"))
+    (repository / "a.py").write_text("2\n")
+    _git(repository, "switch", "-q", "-c", "by-hand")
+    _git(repository, "commit", "-qam", "by hand")
+    assert len(list(repository.glob("ran-*"))) == len(HOOKS), "git runs none of these"
+
+
+def test_hooks_and_filters_of_the_settings_are_off(repository: Path) -> None:
+    """Those of git 2.54 and later, which need no file."""
+    for name, value in (("hook.e.vil.command", "touch ran"), ("hook.e.vil.event", "post-commit")):
+        _git(repository, "config", name, value)
+    _git(repository, "config", "filter.evil.clean", "touch ran; cat")
+    asked = git_running.output(repository, "config", "--get-regexp", "^(hook|filter)", failed="")
+    assert {"hook.e.vil.enabled false", "filter.evil.clean "} <= set(asked.decode().split("\n"))
+    _git(repository, "config", "hook.a=b.command", "touch ran")
+    with pytest.raises(WorkspaceProblem, match="switched off"):
+        git_running.output(repository, "status", failed="")
+
+
+@pytest.mark.parametrize("at", ["branch", "no branch", "no commit"])
+@pytest.mark.parametrize("why", ["index is locked", "nothing to commit"])
+def test_a_commit_that_fails_leaves_everything_as_it_was(repository: Path, at: str, why: str) -> None:
+    (repository / "a.py").write_text("1\n")
+    if at == "no branch":
+        _git(repository, "checkout", "-q", "--detach")
+    elif at == "no commit":
+        _git(repository, "checkout", "-q", "--orphan", "fresh")
+    head = (repository / ".git" / "HEAD").read_bytes()
+    branches = _git(repository, "branch", "--list", "edgemind/*")
+    before = _git(repository, "status", "--porcelain")
+    if why == "index is locked":
+        (repository / ".git" / "index.lock").touch()
+    message = "A" if why == "index is locked" else ""  # git takes no empty message
+    with pytest.raises(WorkspaceProblem):
+        committing.commit(repository, "edgemind/a", message, ["a.py"])
+    (repository / ".git" / "index.lock").unlink(missing_ok=True)
+    assert (repository / ".git" / "HEAD").read_bytes() == head
+    assert (_git(repository, "branch", "--list", "edgemind/*"), _git(repository, "status", "--porcelain")) == (
+        branches,
+        before,
+    )
+
+
+def test_a_file_outside_a_sparse_checkout_is_committed(repository: Path) -> None:
+    _git(repository, "sparse-checkout", "set", "--cone", "only")
+    (repository / "other").mkdir()
+    (repository / "other" / "a.py").write_text("1\n")
+    commit = committing.commit(repository, "edgemind/a", "A", ["other/a.py"])
+    assert _git(repository, "show", "--name-only", "--format=", commit) == "other/a.py"
+
+
+def test_a_broken_repository_is_not_taken_for_the_one_around_it(repository: Path) -> None:
+    """git itself looks further up."""
+    inner = repository / "inner"
+    (inner / ".git").mkdir(parents=True)
+    (inner / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    (inner / "a.py").write_text("1\n")
+    assert _git(inner, "rev-parse", "--show-toplevel") == str(repository)
+    with pytest.raises(WorkspaceProblem, match="not a git repository"):
+        committing.check(inner)
+    with pytest.raises(WorkspaceProblem, match="not a git repository"):
+        Workspace.find(inner).dirty()
+
+
+def test_a_branch_in_the_way_is_told_before_anything_is_done(repository: Path) -> None:
+    _git(repository, "branch", "edgemind")
+    with pytest.raises(WorkspaceProblem, match="branch edgemind") as caught:
+        committing.check(repository)
+    _git(repository, *caught.value.hint.split()[1:])
+    committing.check(repository)
 
 
 def test_a_merge_under_way_is_left_alone(repository: Path) -> None:
