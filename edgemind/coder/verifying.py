@@ -1,13 +1,12 @@
 """Running the user's own test command: without a network, within a time, with nothing of it left running.
 
-The command is split as a shell would, but no shell runs it. Its process group is killed at the time limit, on a
-stop and at its end. What it printed is kept as a cleaned tail, since the end of a test's output says what is wrong.
+Nothing that it started outlives its end, the time limit, a stop or this process (``watched``). What it printed is kept
+as a cleaned tail, since the end of a test's output says what is wrong.
 Not for: syntax (``syntax``), what a failure leads to (``session``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import selectors
@@ -15,11 +14,13 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemind.coder import watched
 from edgemind.errors import UsageError
 from edgemind.privacy import jail
 from edgemind.terminal import clean, clean_line
@@ -32,8 +33,13 @@ GRACE_S = 2.0
 LINGER_S = 0.5
 """How long output is still read when the command has ended but something that it started holds the pipe."""
 
+NOT_FOUND = 127
+"""A shell's exit code for a command that is not there."""
+
+_WATCHED = (sys.executable, "-I", "-S", watched.__file__)
 _LOOK_S = 0.1
-_SHELL_WORDS = {"&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"}
+_FOR_A_SHELL = re.compile(r"[|&;<>()$`*?~\n]|^\s*\w+=")
+"""A text without these means the same without a shell."""
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 
 
@@ -87,29 +93,24 @@ class TestResult:
 
 
 def test_command(text: str, folder: Path) -> TestCommand:
-    """The command that a text means.
+    """The command that a text means: run as it is, or by ``sh`` where it holds what only a shell understands.
 
     Raises:
-        UsageError: it is none, needs a shell, or its program is not there.
+        UsageError: it is none, or its program is not there.
     """
     try:
-        arguments = shlex.split(text)
+        words = shlex.split(text)
     except ValueError as problem:
         raise UsageError(f"The test command cannot be read: {problem}.", "Look at its quotes.") from None
-    if not arguments or "\0" in text:
+    if not words or "\0" in text:
         raise UsageError("The test command is empty.", "edgemind code --test 'python -m pytest -q'")
-    special = next((word for word in arguments[1:] if word in _SHELL_WORDS or word.endswith(";")), None)
-    if special or "=" in arguments[0]:
-        raise UsageError(
-            f"The test command needs a shell ({clean_line(special or arguments[0])}), and none runs it.",
-            f"--test \"sh -c '{text}'\"" if not set(text) & set("'\"") else "Put it into a script: --test ./test.sh",
-        )
-    program = arguments[0]
-    if _found(program, folder) is None:
-        other = next((name for name in _OTHERWISE.get(program, ()) if shutil.which(name)), None)
-        hint = f"--test {shlex.quote(shlex.join([other, *arguments[1:]]))}" if other else "Look at --test."
-        raise UsageError(f"The test command's program {clean_line(program)!r} is not there.", hint)
-    return TestCommand(text, tuple(arguments))
+    if _FOR_A_SHELL.search(text):
+        return TestCommand(text, ("sh", "-c", text))
+    if _found(words[0], folder) is None:
+        other = next((name for name in _OTHERWISE.get(words[0], ()) if shutil.which(name)), None)
+        hint = f"--test {shlex.quote(shlex.join([other, *words[1:]]))}" if other else f"ls -l {shlex.quote(words[0])}"
+        raise UsageError(f"The test command's program {clean_line(words[0])!r} is not there.", hint)
+    return TestCommand(text, tuple(words))
 
 
 test_command.__test__ = False  # type: ignore[attr-defined]
@@ -127,29 +128,41 @@ def run_test(
     """
     jail.arm("ui")
     started = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            jail.sandbox_command(command.arguments),
-            cwd=folder,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-        said = f"The test could not be started: {clean_line(command.arguments[0])}: {reason}."
-        return TestResult(command.text, None, "", 0.0, problem=said)
-    with process:
-        tail = _Tail()
+    reads, writes = os.pipe()
+    with os.fdopen(reads, "rb") as report:
         try:
-            end = _follow(process, tail, started + limit_s, stop)
+            process = subprocess.Popen(
+                [*_WATCHED, str(writes), str(GRACE_S), *jail.sandbox_command(command.arguments)],
+                cwd=folder,
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(writes,),
+            )
+        except (OSError, ValueError) as problem:
+            return _not_run(command, str(getattr(problem, "strerror", None) or problem))
         finally:
-            _end_group(process)
+            os.close(writes)
+        with process:
+            tail = _Tail()
+            try:
+                end = _follow(process, tail, started + limit_s, stop)
+            finally:
+                _end(process)
+        said, _, number = report.read().decode().partition(" ")
+    if said == "errno":
+        return _not_run(command, os.strerror(int(number)))
+    code = None if end else int(number or -signal.SIGKILL)
     seconds = time.monotonic() - started
-    code = None if end else process.returncode
-    return TestResult(command.text, code, tail.text(), seconds, end == "late", end == "stopped")
+    missing = f"The test command was not found (exit code {code})." if code == NOT_FOUND else ""
+    return TestResult(command.text, code, tail.text(), seconds, end == "late", end == "stopped", missing)
+
+
+def _not_run(command: TestCommand, reason: str) -> TestResult:
+    said = f"The test could not be started: {clean_line(command.arguments[0])}: {reason}."
+    return TestResult(command.text, None, "", 0.0, problem=said)
 
 
 class _Tail:
@@ -167,54 +180,45 @@ class _Tail:
 
     def text(self) -> str:
         cut = self._cut or len(self._data) > KEPT_BYTES
-        text = bytes(self._data[-KEPT_BYTES:]).decode("utf-8", "replace").replace("\r\n", "\n")
-        lines = [line.rsplit("\r", 1)[-1].rstrip() for line in _ESCAPES.sub("", text).split("\n")]
-        body = clean("\n".join(lines[1:] if cut else lines)).strip("\n")
+        text = bytes(self._data[-KEPT_BYTES:]).decode("utf-8", "replace")
+        lines = [line.rstrip().rsplit("\r", 1)[-1] for line in _ESCAPES.sub("", text).split("\n")]
+        body = clean("\n".join(lines[1:] if cut and len(lines) > 1 else lines)).strip("\n")
         return f"[...]\n{body}" if cut else body
 
 
 def _follow(process: subprocess.Popen[bytes], tail: _Tail, deadline: float, stop: threading.Event | None) -> str:
     """Read until the end; "" when it ended by itself, else why not."""
+    assert process.stdin is not None
     assert process.stdout is not None
+    why = ""
     ended_at: float | None = None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
             now = time.monotonic()
-            if stop is not None and stop.is_set():
-                return "stopped"
+            if not why and (now > deadline or (stop is not None and stop.is_set())):
+                why = "late" if now > deadline else "stopped"
+                deadline = now + GRACE_S + watched.LONGEST_S
+                process.stdin.close()  # it is told to end
             if ended_at is None and process.poll() is not None:
                 ended_at = now
-            if ended_at is not None and now - ended_at > LINGER_S:
-                return ""
-            if ended_at is None and now > deadline:
-                return "late"
-            if selector.get_map():
-                for key, _ in selector.select(_LOOK_S):
-                    data = os.read(key.fd, 1 << 16)
-                    tail.add(data)
-                    if not data:
-                        selector.unregister(process.stdout)
-            elif ended_at is not None:
-                return ""
-            else:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_LOOK_S)
+            if (ended_at is not None and now > ended_at + LINGER_S) or (why and now > deadline):
+                return why
+            for key, _ in selector.select(_LOOK_S):
+                data = os.read(key.fd, 1 << 16)
+                tail.add(data)
+                if not data:
+                    return why
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Whatever the command started and left in its group ends with it."""
-    if process.poll() is None:
-        _signal(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
-    _signal(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _signal(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Whatever happened meanwhile: nothing is left of it."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(GRACE_S + watched.LONGEST_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _found(program: str, folder: Path) -> str | None:
