@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edgemind.coder.git_running import output
+from edgemind.coder.git_running import output, run
+from edgemind.errors import WorkspaceProblem
 
 _FAILED = "git cannot say what changed"
 
@@ -33,3 +34,14 @@ def files(root: Path) -> set[str]:
     asked = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     found = output(root, *asked, failed=_FAILED)
     return set(map(os.fsdecode, found.split(b"\0")[:-1]))
+
+
+def hooks_folder(root: Path) -> str | None:
+    """The folder inside this repository that its settings name for hooks; ``None`` when there is none, or no git."""
+    try:
+        found = run(root, "config", "-z", "--type=path", "--get-all", "core.hooksPath")
+    except WorkspaceProblem:
+        return None
+    named = found.stdout.split(b"\0")[:-2]  # the last is our own
+    path = os.path.relpath(root / os.fsdecode(named[-1]), root) if named else "."
+    return None if path.split("/")[0] in (".", "..") else path

@@ -21,58 +21,93 @@ LONGEST_PATH = 1024
 LONGEST_NAME = 255
 
 _SKIPPED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-_CI = (
-    ".github/** .gitlab/** .gitlab-ci.yml .circleci/** .buildkite/** .drone.yml .woodpecker/** .woodpecker.y*ml .ci/**"
-    " ci/** .forgejo/** .gitea/** .teamcity/** .azure-pipelines/** .travis.yml .appveyor.yml appveyor.yml .cirrus.yml"
-    " .cirrus.star azure-pipelines*.y*ml bitbucket-pipelines.yml jenkinsfile* cloudbuild.y*ml buildspec.y*ml"
-    " **/codeowners **/jenkinsfile"
-)
-_HOOKS = (
-    ".husky/** .githooks/** githooks/** git-hooks/** .pre-commit-config.yaml .pre-commit-hooks.yaml lefthook.y*ml"
-    " .lefthook.y*ml **/applypatch-msg **/pre-applypatch **/post-applypatch **/pre-commit **/pre-merge-commit"
-    " **/prepare-commit-msg **/commit-msg **/post-commit **/pre-rebase **/post-checkout **/post-merge **/pre-push"
-    " **/pre-receive **/update **/proc-receive **/post-receive **/post-update **/reference-transaction"
-    " **/push-to-checkout **/pre-auto-gc **/post-rewrite **/sendemail-validate **/fsmonitor-watchman"
-)
-_LOCKS = (
-    "**/*.lock **/*.lockb **/package-lock.json **/npm-shrinkwrap.json **/pnpm-lock.yaml **/go.sum **/bun.lock"
-    " **/pylock*.toml **/packages.lock.json **/gradle.lockfile **/package.resolved **/requirements.lock"
-)
-_BUILD = (
-    "**/makefile **/gnumakefile **/bsdmakefile **/*.mk **/makefile.* **/cmakelists.txt **/*.cmake **/cmakepresets.json"
-    " **/meson.build **/meson_options.txt **/meson.options **/build **/build.bazel **/workspace **/workspace.bazel"
-    " **/module.bazel **/*.bzl **/*.gradle **/*.gradle.kts **/gradlew **/gradlew.bat **/gradle/wrapper/** **/pom.xml"
-    " **/mvnw **/mvnw.cmd **/build.xml **/build.sbt **/project/plugins.sbt **/package.json **/pnpm-workspace.yaml"
-    " **/pyproject.toml **/setup.py **/setup.cfg **/tox.ini **/noxfile.py **/pixi.toml **/pytest.ini **/conftest.py"
-    " **/requirements*.txt **/requirements*.in **/requirements/*.txt **/constraints*.txt **/pipfile **/environment.y*ml"
-    " **/manifest.in **/*.pth **/sitecustomize.py **/usercustomize.py **/cargo.toml **/build.rs **/go.mod **/go.work"
-    " **/vendor/modules.txt **/gemfile **/rakefile **/*.gemspec **/composer.json **/mix.exs **/rebar.config"
-    " **/dockerfile **/dockerfile.* **/*.dockerfile **/containerfile **/docker-compose*.y*ml **/compose*.y*ml"
-    " **/docker-bake.hcl **/vagrantfile **/procfile **/justfile **/taskfile.y*ml **/configure **/configure.ac"
-    " **/configure.in **/makefile.am **/*.m4 **/autogen.sh **/sconstruct **/sconscript **/wscript **/flake.nix"
-    " **/default.nix **/shell.nix **/*.csproj **/*.fsproj **/*.vbproj **/*.vcxproj **/*.sln **/*.slnx **/*.props"
-    " **/*.targets **/nuget.config **/global.json **/package.swift **/podfile **/cartfile **/*.podspec **/*.pbxproj"
-    " **/*.cabal **/stack.yaml **/cabal.project **/dune-project **/*.opam **/dub.json **/*.nimble **/build.zig"
-    " **/build.zig.zon **/deno.json **/deno.jsonc **/gruntfile.* **/gulpfile.* **/webpack.*.* **/webpackfile.*"
-    " **/vite.config.* **/rollup.config.* **/babel.config.* **/metro.config.* **/next.config.* **/jest.config.*"
-    " **/vitest.config.* **/esbuild.* **/snapcraft.yaml **/skaffold.yaml **/tiltfile **/earthfile **/netlify.toml"
-    " **/vercel.json **/fly.toml **/helmfile.yaml **/serverless.y*ml **/debian/rules"
-)
+_CI = """
+    **/.github/** **/.gitlab/** **/*.gitlab-ci.yml **/.circleci/** **/.buildkite/** **/.drone.* **/.woodpecker/**
+    **/.woodpecker.* **/.ci/** ci/** **/.forgejo/** **/.gitea/** **/.teamcity/** **/.azure-pipelines/**
+    **/.azuredevops/** **/*azure-pipelines*.y*ml **/.travis.yml **/*appveyor.yml **/.cirrus.* **/jenkinsfile*
+    **/*.jenkinsfile **/jenkins-x*.yml **/bitbucket-pipelines.yml **/cloudbuild*.y*ml **/cloudbuild*.json
+    **/buildspec*.y*ml **/amplify.yml **/apprunner.y*ml **/appspec.y*ml **/codeowners **/action.y*ml
+    **/.semaphore/** **/.builds/** **/.build.yml **/.tekton/** **/.harness/** **/.buddy/** **/buddy.y*ml **/.zuul.*
+    **/zuul.y*ml **/zuul.d/** **/.taskcluster.yml **/.prow/** **/.prow.yaml **/.codefresh/** **/codefresh.y*ml
+    **/wercker.yml **/*bitrise.yml **/codemagic.yaml **/ci_scripts/** **/screwdriver.y*ml **/*.gocd.y*ml
+    **/codeship-*.yml **/.scrutinizer.yml **/*packit.y*ml **/*evergreen.y*ml **/dagger.json **/.dagger/**
+    **/renovate.json*
+"""
+_HOOKS = """
+    **/.husky/** **/.githooks/** githooks/** git-hooks/** **/.pre-commit-*.yaml **/*prek.toml **/*lefthook.*
+    **/*lefthook-local.* **/captainhook.json **/grumphp.* **/*simple-git-hooks.* **/*lint-staged.* **/applypatch-msg
+    **/pre-applypatch **/post-applypatch **/pre-commit **/pre-merge-commit **/prepare-commit-msg **/commit-msg
+    **/post-commit **/pre-rebase **/post-checkout **/post-merge **/pre-push **/pre-receive **/update **/proc-receive
+    **/post-receive **/post-update **/reference-transaction **/push-to-checkout **/pre-auto-gc **/post-rewrite
+    **/sendemail-validate **/fsmonitor-watchman **/post-index-change **/p4-changelist **/p4-prepare-changelist
+    **/p4-post-changelist **/p4-pre-submit
+"""
+_LOCKS = """
+    **/*.lock **/*.lockb **/*.lockfile **/*.lock.json **/*-lock.json **/*-lock.y*ml **/npm-shrinkwrap.json **/go.sum
+    **/go.work.sum **/pylock*.toml **/gems.locked **/*.resolved **/verification-metadata.xml
+"""
+_BUILD = """
+    **/makefile **/gnumakefile **/bsdmakefile **/*.mk **/*.mak **/makefile.* **/cmakelists.txt **/*.cmake
+    **/cmake*presets.json **/meson.build **/meson_options.txt **/meson.options **/*.ninja **/*.gn **/*.gni **/*.gyp
+    **/*.gypi **/build **/build.bazel **/workspace **/workspace.bazel **/workspace.bzlmod **/module.bazel **/*.bzl
+    **/tools/bazel **/buck **/targets **/pants.toml **/deps **/jamfile* **/jamroot* **/tupfile* **/premake*.lua
+    **/xmake.lua **/configure **/configure.ac **/configure.in **/*.m4 **/autogen.sh **/bootstrap.sh **/sconstruct
+    **/sconscript **/wscript **/conanfile.* **/vcpkg*.json **/debian/rules **/*.spec **/pkgbuild **/apkbuild
+    **/snapcraft.yaml **/*.gradle **/*.gradle.kts **/gradle.properties **/gradlew* **/gradle/** **/buildsrc/**
+    **/build-logic/** **/pom.xml **/mvnw* **/build.xml **/ivy.xml **/*.sbt **/project/*.scala
+    **/project/*.properties **/build.sc **/*.mill **/project.clj **/deps.edn **/bb.edn **/shadow-cljs.edn
+    **/package.json **/pnpm-workspace.yaml **/pnpmfile.* **/lerna.json **/nx.json **/turbo.json **/rush.json
+    **/project.json **/angular.json **/tsconfig*.json **/jsconfig.json **/deno.json* **/bunfig.toml **/gruntfile.*
+    **/gulpfile.* **/webpack.* **/webpackfile.* **/esbuild.* **/pyproject.toml **/setup.py **/setup.cfg **/tox.ini
+    **/tox.toml **/noxfile.py **/dodo.py **/fabfile.py **/pavement.py **/snakefile **/hatch*.toml **/hatch_build.py
+    **/pdm.toml **/poetry.toml **/uv.toml **/pixi.toml **/pytest.ini **/pytest.toml **/conftest.py
+    **/requirements*.txt **/requirements*.in **/requirements/*.txt **/constraints*.txt **/pipfile
+    **/environment.y*ml **/manifest.in **/cargo.toml **/build.rs **/cross.toml **/rust-toolchain* **/go.mod
+    **/go.work **/magefile.go **/vendor/modules.txt **/gemfile **/gems.rb **/rakefile* **/*.rake **/*.gemspec
+    **/config.ru **/guardfile **/capfile **/dangerfile **/brewfile **/berksfile **/fastlane/** **/composer.json
+    **/phpunit.xml* **/mix.exs **/rebar.config* **/erlang.mk **/setup.hs **/setup.lhs **/package.yaml **/*.cabal
+    **/stack.yaml **/cabal.project* **/dune **/dune-* **/*.opam **/deps/build.jl **/renv/activate.r **/build.pl
+    **/cpanfile **/dist.ini **/*.rockspec **/dub.json **/dub.sdl **/*.nimble **/*.nims **/nim.cfg **/build.zig
+    **/build.zig.zon **/shard.yml **/pubspec.yaml **/build.yaml **/hook/build.dart **/package.swift
+    **/package@swift-*.swift **/podfile **/cartfile **/mintfile **/*.podspec **/*.xcodeproj/** **/*.xcworkspace/**
+    **/*.xcconfig **/*.*proj **/*.sln **/*.slnx **/*.props **/*.targets **/*.user **/nuget.config **/global.json
+    **/dotnet-tools.json **/paket.dependencies **/dockerfile* **/*.dockerfile **/containerfile*
+    **/docker-compose*.y*ml **/compose*.y*ml **/docker-bake.* **/vagrantfile **/procfile* **/justfile **/*.just
+    **/taskfile*.y*ml **/flake.nix **/default.nix **/shell.nix **/devenv.nix **/devenv.y*ml **/devbox.json
+    **/skaffold.yaml **/tiltfile **/earthfile **/netlify.toml **/vercel.json **/fly.toml **/wrangler.toml
+    **/wrangler.json* **/firebase.json **/cdk.json **/pulumi*.yaml **/render.yaml **/railway.json **/railway.toml
+    **/nixpacks.toml **/heroku.yml **/helmfile.yaml **/serverless.y*ml
+"""
+_TOOLS = """
+    **/*.config.* **/*.conf.py **/*.conf.js **/conf.py **/pylintrc **/mypy.ini **/alembic/env.py **/knexfile.*
+    **/sitecustomize.py **/usercustomize.py **/*.pth **/*.egg-link **/pyvenv.cfg **/bin/activate* **/node_modules/**
+    **/site-packages/** **/dist-packages/** **/mise*.toml **/mise/** **/ansible.cfg **/hie.yaml **/mkdocs.y*ml
+    **/book.toml **/doxyfile* **/*.code-workspace **/*.sublime-project **/*.iml **/*.ipr **/*.iws **/*-gdb.py
+    **/nodemon.json **/ecosystem.*js **/profile.ps1 **/*_profile.ps1 **/launchagents/** **/launchdaemons/**
+    **/autorun.inf
+"""
 
 _KINDS: Final = (
     ("runs on the project's servers (CI)", _CI),
     ("is a hook, which runs by itself", _HOOKS),
     ("pins what is installed (a lock file)", _LOCKS),
     ("says how the project is built, tested or installed", _BUILD),
+    ("is loaded by a tool, which runs what it says", _TOOLS),
 )
 
 
-def protected(change: FileChange) -> str | None:
-    """Why a change needs a question that names the file, as the end of a sentence; ``None`` when it needs none."""
-    plain = "/".join(plain_name(name) for name in change.path.split("/"))
+def protected(change: FileChange, hooks: str | None = None) -> str | None:
+    """Why a change needs a question that names the file, as the end of a sentence; ``None`` when it needs none.
+
+    Args:
+        hooks: the folder that this repository's settings name for hooks.
+    """
+    plain = _plain(change.path)
     for reason, pattern in _patterns():
         if pattern.match(plain):
             return reason
+    if hooks and plain.startswith(f"{_plain(hooks)}/"):
+        return "lies in the folder of this repository's hooks"
     if any(name.startswith(".") for name in plain.split("/")):
         return "is a dotfile, or lies in a folder that is hidden"
     if change.mode is not None and change.mode & 0o111 and change.after is not None:
@@ -108,6 +143,10 @@ def plain_name(name: str) -> str:
     name = _SKIPPED_BY_HFS.sub("", name.split(":", 1)[0] or name)
     name = unicodedata.normalize("NFKC", name).upper().casefold()
     return name.rstrip(" .") or name
+
+
+def _plain(path: str) -> str:
+    return "/".join(map(plain_name, path.split("/")))
 
 
 def same_name(name: str) -> str:

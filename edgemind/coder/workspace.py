@@ -79,6 +79,10 @@ class Workspace:
         """
         return git_status.dirty(self.root) if self.repository else []
 
+    def hooks(self) -> str | None:
+        """The folder of the workspace that the repository's settings name for hooks."""
+        return git_status.hooks_folder(self.root) if self.repository else None
+
     def relative(self, user_path: str | Path) -> str:
         """The path of a name that the user gave, whether or not there is such a file, spelled as the disk has it.
 

@@ -68,11 +68,12 @@ class Writing:
         """
         reasons = []
         problems = []
+        hooks = self.workspace.hooks()
         for change in changes:
             refused = self.workspace.refusal(change.path)
             if refused:
                 raise refused
-            reason = protected(change)
+            reason = protected(change, hooks)
             if reason:
                 reasons.append((change.path, reason))
             if change.after is not None:

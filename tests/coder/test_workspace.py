@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from edgemind.coder.problems import NoSuchFile, NotWritable, OutsideWorkspace
 from edgemind.coder.protection import protected
 from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
+from edgemind.coder.writing import Decisions, Writing
 from edgemind.errors import WorkspaceProblem
 
 
@@ -172,10 +174,18 @@ ASKED = (
     " docker-compose.yml requirements.txt requirements-dev.txt conftest.py sub/conftest.py build.gradle.kts"
     " BUILD.bazel go.mod package-lock.json yarn.lock poetry.lock Cargo.lock go.sum .envrc .vscode/tasks.json"
     " .gitattributes .gitmodules sub/.hidden/x.py sitecustomize.py evil.pth .editorconfig vite.config.ts"
-    " webpack.config.js CODEOWNERS Justfile"
+    " webpack.config.js CODEOWNERS Justfile hooks/post-index-change lefthook.toml lefthook-local.json binding.gyp"
+    " eslint.config.mjs src/tailwind.config.ts sub/azure-pipelines.yml action.yml zuul.d/x.yaml codemagic.yaml"
+    " my.code-workspace mise.toml pylintrc mypy.ini docs/conf.py mkdocs.yml ansible.cfg gradle.properties"
+    " buildSrc/src/main/kotlin/A.kt project/Build.scala tools/bazel node_modules/left-pad/index.js"
+    " venv/lib/python3.11/site-packages/x.py venv/pyvenv.cfg venv/bin/activate.fish rust-toolchain.toml hie.yaml"
+    " conanfile.py Guardfile config.ru phpunit.xml.dist dune CMakeUserPresets.json project.clj Setup.hs Build.PL"
+    " Dockerfile-dev Package@swift-5.9.swift App.xcodeproj/xcshareddata/xcschemes/App.xcscheme A.csproj gems.rb"
+    " Library/LaunchAgents/x.plist WindowsPowerShell/Microsoft.PowerShell_profile.ps1 build.mill MAKEFILE::$DATA"
 )
 NOT_ASKED = (
     "a.py sub/b.py README.md src/build/x.py docs/hooks.md src/hooks/useThing.ts main.rs locks.py tests/test_a.py"
+    " src/workspace.py config.py src/config.ts data/wrangler.py railway.py tox.py update.py build.py targets.py"
 )
 
 
@@ -187,6 +197,17 @@ def test_a_file_that_needs_a_question(path: str) -> None:
 @pytest.mark.parametrize("path", NOT_ASKED.split())
 def test_a_file_that_needs_none(path: str) -> None:
     assert protected(FileChange(path, None, b"x", None)) is None
+
+
+def test_the_folder_that_git_runs_hooks_from_needs_a_question(repository: Path) -> None:
+    workspace = Workspace.find(repository / "sub")
+    assert workspace.hooks() is None
+    for named, folder in (("../out", None), (".", None), (str(repository / "x"), "x"), ("x/../tools", "tools")):
+        git(repository, "config", "core.hooksPath", named)
+        assert workspace.hooks() == folder
+    changes = [FileChange(path, None, b"x", None) for path in ("Tools/git/lib.sh", "tools.sh")]
+    proposal = Writing(workspace, cast(Decisions, None)).propose(changes)
+    assert proposal.protected == (("Tools/git/lib.sh", "lies in the folder of this repository's hooks"),)
 
 
 def test_becoming_executable_needs_a_question() -> None:
