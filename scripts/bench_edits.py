@@ -27,11 +27,12 @@ from edgemind.coder.applying import changes
 from edgemind.coder.edit_grammar import grammar, instructions
 from edgemind.coder.edit_reading import NoMoreEdits, read_edit
 from edgemind.coder.file_text import FileText
+from edgemind.coder.patches.diff_reading import is_unified
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.patches.reading import read_patch
 from edgemind.coder.patches.search_replace import is_search_replace
-from edgemind.coder.patches.unified import is_unified
-from edgemind.coder.types import Edit, EditLimits, EditState, Folder, ShownFile
+from edgemind.coder.patches.tree import Tree
+from edgemind.coder.types import EditLimits, EditState, FileChange, Folder, ShownFile
 from edgemind.convert.random_weights import build
 from edgemind.convert.shapes import Shape
 from edgemind.engine import llama
@@ -194,27 +195,35 @@ def _try(engine: Engine, form: str, task: Task, number: int, given: argparse.Nam
     row.written += ended
     if not ended:
         return
+    if not _has_form(form, answer):
+        return
+    row.read += 1
     try:
-        edits = _read(form, answer, state)
-        row.read += 1
-        if any(edit.path != task.path for edit in edits):
-            return
-        after = changes({task.path: text}, edits)
+        after = _made(form, answer, state)
     except (BadPatch, ValueError):
         return
+    if any(change.path != task.path for change in after):
+        return
     row.applied += 1
-    row.valid += all(_is_python(change.after or b"") for change in after if change.path.endswith(".py"))
+    row.valid += all(_is_python(change.after or b"") for change in after)
 
 
-def _read(form: str, answer: str, state: EditState) -> list[Edit]:
-    if form == "grammar":
-        edit = read_edit(answer, state)
-        assert not isinstance(edit, NoMoreEdits)
-        return [edit]
+def _has_form(form: str, answer: str) -> bool:
+    """Whether an answer is in the form that was asked for, right or wrong."""
     lines = answer.split("\n")
-    if (form == "search/replace") != is_search_replace(lines) or (form == "unified diff") != is_unified(lines):
-        raise BadPatch("The answer has another form.")
-    return read_patch(answer, {file.path: file.text for file in state.files})
+    blocks, diff = is_search_replace(lines), is_unified(lines)
+    return {"search/replace": blocks, "unified diff": diff, "whole file": not (blocks or diff) and "```" in answer}.get(
+        form, True
+    )
+
+
+def _made(form: str, answer: str, state: EditState) -> list[FileChange]:
+    texts = {file.path: file.text for file in state.files}
+    if form != "grammar":
+        return read_patch(answer, Tree.of(texts))
+    edit = read_edit(answer, state)
+    assert not isinstance(edit, NoMoreEdits)
+    return changes(texts, [edit])
 
 
 def _answer(engine: Engine, request: GenerateRequest) -> tuple[str, bool]:

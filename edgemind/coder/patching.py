@@ -5,11 +5,13 @@ Not for: the formats (``patches``), writing (``writing``).
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
-from edgemind.coder.applying import changes
 from edgemind.coder.file_text import FileText
-from edgemind.coder.patches.reading import paths_in, read_patch
+from edgemind.coder.listing import Listing
+from edgemind.coder.patches.reading import read_patch
+from edgemind.coder.patches.tree import File, Tree
 from edgemind.coder.problems import NoSuchFile
 from edgemind.coder.types import FileChange
 
@@ -25,13 +27,15 @@ def changes_of_patch(workspace: Workspace, text: str) -> list[FileChange]:
         UnreadableText: it names a file that is no text.
         WorkspaceProblem: it names a file that is never touched.
     """
-    texts: dict[str, FileText] = {}
-    for path in paths_in(text):
+
+    def read(path: str) -> File | None:
+        try:
+            data, status = workspace.read(path)
+        except NoSuchFile:
+            return None
         refused = workspace.refusal(path)
         if refused:
             raise refused
-        try:
-            texts[path] = FileText.read(workspace.read(path)[0])
-        except NoSuchFile:
-            continue
-    return changes(texts, read_patch(text, texts))
+        return File(FileText.read(data), stat.S_IMODE(status.st_mode))
+
+    return read_patch(text, Tree(read, lambda: [file.path for file in Listing.of(workspace).files]))

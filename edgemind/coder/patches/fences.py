@@ -14,6 +14,10 @@ _NAME = re.compile(r"[\w@+.~-]+(?:[/\\][\w@+.~-]+)*\.[A-Za-z][A-Za-z0-9_+-]{0,11
 _PLAIN_NAMES = re.compile(
     r"(?:[\w.-]+/)*(?:Makefile|Dockerfile|Jenkinsfile|README|LICENSE|CHANGELOG|Rakefile|Gemfile)\b"
 )
+_PATH = re.compile(r"(?:[\w@+~-]*\.)?[\w@+.~-]*[\w+~-](?:[/\\][\w@+.~-]+)+|\.[A-Za-z][\w.-]+")
+"""A name without an ending, or hidden, that stands alone."""
+_BEFORE = re.compile(r"^\s*(?:[-*]\s+|#+\s+|\d+[.)]\s+)?[*_`\"']*(?:(?:file|filename|path)\s*[:=]\s*)?[*_`\"']*", re.I)
+_AROUND = re.compile(r"[*_`\"':]+\s*$|\s+$")
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "a.k.a"})
 
 
@@ -54,8 +58,16 @@ def line_above(lines: Sequence[str], block: Block) -> str:
     return above[-1] if above else ""
 
 
+def name_alone(line: str) -> str:
+    """What a line says beside Markdown's marks and words such as ``File:``; a name, when it says nothing else."""
+    return _AROUND.sub("", _BEFORE.sub("", line))
+
+
 def names_in(text: str) -> list[str]:
     """What looks like a name of a file, in order, each once."""
+    alone = name_alone(text)
+    if _PATH.fullmatch(alone) and not alone.endswith((".", "/")):
+        return [alone.replace("\\", "/")]
     hits = [*_NAME.finditer(text), *_PLAIN_NAMES.finditer(text)]
     ordered = (hit[0].replace("\\", "/") for hit in sorted(hits, key=lambda hit: hit.start()))
     return [name for name in dict.fromkeys(ordered) if name.lower() not in _ABBREVIATIONS]

@@ -1,15 +1,15 @@
 """Where lines that somebody quotes stand in a file: in one place, or an error that says what is nearest.
 
 Exactly is tried first, then without blanks at line ends, then with all lines indented differently by the same amount.
-Two places are none, unless a line number names one of them.
-Not for: how quotes are written (``search_replace``, ``unified``).
+Not for: how quotes are written (``search_replace``, ``unified``), which of several places a line number names (there).
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from edgemind.coder.file_text import FileText, visible
 from edgemind.coder.patches.problems import BadPatch
@@ -27,8 +27,6 @@ class Quote:
     name: str
     path: str
     lines: tuple[str, ...]
-    at: int | None = None
-    """The line, from 1, where they are said to begin."""
 
 
 @dataclass(frozen=True)
@@ -44,46 +42,90 @@ class Place:
         return tuple(self.added + line.removeprefix(self.removed) if line.strip() else line for line in lines)
 
 
-def locate(quote: Quote, text: FileText) -> Place:
+class Lines:
+    """The lines of one file, made ready for many quotes."""
+
+    def __init__(self, text: FileText) -> None:
+        self.exact = text.lines
+
+    def places(self, quoted: Sequence[str]) -> list[Place]:
+        """All places by the strictest comparison that finds any."""
+        starts = _starts(self.exact, self._exact, quoted)
+        if not starts:
+            starts = _starts(self._shown, self._by_shown, [line.rstrip() for line in quoted])
+        if starts:
+            return [Place(start) for start in starts]
+        if not any(line.strip() for line in quoted):
+            return []
+        starts = _starts(self.stripped, self._by_stripped, [line.strip() for line in quoted])
+        shifted = (_shifted(start, quoted, self._shown) for start in starts)
+        return [place for place in shifted if place is not None]
+
+    @cached_property
+    def stripped(self) -> tuple[str, ...]:
+        return tuple(line.strip() for line in self._shown)
+
+    @cached_property
+    def _shown(self) -> tuple[str, ...]:
+        return tuple(visible(line)[0].rstrip() for line in self.exact)
+
+    @cached_property
+    def _exact(self) -> dict[str, list[int]]:
+        return _index(self.exact)
+
+    @cached_property
+    def _by_shown(self) -> dict[str, list[int]]:
+        return _index(self._shown)
+
+    @cached_property
+    def _by_stripped(self) -> dict[str, list[int]]:
+        return _index(self.stripped)
+
+
+def locate(quote: Quote, lines: Lines) -> Place:
     """The one place of a quote.
 
     Raises:
         BadPatch: there is none, or more than one.
     """
-    places = find(quote, text)
+    places = lines.places(quote.lines)
     if len(places) == 1:
         return places[0]
-    if places:
-        lines = ", ".join(str(place.start + 1) for place in places[:4])
-        more = f" and {len(places) - 4} more" if len(places) > 4 else ""
-        raise BadPatch(
-            f"{quote.name} fits {_shown(quote.path)} in {len(places)} places (lines {lines}{more}).",
-            "Quote more of the lines around it.",
-        )
-    raise BadPatch(
-        f"{quote.name} is not in {_shown(quote.path)}{_nearest(quote, text)}.", "Quote it as the file has it."
+    raise doubt(quote, places) if places else missing(quote, lines)
+
+
+def doubt(quote: Quote, places: Sequence[Place]) -> BadPatch:
+    """That there are several places."""
+    listed = ", ".join(str(place.start + 1) for place in places[:4])
+    more = f" and {len(places) - 4} more" if len(places) > 4 else ""
+    return BadPatch(
+        f"{quote.name} fits {_shown(quote.path)} in {len(places)} places (lines {listed}{more}).",
+        "Quote more of the lines around it.",
     )
 
 
-def find(quote: Quote, text: FileText) -> list[Place]:
-    """Its places by the strictest comparison that finds any; one only when a line number names it."""
-    exact = text.lines
-    shown = [visible(line)[0].rstrip() for line in exact]
-    for same in (_equal(exact, quote.lines), _equal(shown, [line.rstrip() for line in quote.lines])):
-        places = [Place(start) for start in range(len(exact) - len(quote.lines) + 1) if same(start)]
-        if places:
-            return [place for place in places if place.start + 1 == quote.at] or places
-    stripped = [line.strip() for line in quote.lines]
-    same = _equal([line.strip() for line in shown], stripped)
-    starts = [start for start in range(len(exact) - len(quote.lines) + 1) if same(start)]
-    shifted = [_shifted(start, quote.lines, shown) for start in starts if any(stripped)]
-    places = [place for place in shifted if place is not None]
-    return [place for place in places if place.start + 1 == quote.at] or places
+def missing(quote: Quote, lines: Lines) -> BadPatch:
+    """That there is no place, and which is nearest."""
+    return BadPatch(
+        f"{quote.name} is not in {_shown(quote.path)}{_nearest(quote, lines)}.", "Quote it as the file has it."
+    )
 
 
-def _equal(lines: Sequence[str], wanted: Sequence[str]) -> Callable[[int], bool]:
-    size = len(wanted)
-    return lambda start: all(lines[start + at] == wanted[at] for at in range(size))
+def _index(lines: Sequence[str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for at, line in enumerate(lines):
+        found.setdefault(line, []).append(at)
+    return found
+
+
+def _starts(lines: Sequence[str], index: dict[str, list[int]], quoted: Sequence[str]) -> list[int]:
+    """Where all of them stand in a row, found by the rarest of them."""
+    wanted, size = tuple(quoted), len(quoted)
+    if not size:
+        return []
+    rarest = min(range(size), key=lambda at: len(index.get(wanted[at], ())))
+    starts = (at - rarest for at in index.get(wanted[rarest], ()))
+    return [start for start in starts if start >= 0 and lines[start : start + size] == wanted]
 
 
 def _shifted(start: int, wanted: Sequence[str], shown: Sequence[str]) -> Place | None:
@@ -102,23 +144,22 @@ def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _nearest(quote: Quote, text: FileText) -> str:
+def _nearest(quote: Quote, lines: Lines) -> str:
     """The lines that are most like it, as the end of a sentence."""
     wanted = [line.strip() for line in quote.lines]
     size = max(1, len(wanted))
-    lines = [line.strip() for line in text.lines]
-    if not lines:
+    if not lines.exact:
         return ", which is empty"
     best, where = 0.0, 0
     matcher = difflib.SequenceMatcher(None, autojunk=False)
     matcher.set_seq2("\n".join(wanted))
-    for start in range(min(max(1, len(lines) - size + 1), MOST_COMPARED)):
-        matcher.set_seq1("\n".join(lines[start : start + size]))
+    for start in range(min(max(1, len(lines.exact) - size + 1), MOST_COMPARED)):
+        matcher.set_seq1("\n".join(lines.stripped[start : start + size]))
         if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and (ratio := matcher.ratio()) > best:
             best, where = ratio, start
-    last = min(where + size, len(lines))
+    last = min(where + size, len(lines.exact))
     span = f"line {where + 1}" if last == where + 1 else f"lines {where + 1}-{last}"
-    return f"; nearest is {span}: {_shown(text.lines[where].strip())}"
+    return f"; nearest is {span}: {_shown(lines.exact[where].strip())}"
 
 
 def _shown(text: str) -> str:

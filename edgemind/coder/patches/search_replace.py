@@ -7,36 +7,44 @@
     new lines
     >>>>>>> REPLACE
 
-Not for: finding the quoted lines (``locating``).
+Also as ``ORIGINAL`` and ``UPDATED``, with ``-------`` and ``+++++++`` for the brackets, and with lines that say a line
+number first. A block sees what the blocks before it have changed. Not for: finding the quoted lines (``locating``).
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from edgemind.coder.file_text import FileText
-from edgemind.coder.patches.fences import names_in
-from edgemind.coder.patches.locating import Place, Quote, find, locate
-from edgemind.coder.patches.naming import resolve
+from edgemind.coder.file_text import FileText, new_text, with_edits
+from edgemind.coder.patches.fences import name_alone, names_in
+from edgemind.coder.patches.locating import Lines, Place, Quote, locate
+from edgemind.coder.patches.naming import existing, home, plainly, resolve
 from edgemind.coder.patches.problems import BadPatch
-from edgemind.coder.types import Create, Delete, Edit, Insert, Replace
+from edgemind.coder.patches.tree import File, Tree
+from edgemind.coder.types import Delete, Edit, Insert, Replace
+from edgemind.terminal import clean_line
 
-_OPENS = re.compile(r"\s{0,3}<{5,9} ?(?:SEARCH|ORIGINAL|HEAD)\b.*$")
+_OPENS = re.compile(r"\s{0,3}[<-]{5,9} ?(?:SEARCH|ORIGINAL|HEAD)\b>?(.*)$")
 _DIVIDES = re.compile(r"\s{0,3}={5,9}\s*$")
-_CLOSES = re.compile(r"\s{0,3}>{5,9} ?(?:REPLACE|UPDATED)\b.*$")
+_CLOSES = re.compile(r"\s{0,3}[>+]{5,9} ?(?:REPLACE|UPDATED)\b.*$")
 _FENCE = re.compile(r"\s{0,3}(?:`{3,}|~{3,})(.*)")
+_NUMBER = re.compile(r":(?:start_line|end_line):\s*\d+\s*$")
+_UNDER_NUMBERS = re.compile(r"-{5,9}\s*$")
 LINES_ABOVE = 3
 """Above a block, in which the name of its file may stand."""
+MOST_COMPARED = 1 << 22
+"""Pairs of lines of a block; in a larger one all its lines are replaced."""
 
 
 @dataclass(frozen=True)
 class _Block:
     number: int
     named: tuple[str, ...]
-    """Lines above it, the nearest first."""
+    """Lines above it, the nearest first, and what stands behind its own first line."""
     lines: tuple[str, ...]
 
     @property
@@ -44,28 +52,25 @@ class _Block:
         return f"Block {self.number}"
 
 
+def first_of_blocks(lines: Sequence[str]) -> int | None:
+    """The line with which the first block begins."""
+    return next((at for at, line in enumerate(lines) if _OPENS.match(line)), None)
+
+
 def is_search_replace(lines: Sequence[str]) -> bool:
-    return any(map(_OPENS.match, lines))
+    return first_of_blocks(lines) is not None
 
 
-def names(lines: Sequence[str]) -> list[str]:
-    """The files that the blocks name."""
-    found = [next(filter(None, map(names_in, block.named)), []) for block in _blocks(lines)]
-    return list(dict.fromkeys(name for named in found for name in named))
-
-
-def read(lines: Sequence[str], texts: Mapping[str, FileText]) -> list[Edit]:
-    """The edits of all blocks.
+def apply(lines: Sequence[str], tree: Tree) -> None:
+    """Change the files as all blocks say.
 
     Raises:
         BadPatch: a block has no end, no file, or no one place.
     """
-    edits: list[Edit] = []
     path: str | None = None
     for block in _blocks(lines):
-        path = _path(block, texts) or path or _where(block, texts)
-        edits += _edits(block, path, texts)
-    return edits
+        path = _path(block, tree) or path or home(block.name, partial(_fits, block), tree)
+        _change(block, path, tree)
 
 
 def _blocks(lines: Sequence[str]) -> list[_Block]:
@@ -73,7 +78,8 @@ def _blocks(lines: Sequence[str]) -> list[_Block]:
     above: list[str] = []
     at = 0
     while at < len(lines):
-        if not _OPENS.match(lines[at]):
+        opening = _OPENS.match(lines[at])
+        if not opening:
             fence = _FENCE.match(lines[at])
             said = fence[1] if fence else lines[at]
             if names_in(said) if fence else said.strip():
@@ -85,30 +91,35 @@ def _blocks(lines: Sequence[str]) -> list[_Block]:
         opened = next((line for line in range(at + 1, len(lines)) if _OPENS.match(lines[line])), len(lines))
         if end is None or opened < end:
             raise BadPatch(f"Block {number} has no end (>>>>>>> REPLACE).", "Copy the whole block.")
-        found.append(_Block(number, tuple(above[:LINES_ABOVE]), tuple(lines[at + 1 : end])))
+        named = (*((opening[1],) if opening[1].strip() else ()), *above[:LINES_ABOVE])
+        found.append(_Block(number, named, _without_numbers(lines[at + 1 : end])))
         above, at = [], end + 1
     return found
 
 
-def _path(block: _Block, texts: Mapping[str, FileText]) -> str | None:
+def _without_numbers(lines: Sequence[str]) -> tuple[str, ...]:
+    """Without the lines that say where a block is, which is not believed."""
+    at = 0
+    while at < len(lines) and _NUMBER.match(lines[at]):
+        at += 1
+    if at and at < len(lines) and _UNDER_NUMBERS.match(lines[at]):
+        at += 1
+    return tuple(lines[at:])
+
+
+def _path(block: _Block, tree: Tree) -> str | None:
     for line in block.named:
-        plain = line.strip().strip("*#`:\"' ")
-        if plain in texts:
-            return plain
+        whole = existing([plainly(name_alone(line)), line.strip()], tree)
+        if whole:
+            return whole
         for name in names_in(line):
-            return resolve(name, texts)
+            return resolve(name, tree)
     return None
 
 
-def _where(block: _Block, texts: Mapping[str, FileText]) -> str:
-    """The one file that has the quoted lines."""
-    having = [
-        path for path, text in texts.items() if any(find(Quote("", path, old), text) for old, _ in _halves(block))
-    ]
-    if len(having) != 1:
-        said = "is in more than one file" if having else "names no file"
-        raise BadPatch(f"{block.name} {said}.", "Write the file's name on the line above it.")
-    return having[0]
+def _fits(block: _Block, text: FileText) -> bool:
+    lines = Lines(text)
+    return any(lines.places(old) for old, _ in _halves(block))
 
 
 def _halves(block: _Block) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -119,30 +130,40 @@ def _halves(block: _Block) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     return [(block.lines[:at], block.lines[at + 1 :]) for at in dividers]
 
 
-def _edits(block: _Block, path: str, texts: Mapping[str, FileText]) -> list[Edit]:
-    halves = _halves(block)
-    text = texts.get(path)
-    if text is None:
-        old, new = halves[0]
-        if any(line.strip() for line in old):
-            raise BadPatch(f"{block.name} changes {path}, which does not exist.", "Name the right file.")
-        return [Create(path, new)]
-    if not any(line.strip() for line in halves[0][0]):
-        if any(line.strip() for line in text.lines):
-            raise BadPatch(f"{block.name} quotes no line of {path}, which exists.", "Quote the lines to be replaced.")
-        return [Replace(path, 1, len(text.lines), halves[0][1]) if text.lines else Insert(path, 0, halves[0][1])]
-    if len(halves) > 1:
-        halves = [half for half in halves if len(find(Quote(block.name, path, half[0]), text)) == 1] or halves[:1]
-        if len(halves) > 1:
-            raise BadPatch(f"{block.name} has more than one line =======.", "Make the block smaller.")
+def _change(block: _Block, path: str, tree: Tree) -> None:
+    halves, shown = _halves(block), clean_line(path)
+    file = tree.get(path)
     old, new = halves[0]
-    return between(path, text, locate(Quote(block.name, path, old), text), old, new)
+    quotes = any(line.strip() for line in old)
+    if file is None:
+        if quotes:
+            raise BadPatch(f"{block.name} changes {shown}, which does not exist.", "Name the right file.")
+        tree.create(path, File(FileText.read(new_text(new))))
+        return
+    text = file.text
+    if not quotes:
+        if any(line.strip() for line in text.lines):
+            raise BadPatch(f"{block.name} quotes no line of {shown}, which exists.", "Quote the lines to be replaced.")
+        edits: list[Edit] = [Replace(path, 1, len(text.lines), new) if text.lines else Insert(path, 0, new)]
+    else:
+        lines = Lines(text)
+        if len(halves) > 1:
+            halves = [half for half in halves if len(lines.places(half[0])) == 1] or halves[:1]
+            if len(halves) > 1:
+                raise BadPatch(f"{block.name} has more than one line =======.", "Make the block smaller.")
+        old, new = halves[0]
+        place = locate(Quote(block.name, path, old), lines)
+        exact = text.lines[place.start : place.start + len(old)] == old
+        edits = _between(path, place, old, new, exact)
+    tree.put(path, File(FileText.read(with_edits(text, edits)), file.mode))
 
 
-def between(path: str, text: FileText, place: Place, old: Sequence[str], new: Sequence[str]) -> list[Edit]:
+def _between(path: str, place: Place, old: Sequence[str], new: Sequence[str], exact: bool) -> list[Edit]:
     """The edits that make ``old`` at its place into ``new``; lines that are in both stay as the file has them."""
     edits: list[Edit] = []
-    before, after = [line.rstrip() for line in old], [line.rstrip() for line in new]
+    before, after = (list(side) if exact else [line.rstrip() for line in side] for side in (old, new))
+    if len(old) * len(new) > MOST_COMPARED:
+        return [Replace(path, place.start + 1, place.start + len(old), place.indented(new))]
     for kind, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         first, last = place.start + a + 1, place.start + b
         if kind == "insert":

@@ -1,212 +1,241 @@
-"""Unified diffs, of ``git diff``, ``diff -u`` or a model that remembers their form.
+"""Unified diffs applied: where each hunk goes, and what becomes of the files.
 
-Line numbers are a hint only and counts are not believed: the lines themselves say where a hunk goes.
-Not for: renaming and deleting files, which is said; finding lines (``locating``).
+Line numbers are a hint only: the lines themselves say where a hunk goes, and a number only which of several places it
+is. What fits a file to its line ends changes it to the byte, as ``git apply`` does; what does not keeps the file's own.
+Not for: the form (``diff_reading``), finding lines (``locating``).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from edgemind.coder.file_text import FileText
-from edgemind.coder.patches.locating import Place, Quote, locate
-from edgemind.coder.patches.naming import resolve, without_prefix
+from edgemind.coder.patches.diff_reading import CRLF, LF, FileDiff, Hunk, read_diff
+from edgemind.coder.patches.locating import Lines, Place, Quote, doubt, missing
+from edgemind.coder.patches.naming import by_its_end, existing, home, may_be_new, of_sides
 from edgemind.coder.patches.problems import BadPatch
-from edgemind.coder.types import Create, Delete, Edit, Insert, Replace
+from edgemind.coder.patches.splicing import Splice, spliced
+from edgemind.coder.patches.tree import File, Tree
+from edgemind.models.opening import typed
 from edgemind.terminal import clean_line
 
-_HUNK = re.compile(r"@@(?: -(?P<old>\d{1,9})(?:,(?P<olds>\d{1,9}))? \+\d+(?:,(?P<news>\d{1,9}))? @@)?")
-_NOWHERE = "/dev/null"
-_REFUSED = (
-    (re.compile(r"rename (?:from|to) (?P<path>.+)"), "renames {}", "git mv, then apply the rest"),
-    (re.compile(r"copy (?:from|to) (?P<path>.+)"), "copies {}", "cp, then apply the rest"),
-    (re.compile(r"deleted file mode \d+"), "deletes {}", "rm, then apply the rest"),
-    (re.compile(r"new mode \d+"), "changes the permissions of {}", "chmod, then apply the rest"),
-    (re.compile(r"(?:Binary files .* differ|GIT binary patch)"), "changes {}, which is binary", "git apply"),
-)
+_BOM = "\ufeff"
+_NO_FILES = {"120": "is a symbolic link", "160": "is a submodule"}
+"""By the first digits of git's modes."""
 
 
-@dataclass
-class _Hunk:
-    number: int
-    at: int | None
-    lines: list[tuple[str, str]] = field(default_factory=list)
-    """Mark and text: ``" "``, ``"-"`` or ``"+"``."""
-
-    def side(self, mark: str) -> tuple[str, ...]:
-        return tuple(text for kind, text in self.lines if kind in (" ", mark))
-
-
-@dataclass
-class _FileDiff:
-    old: str
-    new: str
-    hunks: list[_Hunk] = field(default_factory=list)
-
-
-def is_unified(lines: Sequence[str]) -> bool:
-    return (
-        any(_HUNK.match(line) for line in lines)
-        or any(_begins_file(lines, at) for at in range(len(lines)))
-        or any(pattern.match(line) for line in lines for pattern, _, _ in _REFUSED[:4])
-    )
-
-
-def names(lines: Sequence[str]) -> list[str]:
-    """The files that it names, without git's ``a/`` and ``b/``."""
-    found = [name for diff in _files(lines) for name in (diff.old, diff.new) if name not in ("", _NOWHERE)]
-    return list(dict.fromkeys(without_prefix(name) for name in found))
-
-
-def read(lines: Sequence[str], texts: Mapping[str, FileText]) -> list[Edit]:
-    """The edits of all hunks.
+def apply(lines: Sequence[str], tree: Tree) -> None:
+    """Change the files as a diff says.
 
     Raises:
-        BadPatch: it does more than change text, or a hunk has no one place.
+        BadPatch: a hunk has no one place, or it changes what is no text.
     """
-    _refuse(lines)
-    edits: list[Edit] = []
-    for diff in _files(lines):
-        if diff.new == _NOWHERE:
-            raise BadPatch(
-                f"The patch deletes {_shown(diff.old)}, which EdgeMind does not do.", f"rm {_shown(diff.old)}"
-            )
-        if not diff.new and not diff.old:
-            if len(texts) != 1:
-                raise BadPatch("The patch names no file.", "Add the lines `--- a/FILE` and `+++ b/FILE` above it.")
-            path = next(iter(texts))
+    for diff in read_diff(lines):
+        _refuse(diff)
+        if diff.created and not diff.deleted:
+            _create(diff, tree)
+        elif diff.deleted:
+            _delete(diff, tree)
+        elif "rename to" in diff.headers or "copy to" in diff.headers:
+            _move(diff, tree)
         else:
-            path = _path(diff, texts)
-        text = texts.get(path)
-        if text is None or (diff.old == _NOWHERE and text.lines):
-            edits.append(_created(path, diff, text))
-            continue
-        for hunk in diff.hunks:
-            edits += _edits(path, text, hunk)
-    return edits
+            _change(diff, tree)
 
 
-def _path(diff: _FileDiff, texts: Mapping[str, FileText]) -> str:
-    new = resolve(diff.new, texts)
-    if new not in texts and diff.old not in ("", _NOWHERE):
-        old = resolve(diff.old, texts)
-        if old in texts and without_prefix(diff.old) != without_prefix(diff.new):
-            raise BadPatch(f"The patch renames {old} to {new}, which EdgeMind does not do.", f"git mv {old} {new}")
-        return old
-    return new
+def _refuse(diff: FileDiff) -> None:
+    named = clean_line(diff.git or of_sides(diff.old, diff.new or "a file")[0])
+    if diff.binary:
+        raise BadPatch(f"The patch changes {named}, which is binary.", "git apply PATCH")
+    for header, value in diff.headers.items():
+        kind = _NO_FILES.get(value[:3]) if header.endswith("mode") or header.startswith("index") else None
+        if kind:
+            raise BadPatch(f"The patch changes {named}, which {kind}.", "git apply PATCH")
 
 
-def _created(path: str, diff: _FileDiff, text: FileText | None) -> Create:
-    if text is not None:
-        raise BadPatch(f"The patch creates {path}, which exists.", f"rm {path}, or write a patch that changes it")
+def _create(diff: FileDiff, tree: Tree) -> None:
+    path = may_be_new(diff.git or of_sides(diff.old, diff.new)[0])
+    new = [line for hunk in diff.hunks for line in hunk.side("+")]
     if any(hunk.side("-") for hunk in diff.hunks):
-        raise BadPatch(f"The patch changes {path}, which does not exist.", "Name the right file.")
-    return Create(path, tuple(line for hunk in diff.hunks for line in hunk.side("+")))
+        raise BadPatch(f"The patch creates {clean_line(path)} and says what is in it already.", "git diff, again")
+    text = FileText(tuple(line.text for line in new), tuple(LF if line.end is None else line.end for line in new))
+    tree.create(path, _with_mode(File(FileText.read(text.encode())), diff))
 
 
-def _edits(path: str, text: FileText, hunk: _Hunk) -> list[Edit]:
-    name, old = f"Hunk {hunk.number}", hunk.side("-")
+def _delete(diff: FileDiff, tree: Tree) -> None:
+    path = _there(diff, tree)
+    file = tree.get(path)
+    assert file is not None
+    left = _edited(diff, path, file.text)
+    if left.lines:
+        raise BadPatch(
+            f"The patch deletes {clean_line(path)}, which has lines that are not in the patch.",
+            f"rm {typed(path)}",
+        )
+    tree.put(path, None)
+
+
+def _move(diff: FileDiff, tree: Tree) -> None:
+    way = "rename" if "rename to" in diff.headers else "copy"
+    old, new = diff.headers.get(f"{way} from", ""), diff.headers[f"{way} to"]
+    file = tree.get(old) if existing([old], tree) else None
+    if file is None:
+        raise _no_file(old or new)
+    if way == "rename":
+        tree.put(old, None)
+    tree.create(may_be_new(new), _with_mode(File(_edited(diff, old, file.text), file.mode), diff))
+
+
+def _change(diff: FileDiff, tree: Tree) -> None:
+    if not diff.hunks and "new mode" not in diff.headers:
+        named = clean_line(_names(diff)[0])
+        raise BadPatch(f"The patch says nothing about the lines of {named}.", "Copy the whole patch.")
+    if not (diff.old or diff.new or diff.git):
+        path = home("The patch", lambda text: all(Lines(text).places(_old(hunk)) for hunk in diff.hunks), tree)
+    elif diff.git is None and _renames(diff, tree):
+        old, new = (name[2:] for name in (diff.old, diff.new))
+        raise BadPatch(
+            f"The patch renames {clean_line(old)} to {clean_line(new)} without saying so.",
+            f"git mv {typed(old)} {typed(new)}",
+        )
+    else:
+        found = existing(_names(diff), tree)
+        if found is None and not any(hunk.side("-") for hunk in diff.hunks) and diff.hunks:
+            _create(diff, tree)
+            return
+        path = found or _there(diff, tree)
+    file = tree.get(path)
+    assert file is not None
+    tree.put(path, _with_mode(File(_edited(diff, path, file.text), file.mode), diff))
+
+
+def _renames(diff: FileDiff, tree: Tree) -> bool:
+    sides = diff.old.startswith("a/") and diff.new.startswith("b/") and diff.old[2:] != diff.new[2:]
+    return sides and existing([diff.new[2:]], tree) is None and existing([diff.old[2:]], tree) is not None
+
+
+def _names(diff: FileDiff) -> list[str]:
+    sides = of_sides(diff.old, diff.new) if diff.old or diff.new else []
+    return list(dict.fromkeys([*([diff.git] if diff.git else []), *sides]))
+
+
+def _there(diff: FileDiff, tree: Tree) -> str:
+    names = _names(diff)
+    found = existing(names, tree) or by_its_end(names[0], tree)
+    if found is None:
+        raise _no_file(may_be_new(names[0]))
+    return found
+
+
+def _no_file(path: str) -> BadPatch:
+    return BadPatch(f"The patch changes {clean_line(path)}, which does not exist.", "Name the right file.")
+
+
+def _with_mode(file: File, diff: FileDiff) -> File:
+    mode = diff.headers.get("new mode") or diff.headers.get("new file mode")
+    return file.executable(bool(int(mode, 8) & 0o111)) if mode and mode.isdigit() else file
+
+
+def _old(hunk: Hunk) -> tuple[str, ...]:
+    return tuple(line.text for line in hunk.side("-"))
+
+
+def _edited(diff: FileDiff, path: str, text: FileText) -> FileText:
+    """The text after all hunks, whose numbers are those of the text before any."""
+    if (
+        text.bom
+        and text.encoding == "utf-8"
+        and any(line.text.startswith(_BOM) for hunk in diff.hunks for line in hunk.lines)
+    ):
+        text = FileText((_BOM + text.lines[0], *text.lines[1:]), text.newlines, text.encoding) if text.lines else text
+    lines = Lines(text)
+    places = _places(diff.hunks, path, lines)
+    splices = [one for hunk, place in zip(diff.hunks, places, strict=True) for one in _splices(hunk, place, text)]
+    try:
+        return spliced(text, splices)
+    except ValueError as problem:
+        raise BadPatch(f"The patch contradicts itself: {problem}.", "Apply its parts one after the other.") from None
+
+
+def _places(hunks: Sequence[Hunk], path: str, lines: Lines) -> list[Place]:
+    """Where each hunk goes. One that fits in several places goes where its number says, moved as its neighbours are."""
+    found = [_candidates(hunk, path, lines) for hunk in hunks]
+    placed: list[Place] = []
+    for number, (hunk, places) in enumerate(zip(hunks, found, strict=True)):
+        quote = Quote(f"Hunk {hunk.number}", path, _old(hunk))
+        if len(places) > 1:
+            drifts = _drifts(hunks, found, number) or {0}
+            there = [place for place in places if hunk.at and place.start + 1 - hunk.at in drifts]
+            if len(there) != 1:
+                raise doubt(quote, places)
+            places = there
+        if hunk.at and places[0].start + 1 != hunk.at and quote.lines:
+            _check_not_done(hunk, quote, lines)
+        placed.append(places[0])
+    return placed
+
+
+def _candidates(hunk: Hunk, path: str, lines: Lines) -> list[Place]:
+    old = _old(hunk)
+    if old:
+        places = lines.places(old)
+        if not places:
+            quote = Quote(f"Hunk {hunk.number}", path, old)
+            _check_not_done(hunk, quote, lines)
+            raise missing(quote, lines)
+        return places
+    if lines.exact and hunk.at not in (0, len(lines.exact)):
+        raise BadPatch(
+            f"Hunk {hunk.number} has no line of {clean_line(path)}, so it is not clear where it goes.",
+            "Add lines around it.",
+        )
+    return [Place(hunk.at or 0 if lines.exact else 0)]
+
+
+def _drifts(hunks: Sequence[Hunk], found: Sequence[Sequence[Place]], number: int) -> set[int]:
+    """By how many lines the nearest hunks with one place, before and after, are away from their numbers."""
+    drifts: set[int] = set()
+    for way in (range(number - 1, -1, -1), range(number + 1, len(hunks))):
+        known = next((at for at in way if len(found[at]) == 1 and hunks[at].at and hunks[at].side("-")), None)
+        if known is not None:
+            drifts.add(found[known][0].start + 1 - (hunks[known].at or 0))
+    return drifts
+
+
+def _check_not_done(hunk: Hunk, quote: Quote, lines: Lines) -> None:
+    """Raise when what the hunk makes is there already, at its number or, without its old lines, anywhere."""
+    new = tuple(line.text for line in hunk.side("+"))
+    if new == quote.lines or len(new) < 2:
+        return
+    starts = [place.start + 1 for place in lines.places(new)]
+    if starts and (hunk.at in starts or not lines.places(quote.lines)):
+        at = hunk.at if hunk.at in starts else starts[0]
+        raise BadPatch(
+            f"{quote.name} is in {clean_line(quote.path)} already, at line {at}.",
+            "Take it out of the patch, then again.",
+        )
+
+
+def _splices(hunk: Hunk, place: Place, text: FileText) -> list[Splice]:
+    old = hunk.side("-")
+    there = range(place.start, place.start + len(old))
+    pairs = [(line.end, text.newlines[at]) for line, at in zip(old, there, strict=True)]
+    ended = all((said == "") == (end == "") for said, end in pairs)
+    exact = ended and all(line.text == text.lines[at] for line, at in zip(old, there, strict=True))
+    kinds = exact and all(said == end for said, end in pairs)
     if not old:
-        if text.lines and not (hunk.at == 0 or hunk.at == len(text.lines)):
-            raise BadPatch(f"{name} has no line of {path}, so it is not clear where it goes.", "Add lines around it.")
-        return [Insert(path, hunk.at or 0 if text.lines else 0, hunk.side("+"))]
-    place = locate(Quote(name, path, old, hunk.at), text)
-    return _changes(path, hunk, place)
-
-
-def _changes(path: str, hunk: _Hunk, place: Place) -> list[Edit]:
-    edits: list[Edit] = []
-    line = place.start
-    """Lines of the file before the one that comes next."""
-    removed, added = 0, list[str]()
-    for mark, content in [*hunk.lines, (" ", "")]:
-        if mark == "+":
-            added.append(content)
-            continue
-        if mark == "-":
-            removed += 1
-            continue
-        new = place.indented(added)
-        if removed and added:
-            edits.append(Replace(path, line + 1, line + removed, new))
-        elif removed:
-            edits.append(Delete(path, line + 1, line + removed))
-        elif added:
-            edits.append(Insert(path, line, new))
-        line += removed + 1
-        removed, added = 0, []
-    return edits
-
-
-def _files(lines: Sequence[str]) -> list[_FileDiff]:
-    files: list[_FileDiff] = []
-    at = number = 0
-    while at < len(lines):
-        line = lines[at]
-        if _begins_file(lines, at):
-            files.append(_FileDiff(_name(line), _name(lines[at + 1])))
-            at += 2
-        elif found := _HUNK.match(line):
-            if not files:
-                files.append(_FileDiff("", ""))
-            number += 1
-            hunk = _Hunk(number, int(found["old"]) if found["old"] else None)
-            at = _hunk(lines, at + 1, hunk, found)
-            files[-1].hunks.append(hunk)
+        kinds = not text.lines or text.newline == LF or any(line.end == CRLF for line in hunk.lines)
+    made: list[Splice] = []
+    at = start = place.start
+    new: list[tuple[str, str | None]] = []
+    for line in [*hunk.lines, None]:
+        if line is None or line.mark == " ":
+            if new or at > start:
+                made.append(Splice(start, at, tuple(new), ended))
+            new, at = [], at + 1
+            start = at
+        elif line.mark == "+":
+            (shifted,) = place.indented([line.text])
+            new.append((shifted, line.end if kinds or (ended and not line.end) else None))
         else:
             at += 1
-    return files
-
-
-def _hunk(lines: Sequence[str], at: int, hunk: _Hunk, head: re.Match[str]) -> int:
-    """Fill a hunk; where it ends. A line without a mark is one of the file whose blank was lost."""
-    counted = head["old"] is not None
-    left = {"-": int(head["olds"] or 1), "+": int(head["news"] or 1)} if counted else {}
-    while at < len(lines):
-        line = lines[at]
-        over = counted and not left["-"] and not left["+"]
-        if _HUNK.match(line) or line.startswith("diff --git ") or _begins_file(lines, at):
-            break
-        if over and (not line or line[0] not in "+-" or line in ("-- ", "--")):
-            break
-        at += 1
-        if line.startswith("\\"):
-            continue
-        mark, text = (line[0], line[1:]) if line[:1] in ("+", "-", " ") else (" ", line)
-        hunk.lines.append((mark, text))
-        for side in ("-", "+") if mark == " " else (mark,):
-            left[side] = max(0, left.get(side, 0) - 1)
-    while hunk.lines and hunk.lines[-1] == (" ", "") and (not counted or left["-"] or left["+"]):
-        hunk.lines.pop()
-    return at
-
-
-def _begins_file(lines: Sequence[str], at: int) -> bool:
-    return lines[at].startswith("--- ") and at + 1 < len(lines) and lines[at + 1].startswith("+++ ")
-
-
-def _name(line: str) -> str:
-    name = line[4:].split("\t")[0].strip()
-    if name.startswith('"') and name.endswith('"') and len(name) > 1:
-        try:
-            return name[1:-1].encode("latin-1", "backslashreplace").decode("unicode_escape").encode("latin-1").decode()
-        except UnicodeError:
-            return name
-    return name
-
-
-def _refuse(lines: Sequence[str]) -> None:
-    path = "a file"
-    for line in lines:
-        if named := re.match(r"diff --git (?:a/)?(.+?) (?:b/)?\1$", line):
-            path = named[1]
-        for pattern, what, hint in _REFUSED:
-            if found := pattern.fullmatch(line):
-                named_path = found.groupdict().get("path") or path
-                raise BadPatch(f"The patch {what.format(_shown(named_path))}, which EdgeMind does not do.", hint)
-
-
-def _shown(path: str) -> str:
-    return clean_line(without_prefix(path))
+    return made

@@ -17,6 +17,7 @@ from edgemind.coder.patches.fences import Block, blocks, line_above, names_in
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.protection import forbidden, same_name
 from edgemind.coder.types import Create, EditState, Whole
+from edgemind.models.opening import typed
 from edgemind.terminal import clean_line
 
 _COMMENT = re.compile(r"\s*(?:#|//|--|;+|%|/\*|<!--)\s*(?P<said>\S+)\s*(?:\*/|-->)?\s*$")
@@ -121,9 +122,12 @@ def _check_free(path: str, state: EditState) -> None:
     parts = path.split("/")
     known = deepest(parts, folders)
     if known is None:
-        raise BadPatch(f"The model wrote {path} although no new file was asked for.", f"edgemind code TASK {path}")
+        raise BadPatch(
+            f"The model wrote {clean_line(path)} although no new file was asked for.",
+            f"edgemind code TASK {typed(path)}",
+        )
     if same_name(parts[known]) in folders["/".join(parts[:known])]:
         raise BadPatch(
             f"The model wrote {path}, but there is {'/'.join(parts[: known + 1])} and it was not shown to the model.",
-            f"edgemind code TASK {path}",
+            f"edgemind code TASK {typed(path)}",
         )

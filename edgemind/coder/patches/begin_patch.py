@@ -1,0 +1,177 @@
+"""Patches between ``*** Begin Patch`` and ``*** End Patch``, as OpenAI's models are taught to write them.
+
+    *** Begin Patch
+    *** Update File: src/app.py
+    @@ class App
+     stays
+    -old
+    +new
+    *** End Patch
+
+Hunks have no numbers: lines behind ``@@`` say after which line of the file a hunk comes, and hunks come in order.
+Not for: finding lines (``locating``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edgemind.coder.file_text import FileText, new_text
+from edgemind.coder.patches.locating import Lines, Place, Quote, doubt, missing
+from edgemind.coder.patches.naming import may_be_new, plainly, resolve
+from edgemind.coder.patches.problems import BadPatch
+from edgemind.coder.patches.splicing import Splice, spliced
+from edgemind.coder.patches.tree import File, Tree
+from edgemind.terminal import clean_line
+
+_FILE = re.compile(r"\*\*\* (?P<what>Add|Update|Delete) File: (?P<path>.+)$")
+_MOVE = re.compile(r"\*\*\* Move to: (?P<path>.+)$")
+_END_OF_FILE = "*** End of File"
+_MARKS = ("*** Begin Patch", "*** End Patch", "*** Environment ID")
+
+
+@dataclass
+class _Hunk:
+    number: int
+    after: list[str] = field(default_factory=list)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    at_end: bool = False
+
+    def side(self, mark: str) -> tuple[str, ...]:
+        return tuple(text for kind, text in self.lines if kind in (" ", mark))
+
+
+@dataclass
+class _Part:
+    what: str
+    path: str
+    to: str | None = None
+    hunks: list[_Hunk] = field(default_factory=list)
+
+
+def first_of_begin_patch(lines: Sequence[str]) -> int | None:
+    """The line with which such a patch begins."""
+    return next((at for at, line in enumerate(lines) if line.startswith(_MARKS[0]) or _FILE.match(line)), None)
+
+
+def apply(lines: Sequence[str], tree: Tree) -> None:
+    """Change the files as the patch says.
+
+    Raises:
+        BadPatch: a part has no one place.
+    """
+    for part in _parts(lines):
+        path = resolve(part.path, tree)
+        file = tree.get(path)
+        if part.what == "Add":
+            new = [text for hunk in part.hunks for text in hunk.side("+")]
+            tree.create(may_be_new(path), File(FileText.read(new_text(new))))
+        elif file is None:
+            raise BadPatch(f"The patch changes {clean_line(path)}, which does not exist.", "Name the right file.")
+        elif part.what == "Delete":
+            tree.put(path, None)
+        else:
+            changed = File(_edited(part, path, file.text), file.mode)
+            if part.to and plainly(part.to) != path:
+                tree.put(path, None)
+                tree.create(may_be_new(plainly(part.to)), changed)
+            else:
+                tree.put(path, changed)
+
+
+def _parts(lines: Sequence[str]) -> list[_Part]:
+    parts: list[_Part] = []
+    number = 0
+    for line in lines:
+        begun = _FILE.match(line)
+        part = parts[-1] if parts else None
+        if begun:
+            parts.append(_Part(begun["what"], begun["path"].strip()))
+        elif line.startswith(_MARKS[1]):
+            break
+        elif part is None or line.startswith(_MARKS):
+            continue
+        elif moved := _MOVE.match(line):
+            part.to = moved["path"].strip()
+        elif line.startswith(_END_OF_FILE):
+            if part.hunks:
+                part.hunks[-1].at_end = True
+        elif part.what == "Update" and line.startswith("@@"):
+            if not part.hunks or part.hunks[-1].lines:
+                number += 1
+                part.hunks.append(_Hunk(number))
+            if line[2:].strip():
+                part.hunks[-1].after.append(line[2:].strip())
+        elif part.what != "Delete":
+            if not part.hunks:
+                number += 1
+                part.hunks.append(_Hunk(number))
+            mark, text = (line[0], line[1:]) if line[:1] in ("+", "-", " ") else (" ", line)
+            part.hunks[-1].lines.append((mark, text))
+    return parts
+
+
+def _edited(part: _Part, path: str, text: FileText) -> FileText:
+    lines = Lines(text)
+    splices: list[Splice] = []
+    least = 0
+    for hunk in part.hunks:
+        old = hunk.side("-")
+        place = _place(hunk, path, lines, least)
+        splices += _splices(hunk, place)
+        least = place.start + len(old)
+    return spliced(text, splices)
+
+
+def _place(hunk: _Hunk, path: str, lines: Lines, least: int) -> Place:
+    """Where a hunk goes: after the hunk before it, and first after the lines that it names."""
+    old = hunk.side("-")
+    quote = Quote(f"Hunk {hunk.number}", path, old or tuple(hunk.after))
+    begins = _after(hunk, lines, least, quote)
+    if not old:
+        if hunk.after and len(begins) != 1:
+            raise doubt(quote, [Place(start) for start in begins])
+        return Place(begins[0] if hunk.after else len(lines.exact))
+    places = [place for place in lines.places(old) if place.start >= least]
+    if hunk.at_end:
+        places = [place for place in places if place.start + len(old) >= len(lines.exact)] or places
+    if not places:
+        raise missing(quote, lines)
+    if hunk.after and len(places) > 1:
+        first = [next((place for place in places if place.start >= begin), None) for begin in begins]
+        places = [place for place in dict.fromkeys(first) if place is not None]
+        if not places:
+            raise missing(quote, lines)
+    if len(places) > 1:
+        raise doubt(quote, places)
+    return places[0]
+
+
+def _after(hunk: _Hunk, lines: Lines, least: int, quote: Quote) -> list[int]:
+    """Where a hunk may begin by the lines that it names."""
+    begins = [least]
+    for number, said in enumerate(hunk.after):
+        found = [at + 1 for at, line in enumerate(lines.stripped) if line == said and at >= begins[0]]
+        if not found:
+            raise missing(Quote(f"{quote.name}'s line after @@", quote.path, (said,)), lines)
+        begins = found if number == len(hunk.after) - 1 else found[:1]
+    return begins
+
+
+def _splices(hunk: _Hunk, place: Place) -> list[Splice]:
+    made: list[Splice] = []
+    start = at = place.start
+    new: list[str] = []
+    for mark, text in [*hunk.lines, (" ", "")]:
+        if mark == "+":
+            new.append(text)
+        elif mark == "-":
+            at += 1
+        else:
+            if new or at > start:
+                made.append(Splice(start, at, tuple((line, None) for line in place.indented(new))))
+            new, start = [], at + 1
+            at = start
+    return made
