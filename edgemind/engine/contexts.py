@@ -64,6 +64,8 @@ class ContextPlan:
     """Most tokens of one batch that are only guessed; the logits of each are wanted."""
     exact: bool = False
     """With flash attention, a few tokens at once are computed bit for bit as one after the other."""
+    guarded: bool = False
+    """Where they are not, the difference is what ``rounding`` knows."""
 
 
 class ContextFull(OutOfMemory):

@@ -75,13 +75,14 @@ class Drafting:
         self._held = False
         """More would have been drafted, but for what was lost before."""
 
-    def worth(self, costs: Costs, tokens: int, chances: Sequence[float], right: bool) -> int:
+    def worth(self, costs: Costs, tokens: int, chances: Sequence[float], right: bool, survival: float = 1.0) -> int:
         """How many tokens to draft for the next decode.
 
         Args:
             tokens: of that decode without drafts, one a sequence.
             chances: for each token of a draft, that it is kept.
             right: the last guess was, drafted or not.
+            survival: the chance that what drafts gain is not lost to a close call later; see ``rounding``.
         """
         plain = costs.plain(tokens)
         if plain is None:
@@ -96,7 +97,7 @@ class Drafting:
         extra = costs.extra(tokens, len(chances))
         best, best_gain, hope = 0, 0.0, 0.0
         for count, chance in enumerate(chances, 1):
-            hope += usual * chance
+            hope += usual * chance * survival
             gain = hope - CAUTION * extra[count]
             if gain > best_gain:
                 if extra[count] > allowed:
@@ -122,3 +123,8 @@ class Drafting:
         self.accepted += kept
         self._decoding += usual + extra
         self._balance += (written - 1) * usual - extra
+
+    def note_again(self, tokens: int, usual: float) -> None:
+        """A close call: so many tokens are decoded again, and one comes of it."""
+        self._decoding += tokens * usual
+        self._balance -= (tokens - 1) * usual

@@ -30,15 +30,12 @@ from edgemind.engine.lookup import Lookup
 from edgemind.engine.prompts import Prompt
 from edgemind.engine.reasoning import Piece, ReasoningParser
 from edgemind.engine.reasoning_formats import FORMATS, ReasoningFormat
+from edgemind.engine.rounding import Rounding
 from edgemind.engine.steps import StepSplitter
 from edgemind.engine.stops import StopStrings, Utf8Stream
 
 CUT: frozenset[StopReason] = frozenset({"max_tokens", "context_full", "cancelled"})
 """Answers that end like this can be continued: half a character or half a tag at the end is left out."""
-
-CLOSE_CALL = 0.5
-"""A greedy token that is ahead of the next one by less, in logits, is chosen from logits that were computed for it
-alone: among drafted tokens llama.cpp rounds differently, which could turn it. Measured in ``docs/benchmarks.md``."""
 
 CLOSING_SENTENCE = "I have to answer now."
 """What the worker writes into a thought whose budget is spent, unless the request says otherwise."""
@@ -126,6 +123,10 @@ class LiveRequest:
         return self._sampler.greedy or self.request.sampling.seed is not None
 
     @property
+    def greedy(self) -> bool:
+        return self._sampler.greedy
+
+    @property
     def may_write(self) -> int:
         """Most tokens this request can still add; a large number when it has no limit."""
         return (self.request.max_tokens or 1 << 30) - self.written
@@ -139,19 +140,33 @@ class LiveRequest:
         if not self._inside:
             self._arm()
 
-    def unsure(self, context: llama.Context, index: int) -> bool:
-        """Whether rounding could decide the next token at ``index``, where the same one must come as without drafts."""
-        return self._sampler.greedy and self._sampler.margin(context, index) < CLOSE_CALL
+    def sample(self, context: llama.Context, index: int, rounding: Rounding | None = None) -> bool:
+        """Choose the next token from the logits at ``index`` of the last batch and say what it means.
 
-    def sample(self, context: llama.Context, index: int) -> None:
-        """Choose the next token from the logits at ``index`` of the last batch and say what it means."""
+        Args:
+            rounding: of logits that came with drafts, where the token has to be the same as without.
+
+        Returns:
+            Whether there is one: not where ``rounding`` could have decided it.
+        """
         now = self._clock()
+        if rounding is None:
+            token = self._sampler.sample(context, index)
+        else:
+            chosen = self._sampler.sample_clear(context, index, rounding.least(context.logits(index)))
+            if chosen is None:
+                return False
+            token = chosen
         if not self.written:
             self._first_token = now
-        token = self._sampler.sample(context, index)
         self.tokens.append(token)
         self.written += 1
         self._last_token = now
+        self._follow(token, context, index, now)
+        return True
+
+    def _follow(self, token: int, context: llama.Context, index: int, now: float) -> None:
+        """What the token that was chosen means."""
         thinking = self._parser.state == "thinking"
         if (token in self._ends or self._voice.vocab.is_eog(token)) and not self.request.ignore_end:
             self._end(thinking, now)

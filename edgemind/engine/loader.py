@@ -136,6 +136,7 @@ def load(
         flash_for=flash,
         drafted=MOST if _forgets_tails(model) else 0,
         exact=not layers and _computes_rows_alike(header),
+        guarded=not layers,
     )
     tags = (vocab.find(tag) for tag in reasoning.tags())
     voice = Voice(vocab, reasoning, frozenset(token for token in tags if token is not None))

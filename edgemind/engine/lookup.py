@@ -72,6 +72,12 @@ class Lookup:
             found.append(chance)
         return found
 
+    def left(self, end: int) -> int:
+        """Tokens that may still be copied: to ``end``, where the prompt ends, or to where the copy itself began."""
+        if self._source is None:
+            return 0
+        return (end if self._source < end else self._followed) - self._source
+
     def draft(self, tokens: Sequence[int], count: int) -> list[int]:
         """The next ``count`` tokens as they stand there; a run that reaches the end repeats itself."""
         if self._source is None:

@@ -13,11 +13,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from edgemind.engine import llama
 from edgemind.engine.contexts import SHORTER, ContextFull, Contexts, Slot
 from edgemind.engine.drafting import Costs
 from edgemind.engine.events import Event, Failed, PromptProgress
 from edgemind.engine.live import LiveRequest
+from edgemind.engine.rounding import Rounding
 from edgemind.errors import EdgemindError
 
 SHARED_CHUNK = 128
@@ -26,6 +30,9 @@ SHARED_CHUNK = 128
 ROOM = 512
 """Cells reserved ahead for what a request may write, so that growth is rare."""
 
+OBSERVED = 8
+"""Where nothing is drafted, one copied token of so many is asked whether it was a close call."""
+
 
 @dataclass
 class Seat:
@@ -33,12 +40,23 @@ class Seat:
 
     request: LiveRequest
     slot: Slot
-    alone: bool = False
-    """The next token is decoded without a draft, since it is a close call."""
+    plain: int = 0
+    """Cells of the slot, from the first on, that are bit for bit what they are without drafts."""
+    again: bool = False
+    """Tokens are decoded one by one, since the next was a close call."""
+    doubt: npt.NDArray[np.float32] | None = None
+    """The logits of that one, with drafts."""
+    copies: bool = False
+    """The next token is guessed, whether that is drafted or not."""
 
     @property
     def pending(self) -> int:
         return len(self.request.tokens) - len(self.slot.tokens)
+
+    @property
+    def drafted(self) -> bool:
+        """Whether drafts left their rounding in a cell."""
+        return self.plain < len(self.slot.tokens)
 
 
 @dataclass(frozen=True)
@@ -68,6 +86,7 @@ class Scheduler:
         self._crowded = False
         """A request had to give its cells up: nobody is admitted until one leaves."""
         self._costs = Costs()
+        self._rounding = Rounding()
         self._batch = llama.Batch(contexts.plan.n_batch, contexts.plan.n_seq)
 
     @property
@@ -139,7 +158,7 @@ class Scheduler:
         while self.waiting and len(self.seats) < len(self.contexts.slots) and not self._crowded:
             request = self.waiting.popleft()
             slot, cached = self.contexts.acquire(request.tokens)
-            seat = Seat(request, slot)
+            seat = Seat(request, slot, plain=cached)
             self.seats.append(seat)
             if not request.started:
                 try:
@@ -194,14 +213,24 @@ class Scheduler:
         return drafts
 
     def _draft(self, seat: Seat, room: int) -> list[int]:
-        request, alone = seat.request, seat.alone
-        seat.alone = False
-        if alone or not request.request.speculate or (request.repeatable and not self.contexts.exact):
+        request, lookup = seat.request, seat.request.lookup
+        guarded = self._guarded(request)
+        exact = self.contexts.exact or (guarded and len(self.seats) == 1)
+        if seat.again or not request.request.speculate or (request.repeatable and not exact):
             return []
-        lookup, most = request.lookup, min(room, request.may_write - 1)
+        most = min(room, request.may_write - 1)
         lookup.follow(request.tokens)
-        count = request.drafting.worth(self._costs, len(self.seats), lookup.chances(most), lookup.right)
+        chances = lookup.chances(most)
+        seat.copies = bool(chances)
+        survival = self._rounding.survival(lookup.left(request.prompt_length)) if guarded else 1.0
+        count = request.drafting.worth(self._costs, len(self.seats), chances, lookup.right, survival)
         return lookup.draft(request.tokens, count)
+
+    def _guarded(self, request: LiveRequest) -> bool:
+        """Whether drafts would round its logits, and what it writes is kept the same all the same."""
+        plan = self.contexts.plan
+        rounds = plan.drafted > 0 and plan.guarded and not self.contexts.exact
+        return rounds and request.greedy and request.request.speculate
 
     def _account(self, shares: Sequence[Share], written: Sequence[int], seconds: float) -> None:
         """What the batch took, for the next decision whether a draft is worth it."""
@@ -213,6 +242,7 @@ class Scheduler:
         if not drafted:
             for share in shares:
                 share.seat.request.drafting.note_plain(seconds / count)
+                self._account_again(share.seat, seconds / count)
             return
         plain = self._costs.plain(count)
         usual = (plain or seconds) / count
@@ -222,14 +252,20 @@ class Scheduler:
             if own:
                 kept = min(max(tokens - 1, 0), own)
                 share.seat.request.drafting.note(own, kept, tokens, usual, extra * own / drafted)
+                self._account_again(share.seat, usual)
+
+    @staticmethod
+    def _account_again(seat: Seat, usual: float) -> None:
+        if seat.again:
+            seat.request.drafting.note_again(seat.pending, usual)
 
     def _portions(self) -> list[tuple[Seat, int]]:
         """Which seat puts how many tokens into the next batch."""
-        decoding = [seat for seat in self.seats if seat.pending == 1]
+        decoding = [seat for seat in self.seats if seat.pending == 1 or seat.again]
         room = self.contexts.plan.n_batch - len(decoding)
         portions = [(seat, 1) for seat in decoding]
         for seat in self.seats:
-            if seat.pending > 1 and room > 0:
+            if seat.pending > 1 and not seat.again and room > 0:
                 count = min(seat.pending, room, SHARED_CHUNK if decoding else room)
                 portions.append((seat, count))
                 room -= count
@@ -264,12 +300,17 @@ class Scheduler:
         seat, request = share.seat, share.seat.request
         start = len(seat.slot.tokens)
         seat.slot.tokens += request.tokens[start : start + share.count]
+        if seat.plain == start and not share.draft:
+            seat.plain += share.count
         if len(seat.slot.tokens) <= request.prompt_length and not request.written:
             done = len(seat.slot.tokens)
             self._emit(request, PromptProgress(done=done, total=request.prompt_length, cached=request.cached))
         if share.index < 0:
             return 0
         seat.slot.tokens += share.draft
+        if seat.doubt is not None:
+            self._rounding.learn(seat.doubt, self.contexts.context.logits(share.index))
+        seat.again, seat.doubt = False, None
         before = request.written
         try:
             held = self._verify(share, start + share.count)
@@ -288,19 +329,33 @@ class Scheduler:
     def _verify(self, share: Share, held: int) -> int:
         """Choose tokens while they are those that were drafted; how many cells are right, ``held`` without the draft.
 
-        A close call, which rounding could decide, is taken back: it is decoded again alone.
+        Where drafts round, a close call is not chosen: the cells that came of drafts are computed again first.
         """
         seat, request, context = share.seat, share.seat.request, self.contexts.context
+        exact = self.contexts.exact and seat.plain >= held - share.count
+        guarded = self._guarded(request) and (seat.drafted or (seat.copies and request.written % OBSERVED == 0))
         for row, guess in enumerate([*share.draft, None]):
-            if share.draft and request.unsure(context, share.index + row):
-                seat.alone = True
-                return held - 1
             length = len(request.tokens)
-            request.sample(context, share.index + row)
+            if guarded and not self._choose(seat, share.index + row):
+                return seat.plain
+            if not guarded:
+                request.sample(context, share.index + row)
             if request.finished or len(request.tokens) != length + 1 or request.tokens[-1] != guess:
                 break
             held += 1
+        if exact:
+            seat.plain = held
         return held
+
+    def _choose(self, seat: Seat, index: int) -> bool:
+        """Choose a token that rounding has not decided; False where the logits have to be computed again."""
+        request, context = seat.request, self.contexts.context
+        chosen = request.sample(context, index, self._rounding)
+        self._rounding.note(close=not chosen)
+        if not chosen and seat.drafted:
+            seat.again, seat.doubt = True, context.logits(index).copy()
+            return False
+        return chosen or request.sample(context, index)
 
     def _leave(self, seat: Seat) -> None:
         self._crowded = False

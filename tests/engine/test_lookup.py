@@ -36,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[llama.Model]:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every guess is drafted, whatever it costs."""
-    monkeypatch.setattr(Drafting, "worth", lambda _, costs, tokens, chances, right: min(len(chances), 5))
+    monkeypatch.setattr(Drafting, "worth", lambda _, costs, tokens, chances, right, survival: min(len(chances), 5))
 
 
 def answers(
@@ -48,6 +48,8 @@ def answers(
     grammar: str = "",
     flash: bool = True,
     most: int = MOST,
+    exact: bool = True,
+    guarded: bool = False,
     clock: Callable[[], float] = time.perf_counter,
     **options: Any,
 ) -> list[tuple[list[int], str, Done]]:
@@ -62,7 +64,8 @@ def answers(
         kv_type="f16",
         flash_for=lambda _: flash,
         drafted=most,
-        exact=True,
+        exact=exact,
+        guarded=guarded,
     )
     contexts = Contexts(model, plan)
     said: dict[int, list[Event]] = {number: [] for number in range(len(prompts))}
@@ -279,22 +282,6 @@ def test_a_model_that_takes_no_drafts_gets_none(model: llama.Model) -> None:
     (held,) = answers(model, [repeating(1)], True, most=0)
     assert held[:2] == plain[:2]
     assert held[2].stats.drafted_tokens == 0
-
-
-@pytest.mark.usefixtures("eager")
-def test_a_close_call_is_decoded_again_alone(model: llama.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    (plain,) = answers(model, [repeating(1)], False)
-    rng, unsure = random.Random(2), []
-
-    def often(*_: object) -> bool:
-        unsure.append(rng.random() < 0.3)
-        return unsure[-1]
-
-    monkeypatch.setattr(LiveRequest, "unsure", often)
-    (drafted,) = answers(model, [repeating(1)], True)
-    assert drafted[:2] == plain[:2]
-    assert sum(unsure) > 5
-    assert drafted[2].stats.accepted_tokens > 0
 
 
 def test_only_what_can_be_taken_back_is_drafted(model: llama.Model, tmp_path: Path) -> None:

@@ -123,21 +123,22 @@ class Sampler(Handle):
         C.llama_sampler_accept(self.raw, token)
         return token
 
-    def margin(self, ctx: Context, index: int) -> float:
-        """How far the most likely token is ahead of the next one, in logits, where a greedy chain chooses.
+    def sample_clear(self, ctx: Context, index: int, least: float) -> int | None:
+        """As ``sample``, for a greedy chain, where the token leads what else could be chosen by ``least`` logits.
+
+        None where it does not; nothing is accepted then.
 
         Raises:
             BadConstraint: no token fits the grammar.
             EdgemindError: no logits were asked for at this index.
         """
-        if self._plain:
-            row = ctx.logits(index)
-            best = int(row.argmax())
-            if self._grammar is None or self._grammar.allows(best):
-                return _ahead(row, best)
-        token = self._chosen(ctx, index)
-        place = int((self._candidates["id"] == token).argmax())
-        return _ahead(self._candidates["logit"], place)
+        token, lead = self._leader(ctx, index, least)
+        if lead < least:
+            return None
+        if self._grammar is not None:
+            self._grammar.accept(token)
+        C.llama_sampler_accept(self.raw, token)
+        return token
 
     def accept(self, token: int) -> None:
         """Take a token that was not sampled here into the history: of the prompt, or forced.
@@ -176,6 +177,23 @@ class Sampler(Handle):
         if self._grammar is not None and not self._grammar.allows(token):
             token = self._choose(ctx, index, self._grammar)
         return token
+
+    def _leader(self, ctx: Context, index: int, least: float) -> tuple[int, float]:
+        """What a greedy chain chooses, and its lead in logits; one below ``least`` is that over what fits the grammar."""
+        if self._plain:
+            row = ctx.logits(index)
+            token = int(row.argmax())
+            lead = _ahead(row, token)
+        else:
+            token, lead = self._led(ctx, index, None)
+        if self._grammar is None or (lead >= least and self._grammar.allows(token)):
+            return token, lead
+        return self._led(ctx, index, self._grammar)
+
+    def _led(self, ctx: Context, index: int, grammar: Grammar | None) -> tuple[int, float]:
+        token = self._choose(ctx, index, grammar)
+        place = int((self._candidates["id"] == token).argmax())
+        return token, _ahead(self._candidates["logit"], place)
 
     def _choose(self, ctx: Context, index: int, grammar: Grammar | None) -> int:
         """Run the chain over all candidates, after the grammar if one is given, accepting nothing."""
