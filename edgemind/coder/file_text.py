@@ -2,7 +2,7 @@
 
 Encoding, byte order mark, the end of each line and whether the last line has one are kept. Bytes that are not UTF-8 are
 carried through as lone surrogates (PEP 383). A line ends at LF or CRLF, as for git and compilers; a lone CR ends one
-only in a file without any LF.
+only in a file without any LF. What a model was not shown of a line stays where the line is written again.
 Not for: opening files (``workspace``), how edits are written (``edit_grammar``, ``patches``).
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import functools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edgemind.coder.problems import UnreadableText
@@ -21,7 +22,7 @@ from edgemind.coder.types import Delete, Edit, Insert, Replace, Whole
 from edgemind.terminal import clean
 
 MOST_COMPARED = 1 << 22
-"""Pairs of lines between which equal ones are looked for in the middle of a file that is written anew."""
+"""Pairs of lines, or of characters, between which equal ones are looked for."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -56,11 +57,17 @@ class FileText:
         lines, newlines = _split(text)
         return cls(lines, newlines, encoding, bom)
 
-    @property
+    @functools.cached_property
     def newline(self) -> str:
         """The end that most lines have; LF when there is none."""
         counts = Counter(end for end in self.newlines if end)
         return max(counts, key=lambda end: (counts[end], end == "\n")) if counts else "\n"
+
+    @functools.cached_property
+    def old_encoding(self) -> bool:
+        """Whether it is of a time before UTF-8: it has bytes beyond ASCII, and none of them is UTF-8."""
+        beyond = {ord(char) for line in self.lines if not line.isascii() for char in line if char > "\x7f"}
+        return self.encoding == "utf-8" and bool(beyond) and all(code in _BROKEN_BYTE for code in beyond)
 
     @property
     def final_newline(self) -> bool:
@@ -83,7 +90,8 @@ def with_edits(text: FileText, edits: Sequence[Edit]) -> bytes:
     """The file after edits, whose line numbers are those of ``text``.
 
     A new line that takes the place of an old one gets that one's end, any other the file's usual one. The last line
-    has an end exactly when it had one before.
+    has an end exactly when it had one before. In a file of an old encoding new characters are Windows-1252, if they
+    can be.
 
     Raises:
         ValueError: edits overlap, or name lines that do not exist, or hold a line with a line end in it.
@@ -91,13 +99,9 @@ def with_edits(text: FileText, edits: Sequence[Edit]) -> bytes:
     for edit in edits:
         if not isinstance(edit, Delete):
             _check_lines(edit.lines)
-    whole = [edit for edit in edits if isinstance(edit, Whole)]
-    if whole:
-        if len(edits) > 1:
-            raise ValueError("the whole file is replaced, and part of it too")
-        lines, newlines = _rewritten(text, whole[0].lines)
-    else:
-        lines, newlines = _spliced(text, edits)
+    if len(edits) > 1 and any(isinstance(edit, Whole) for edit in edits):
+        raise ValueError("the whole file is replaced, and part of it too")
+    lines, newlines = _spliced(text, edits)
     _end_last_line(newlines, text.final_newline, text.newline)
     return FileText(tuple(lines), tuple(newlines), text.encoding, text.bom).encode()
 
@@ -164,9 +168,11 @@ def _spans(edits: Iterable[Edit], count: int) -> list[tuple[int, int, int, tuple
             start, stop, lines = edit.first - 1, edit.last, edit.lines
         elif isinstance(edit, Delete):
             start, stop, lines = edit.first - 1, edit.last, ()
+        elif isinstance(edit, Whole):
+            start, stop, lines = 0, count, edit.lines
         else:
             raise ValueError("a file that exists cannot be created")
-        if start < 0 or stop > count or (start >= stop and not isinstance(edit, Insert)):
+        if start < 0 or stop > count or (start >= stop and not isinstance(edit, Insert | Whole)):
             raise ValueError(f"there are no lines {start + 1} to {stop}")
         spans.append((start, order, stop, lines))
     spans.sort(key=lambda span: (span[0], span[2] > span[0], span[1]))
@@ -181,39 +187,77 @@ def _spans(edits: Iterable[Edit], count: int) -> list[tuple[int, int, int, tuple
 def _spliced(text: FileText, edits: Sequence[Edit]) -> tuple[list[str], list[str]]:
     lines: list[str] = []
     newlines: list[str] = []
-    usual, done = text.newline, 0
+    done = 0
     for start, _, stop, new in _spans(edits, len(text.lines)):
-        lines += text.lines[done:start]
-        newlines += text.newlines[done:start]
-        replaced = text.newlines[start:stop][: len(new)]
-        lines += new
-        newlines += (*replaced, *(usual for _ in new[len(replaced) :]))
+        put, ends = _put(text, start, stop, new)
+        lines += (*text.lines[done:start], *put)
+        newlines += (*text.newlines[done:start], *ends)
         done = stop
     return lines + list(text.lines[done:]), newlines + list(text.newlines[done:])
 
 
-def _rewritten(text: FileText, new: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Lines that are as the model was shown them stay, with what it was not shown."""
-    shown = [visible(line)[0] for line in text.lines]
+def _put(text: FileText, start: int, stop: int, new: Sequence[str]) -> tuple[list[str], list[str]]:
+    """New lines, and their ends, in place of those from ``start`` to ``stop``. Those that say what the model was shown
+    stay as they were."""
+    old, ends, usual = text.lines[start:stop], text.newlines[start:stop], text.newline
+    shown = [visible(line)[0] for line in old]
     lines = list(new)
-    newlines = [text.newline] * len(lines)
-    for old, at, size in _same(shown, lines):
-        lines[at : at + size] = text.lines[old : old + size]
-        newlines[at : at + size] = text.newlines[old : old + size]
-    return lines, newlines
+    newlines = [usual] * len(lines)
+    at, to = 0, 0
+    for same_at, same_to, size in (*_same(shown, new), (len(old), len(new), 0)):
+        between = min(same_at - at, same_to - to)
+        newlines[to : to + between] = ends[at : at + between]
+        for number in range(at, same_at):
+            if old[number] != shown[number]:
+                _keep_hidden(old[number], shown[number], lines, new, to, same_to)
+        lines[same_to : same_to + size] = old[same_at : same_at + size]
+        newlines[same_to : same_to + size] = ends[same_at : same_at + size]
+        at, to = same_at + size, same_to + size
+    return [_in_old_encoding(line) for line in lines] if text.old_encoding else lines, newlines
 
 
-def _same(old: Sequence[str], new: Sequence[str]) -> Iterable[tuple[int, int, int]]:
-    """Runs of equal lines: where in the old, where in the new, how many."""
+def _keep_hidden(old: str, shown: str, lines: list[str], new: Sequence[str], first: int, end: int) -> None:
+    """Put what was hidden in a line into the one of ``lines`` that is like it, after characters that are as before."""
+    if len(shown) * sum(map(len, new[first:end])) > MOST_COMPARED:
+        return
+    like = difflib.get_close_matches(shown, new[first:end], 1)
+    if not like:
+        return
+    to = new.index(like[0], first)
+    before, pieces = "", []
+    for char in old:
+        if visible(char)[0]:
+            pieces.append(char)
+        elif pieces:
+            pieces[-1] += char
+        else:
+            before += char
+    chars = list(lines[to])
+    for same_at, same_to, size in _same(shown, like[0]):
+        chars[same_to : same_to + size] = pieces[same_at : same_at + size]
+        if size and same_at == same_to == 0:
+            chars[0] = before + chars[0]
+    lines[to] = "".join(chars)
+
+
+def _in_old_encoding(line: str) -> str:
+    try:
+        return line.encode("cp1252", "surrogateescape").decode("ascii", "surrogateescape")
+    except UnicodeEncodeError:
+        return line
+
+
+def _same(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Runs of equal lines or characters, in order: where in the old, where in the new, how many."""
     least = min(len(old), len(new))
     head = next((at for at in range(least) if old[at] != new[at]), least)
     tail = next((at for at in range(least - head) if old[-1 - at] != new[-1 - at]), least - head)
     yield 0, 0, head
-    yield len(old) - tail, len(new) - tail, tail
-    old, new = old[head : len(old) - tail], new[head : len(new) - tail]
-    if len(old) * len(new) <= MOST_COMPARED:
-        for run in difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
+    middle, changed = old[head : len(old) - tail], new[head : len(new) - tail]
+    if len(middle) * len(changed) <= MOST_COMPARED:
+        for run in difflib.SequenceMatcher(None, middle, changed, autojunk=False).get_matching_blocks():
             yield run.a + head, run.b + head, run.size
+    yield len(old) - tail, len(new) - tail, tail
 
 
 def _end_last_line(newlines: list[str], final: bool, usual: str) -> None:

@@ -44,7 +44,14 @@ def test_any_bytes_come_back_or_are_no_text(data: bytes) -> None:
     except UnreadableText:
         return
     assert text.encode() == data
-    assert with_edits(text, [Whole("x", tuple(visible(line)[0].replace("\0", "") for line in text.lines))]) == data
+    shown = tuple(visible(line)[0] for line in text.lines)
+    assert with_edits(text, [Whole("x", shown)]) == data
+    assert with_edits(text, [Replace("x", at, at, (line,)) for at, line in enumerate(shown, 1)]) == data
+    for at, line in enumerate(shown, 1):
+        changed = FileText.read(with_edits(text, [Replace("x", at, at, (f"{line}#",))]))
+        assert (changed.lines[: at - 1], changed.lines[at:]) == (text.lines[: at - 1], text.lines[at:])
+        if len(line) > 3:
+            assert changed.lines[at - 1].replace("#", "") == text.lines[at - 1].replace("#", "")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +61,8 @@ def test_binary_files_are_no_text(data: bytes) -> None:
     with pytest.raises(UnreadableText):
         FileText.read(data)
 
+
+FAMILY = "👨\u200d👩\u200d👧"
 
 EDITS: dict[str, tuple[bytes, Sequence[Edit], bytes]] = {
     "replace": (b"a\nb\nc\n", [Replace("x", 2, 2, ("B", "BB"))], b"a\nB\nBB\nc\n"),
@@ -71,7 +80,29 @@ EDITS: dict[str, tuple[bytes, Sequence[Edit], bytes]] = {
         b"1\ni\ntwo\n3\n",
     ),
     "two-inserts-in-order": (b"1\n", [Insert("x", 1, ("a",)), Insert("x", 1, ("b",))], b"1\na\nb\n"),
-    "broken-bytes-stay": (b"caf\xe9\nb\n", [Replace("x", 2, 2, ("ü",))], b"caf\xe9\n\xc3\xbc\n"),
+    "broken-bytes-stay": (b"caf\xe9 \xc3\xa9\nb\n", [Replace("x", 2, 2, ("ü",))], b"caf\xe9 \xc3\xa9\n\xc3\xbc\n"),
+    "latin-1": (
+        b"caf\xe9\nb\n",
+        [Replace("x", 2, 2, ("ü €",)), Insert("x", 2, ("漢",))],
+        b"caf\xe9\n\xfc \x80\n\xe6\xbc\xa2\n",
+    ),
+    "latin-1-line": (b"x = 'caf\xe9'\n", [Replace("x", 1, 1, ("y = 'caf\ufffd ü'",))], b"y = 'caf\xe9 \xfc'\n"),
+    "joined-emoji": (
+        f"a = '{FAMILY}'\nb\n".encode(),
+        [Replace("x", 1, 2, ("# new", "a2 = 'no 👨👩👧'", "b"))],
+        f"# new\na2 = 'no {FAMILY}'\nb\n".encode(),
+    ),
+    "hidden-at-both-ends": (
+        "\u200ba = 1\u2060\nb\n".encode(),
+        [Replace("x", 1, 1, ("a = 2 + 1",))],
+        "\u200ba = 2 + 1\u2060\n".encode() + b"b\n",
+    ),
+    "hidden-in-what-goes": ("a\u200bb = 1\n".encode(), [Replace("x", 1, 1, ("b = 1",))], b"b = 1\n"),
+    "repeated-in-a-part": (
+        "one\r\ntwo\u200b\nthree\r\n".encode(),
+        [Replace("x", 1, 3, ("zero", "one", "two", "3"))],
+        "zero\r\none\r\ntwo\u200b\n3\r\n".encode(),
+    ),
     "invisible-stays": ("a\u202e\nb\n".encode(), [Replace("x", 2, 2, ("c",))], "a\u202e\nc\n".encode()),
     "whole-keeps-what-was-hidden": (
         "a\u200b\r\nb\nc\n".encode(),
