@@ -46,11 +46,9 @@ class Collected:
     def add(self, event: SessionEvent) -> None:
         if isinstance(event, ContextChosen):
             chosen = event.context
-            shown = [
-                {"kind": part.kind, "path": part.path, "tokens": part.tokens, "used": part.used, "note": part.note}
-                for part in chosen.parts
-            ]
+            shown = [vars(part) for part in chosen.parts]
             context = {"tokens": chosen.tokens, "limit": chosen.limit, "parts": shown}
+            self._notes += chosen.notes
             self._rounds.append({"context": context, "reasoning": "", "answer": ""})
         elif isinstance(event, Finished):
             self.finished = event

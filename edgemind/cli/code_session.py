@@ -196,12 +196,11 @@ class Talk:
         if not rest:
             self._view.say("/ask QUESTION")
             return
-        spoken, self._view = self._view, CodeView(self._model, hide_thinking=self._flags.hide_thinking, answers=True)
+        self._view.answers = True
         try:
-            with self._view:
-                self._run(self._session.ask(rest, self._files))
+            self._run(self._session.ask(rest, self._files))
         finally:
-            self._view = spoken
+            self._view.answers = False
 
     def _diff(self) -> None:
         last = self._session.writing.last

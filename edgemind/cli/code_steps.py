@@ -75,19 +75,34 @@ def print_map(workspace: Workspace, words: str, tokens: int, json_output: bool =
     Raises:
         BadInput: there is nothing to show.
     """
+    from edgemind.cli.code_view import looked
+    from edgemind.cli.progress import Progress
     from edgemind.coder.listing import Listing
     from edgemind.coder.repo_map import repo_map
+    from edgemind.coder.watching import Looking
 
-    found = repo_map(
-        workspace,
-        Listing.of(workspace),
-        words,
-        tokens,
-        lambda text: round(len(text.encode("utf-8", "replace")) / BYTES_A_TOKEN),
-    )
+    progress = Progress()
+
+    def watch(what: str, done: int, total: int) -> None:
+        progress.say(looked(Looking(what, done, total)))
+
+    try:
+        listing = Listing.of(workspace, watch=watch)
+        found = repo_map(
+            workspace,
+            listing,
+            words,
+            tokens,
+            lambda text: round(len(text.encode("utf-8", "replace")) / BYTES_A_TOKEN),
+            watch=watch,
+        )
+    finally:
+        progress.close()
+    notes = [listing.truncated] if listing.truncated else []
+    notes += [f"{found.beyond:,} more files of source code were not looked at"] if found.beyond else []
     if json_output:
         lines = [{"path": one.path, "line": one.line, "text": one.text, "rank": one.rank} for one in found.lines]
-        told = {"files": found.files, "files_seen": found.files_seen, "definitions": found.definitions}
+        told = {"files": found.files, "files_seen": found.files_seen, "definitions": found.definitions, "notes": notes}
         console.out_json({"map": lines, "tokens": found.tokens, **told})
         return
     if not found.text.strip():
@@ -97,6 +112,8 @@ def print_map(workspace: Workspace, words: str, tokens: int, json_output: bool =
         f"({found.files} of {found.files_seen} files, about {found.tokens:,} tokens of at most {tokens:,}; "
         f"{found.definitions:,} definitions in {found.seconds:.1f} s)\n"
     )
+    for note in notes:
+        console.err(f"({note})\n")
 
 
 def apply(

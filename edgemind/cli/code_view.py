@@ -27,7 +27,8 @@ from edgemind.coder.session_events import (
     Tested,
     Testing,
 )
-from edgemind.engine.events import Answer, Done, Loaded, Loading, PromptProgress, Thinking
+from edgemind.coder.watching import Looking
+from edgemind.engine.events import Answer, Done, Loading, PromptProgress, Thinking
 from edgemind.terminal import clean, clean_line
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ class CodeView:
 
     Args:
         hide_thinking: show that the model thinks, not what.
-        answers: an answer is what was asked for, not the way to an edit.
         dry_run: nobody is asked about protected files, so they are told here.
     """
 
@@ -56,8 +56,10 @@ class CodeView:
     ) -> None:
         self._terminal = console.is_terminal(sys.stdout)
         self._hide_thinking = hide_thinking
-        self._answers = answers
+        self.answers = answers
+        """What the model says is what was asked for, not the way to an edit."""
         self._dry_run = dry_run
+        self._model_name = model
         self._waiting = Waiting(model)
         self._steps = StepWriter(self._terminal)
         self._line_open = False
@@ -75,10 +77,12 @@ class CodeView:
         self._waiting.close()
 
     def show(self, event: SessionEvent) -> None:
-        if isinstance(event, (Loading, PromptProgress)):
+        if isinstance(event, Loading):
+            self._waiting.say(f"loading {self._model_name}")
+        elif isinstance(event, Looking):
+            self._waiting.say(looked(event))
+        elif isinstance(event, PromptProgress):
             self._waiting.show(event)
-        elif isinstance(event, Loaded):
-            self._waiting.clear()
         elif isinstance(event, Thinking):
             self._think(event)
         elif isinstance(event, Answer):
@@ -147,7 +151,7 @@ class CodeView:
         if not text:
             return
         self._answered = True
-        if self._answers:
+        if self.answers:
             console.out(clean(text) if self._terminal else text)
             self._line_open = not text.endswith("\n")
         elif self._terminal:
@@ -158,7 +162,7 @@ class CodeView:
 
     def _model(self, text: str) -> None:
         """What the model writes on the way to an edit, or the end of a line."""
-        dim, reset = (console.DIM, console.RESET) if self._colour and not self._answers else ("", "")
+        dim, reset = (console.DIM, console.RESET) if self._colour and not self.answers else ("", "")
         console.out(f"{dim}{clean(text)}{reset}")
         self._line_open = not text.endswith("\n")
 
@@ -230,6 +234,13 @@ class CodeView:
         return lines
 
 
+def looked(event: Looking) -> str:
+    """How far the search is, on the passing line."""
+    if not event.done:
+        return event.what
+    return f"{event.what}: {event.done:,}{f' of {event.total:,}' if event.total else ''} files"
+
+
 def context_lines(context: Context) -> list[str]:
     """What the model is shown and what is kept from it, for a person."""
     used = [part for part in context.parts if part.used and part.kind in ("file", "excerpt", "map")]
@@ -245,7 +256,7 @@ def context_lines(context: Context) -> list[str]:
     ][:LISTED]
     for one in context.hidden[:LISTED]:
         lines.append(f"{one.path}:{one.line} holds {', '.join(one.what)}, which the model is not shown")
-    return lines
+    return [*lines, *context.notes]
 
 
 def _part(kind: str, path: str, first: int, last: int, tokens: int) -> str:

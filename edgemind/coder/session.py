@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgemind.coder import committing, context
@@ -26,15 +26,16 @@ from edgemind.coder.session_events import (
     Finished,
     Note,
     Outcome,
-    Proposal,
     Repairing,
     SessionEvent,
     Tested,
     Testing,
 )
 from edgemind.coder.verifying import LIMIT_S, TestCommand, TestResult, run_test
+from edgemind.coder.watching import Stopped, Watch, Watched
+from edgemind.coder.work import Work
 from edgemind.coder.writing import Decisions, Writing
-from edgemind.errors import WorkspaceProblem
+from edgemind.errors import EdgemindError, WorkspaceProblem
 from edgemind.terminal import clean_line
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 """Repairs after a check that failed."""
-
-TOLD = 4000
-"""Characters of a failed test's end that the model is told."""
 
 
 @dataclass(frozen=True)
@@ -64,25 +62,6 @@ class Options:
     sampling: Sampling | None = None
 
 
-@dataclass
-class _Work:
-    """What one task has done so far."""
-
-    task: str
-    steps: list[int] = field(default_factory=list)
-    paths: dict[str, None] = field(default_factory=dict)
-    attempts: list[Attempt] = field(default_factory=list)
-    first: Context | None = None
-
-    def asked(self, found: Context) -> Context:
-        """A small model is asked the same each time: it knows the task, and not what to make of a file or a failure."""
-        if found.style != "bare":
-            return found
-        if self.first is None:
-            self.first = _without_folders(found)
-        return replace(found, messages=self.first.messages, parts=self.first.parts, tokens=self.first.tokens)
-
-
 class CodeSession:
     """Methods but ``stop`` are for one thread."""
 
@@ -94,6 +73,8 @@ class CodeSession:
         self._decisions = decisions
         self._stop = threading.Event()
         self._running: Editing | Generation | None = None
+        self._introduced = False
+        """What the user should know about the model was told."""
 
     def stop(self) -> None:
         """End what runs: the answer or the test. Safe from any thread."""
@@ -112,12 +93,17 @@ class CodeSession:
             EdgemindError: it cannot be begun or continued; every step that was applied is in the journal.
         """
         self._stop.clear()
-        work = _Work(task)
+        work = Work(task)
         if self.options.commit:
             self._check_commit()
         dirty_before = set(self.workspace.dirty()) if self.options.commit else set()
         for number in range(self.options.rounds + 1):
-            finished = yield from self._round(work, files, number)
+            try:
+                finished = yield from self._round(work, files, number)
+            except EdgemindError as problem:
+                if not work.failing:
+                    raise
+                finished = self._end(work, "failing", f"{work.still_failing()} {problem.message}")
             if finished is not None:
                 if self.options.commit and finished.outcome in ("applied", "verified"):
                     yield from self._commit(work, dirty_before)
@@ -134,10 +120,11 @@ class CodeSession:
         from edgemind.engine.events import Answer, Done
 
         self._stop.clear()
-        listing = Listing.of(self.workspace)
-        found = context.gather(
-            self.workspace, listing, self.engine, question, files, ask=True, max_files=self.options.max_files
-        )
+        try:
+            listing, found = yield from self._gather(question, files, ask=True)
+        except Stopped:
+            yield Finished("stopped", "The answer was stopped.")
+            return
         yield ContextChosen(found, 0)
         said: list[str] = []
         stopped = False
@@ -155,24 +142,43 @@ class CodeSession:
         yield Cited(asking.citations("".join(said), self.workspace, listing, found))
         yield Finished("stopped", "The answer was stopped.") if stopped else Finished("answered", "")
 
+    def _gather(
+        self, task: str, files: Sequence[str], *, ask: bool = False, attempts: Sequence[Attempt] = ()
+    ) -> Generator[SessionEvent, None, tuple[Listing, Context]]:
+        """What the model is shown, once it is loaded. Raises ``Stopped`` as soon as ``stop`` is called."""
+        from edgemind.engine.events import Loading
+
+        def work(watch: Watch) -> tuple[Listing, Context]:
+            listing = Listing.of(self.workspace, watch=watch)
+            found = context.gather(
+                *(self.workspace, listing, self.engine, task, files),
+                ask=ask,
+                max_files=self.options.max_files,
+                attempts=attempts,
+                watch=watch,
+            )
+            return listing, found
+
+        if self.engine.info is None:
+            yield Loading()
+        found = yield from Watched(work, self._stop).run()
+        if not self._introduced:
+            yield from map(Note, self.engine.wait_loaded().notes)
+        self._introduced = True
+        return found
+
     def _begin(self, running: Editing | Generation) -> None:
         """What ``stop`` ends from now on; it may have been called before there was anything to end."""
         self._running = running
         if self._stop.is_set():
             running.cancel()
 
-    def _round(self, work: _Work, files: Sequence[str], number: int) -> Generator[SessionEvent, None, Finished | None]:
+    def _round(self, work: Work, files: Sequence[str], number: int) -> Generator[SessionEvent, None, Finished | None]:
         """From a context to a checked step; returns ``Finished`` unless there is another round."""
-        attempts = tuple(work.attempts)
-        found = context.gather(
-            self.workspace,
-            Listing.of(self.workspace),
-            self.engine,
-            work.task,
-            [*files, *(path for path in work.paths if path not in files)],
-            max_files=self.options.max_files,
-            attempts=attempts,
-        )
+        try:
+            _, found = yield from self._gather(work.task, work.names(files), attempts=work.attempts)
+        except Stopped:
+            return self._stopped(work)
         found = work.asked(found)
         yield ContextChosen(found, number)
         editing = Editing(self.engine, found, self._editing_options(found, number))
@@ -187,7 +193,7 @@ class CodeSession:
             self._running = None
             editing.cancel()
         if self._stop.is_set():
-            return self._end(work, "stopped", "The answer was stopped; nothing of it was written.")
+            return self._stopped(work)
         texts = {file.path: file.text for file in found.state.files}
         changes = changes_of(texts, editing.edits)
         if not changes:
@@ -197,49 +203,59 @@ class CodeSession:
         if self.options.dry_run:
             return self._end(work, "shown", "Nothing was written (--dry-run).")
         applied = self.writing.write(proposal, f"repair {number}: {work.task}" if number else work.task)
+        if applied is None and work.failing:
+            return self._end(work, "failing", work.still_failing("; the repair was not written"))
         if applied is None:
-            return self._end(work, "declined", "Nothing was written." if not work.steps else "That was not written.")
-        work.steps.append(applied.step)
-        work.paths |= dict.fromkeys(applied.paths)
+            return self._end(work, "declined", "Nothing was written.")
+        work.add(applied, changes, editing.edits, found.state)
         yield applied
         result = yield from self._test()
         if self._stop.is_set():
             return self._end(work, "stopped", "The test was stopped; the edits stay.")
-        wrong = _what_is_wrong(proposal, result)
+        wrong = work.check(result)
         if not wrong:
             if result is not None:
-                return self._end(work, "verified", f"Done: {_names(work.paths)} written, and the test passes.")
-            return self._end(work, "applied", f"Done: {_names(work.paths)} written.")
-        if number == self.options.rounds or (result is not None and result.problem):
-            return self._end(work, "failing", _still_failing(result, len(work.steps)))
+                return self._end(work, "verified", f"Done: {_names(work.changed)} written, and the test passes.")
+            return self._end(work, "applied", f"Done: {_names(work.changed)} written.")
+        if result is not None and result.problem:
+            return self._end(work, "failing", f"The edits are written. {result.problem}")
+        if number == self.options.rounds:
+            return self._end(work, "failing", work.still_failing())
         work.attempts.append(Attempt(editing.answer, wrong))
         yield Repairing(number + 1, self.options.rounds)
         return None
 
-    def _end(self, work: _Work, outcome: Outcome, text: str) -> Finished:
+    def _stopped(self, work: Work) -> Finished:
+        kept = f" {work.still_failing()}" if work.failing else ""
+        return self._end(work, "stopped", f"The answer was stopped; nothing of it was written.{kept}")
+
+    def _end(self, work: Work, outcome: Outcome, text: str) -> Finished:
         hint = "edgemind code undo" if work.steps else ""
         if len(work.steps) > 1:
             hint += f"   (takes back the last of {len(work.steps)} steps)"
         return Finished(outcome, text, hint, tuple(work.steps))
 
-    def _without_changes(self, work: _Work, found: Context, edited: bool, dropped: str) -> Finished:
+    def _without_changes(self, work: Work, found: Context, edited: bool, dropped: str) -> Finished:
+        if work.failing and dropped:
+            return self._end(work, "failing", f"{work.still_failing()} {dropped}")
+        if work.failing:
+            why = "the model's next edits change nothing" if edited else "the model has no other edit"
+            return self._end(work, "failing", work.still_failing(f"; {why}"))
         if edited:
             said = "The model's edits leave the files as they are, so nothing was written."
-        elif dropped:
-            said = f"{dropped} Nothing was written."
-        else:
+            return Finished("nothing", said, "It may be done already; if not, say it in other words.")
+        if not dropped:
             said = "The model answered without an edit, so nothing was written."
-        if work.steps:
-            return self._end(work, "failing", f"{said} The check still fails.")
-        if dropped and not found.state.new and not found.state.files:
-            return Finished("nothing", said, "Name the file: edgemind code 'Write a function that ...' NAME.py")
-        if dropped:
-            hint = "Allow it more with --max-tokens, name fewer files, or take a larger model: edgemind recommend"
-        elif found.style == "bare":
-            hint = "This small model knows a few small Python tasks, in English. A larger one: edgemind recommend"
+            if found.style == "bare":
+                hint = "This small model knows a few small Python tasks, in English. A larger one: edgemind recommend"
+            else:
+                hint = "Say it in other words, name the file, or take a larger model: edgemind recommend"
+            return Finished("nothing", said, hint)
+        if not found.state.new and not found.state.files:
+            hint = "Name the file: edgemind code 'Write a function that ...' NAME.py"
         else:
-            hint = "Say it in other words, name the file, or take a larger model: edgemind recommend"
-        return Finished("nothing", said, hint)
+            hint = "Allow it more with --max-tokens, name fewer files, or take a larger model: edgemind recommend"
+        return Finished("nothing", f"{dropped} Nothing was written.", hint)
 
     def _editing_options(self, found: Context, number: int) -> EditingOptions:
         """A small model that is asked the same again has to answer something else."""
@@ -263,9 +279,9 @@ class CodeSession:
             raise WorkspaceProblem("This folder is not a git repository, so there is nothing to commit to.", "git init")
         committing.check(self.workspace.root)
 
-    def _commit(self, work: _Work, dirty_before: set[str]) -> Iterator[SessionEvent]:
+    def _commit(self, work: Work, dirty_before: set[str]) -> Iterator[SessionEvent]:
         root = self.workspace.root
-        mixed = sorted(set(work.paths) & dirty_before)
+        mixed = sorted(set(work.changed) & dirty_before)
         if mixed:
             yield Note(f"nothing was committed: {_names(mixed)} had changes of yours that are not committed")
             return
@@ -274,9 +290,9 @@ class CodeSession:
         if message is None or not message.strip():
             yield Note("nothing was committed")
             return
-        yield Committed(branch, committing.commit(root, branch, message, list(work.paths)), message)
+        yield Committed(branch, committing.commit(root, branch, message, list(work.changed)), message)
 
-    def _message(self, work: _Work) -> str:
+    def _message(self, work: Work) -> str:
         """By the model where it can; a small one only knows tasks, so there the task is the message."""
         from edgemind.coder.messages import written
 
@@ -290,38 +306,12 @@ class CodeSession:
             raise error_from(event)
 
 
-def _without_folders(found: Context) -> Context:
-    """Small models know tasks that name a file, not a path; where the file goes is decided here anyway."""
-    message = found.messages[-1]
-    content = message.content
-    for path in found.state.new:
-        content = content.replace(path, path.rsplit("/", 1)[-1])
-    return replace(found, messages=(*found.messages[:-1], message.model_copy(update={"content": content})))
-
-
 def _told(event: object) -> SessionEvent:
     if isinstance(event, Proposed):
         return EditWritten(event.edit)
     if isinstance(event, Dropped):
         return EditDropped(event.reason)
     return event  # type: ignore[return-value]
-
-
-def _what_is_wrong(proposal: Proposal, result: TestResult | None) -> str:
-    """What the model is told; "" when all is well. A test that passes has the last word."""
-    if result is not None:
-        return "" if result.passed else f"{result.summary}\n{result.output[-TOLD:]}".strip()
-    return "\n".join(f"{path}:{problem.line}: syntax error: {problem.message}" for path, problem in proposal.problems)
-
-
-def _still_failing(result: TestResult | None, steps: int) -> str:
-    tries = f"after {steps} {'try' if steps == 1 else 'tries'}"
-    if result is None:
-        return f"The edits are written, and {tries} there is still a syntax error."
-    if result.problem:
-        return f"The edits are written. {result.problem}"
-    what = "does not end in time" if result.timed_out else "fails"
-    return f"The edits are written, and {tries} the test still {what}."
 
 
 def _names(paths: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """Running the user's own test command: without a network, within a time, with nothing of it left running.
 
-Nothing that it started outlives its end, the time limit, a stop or this process (``watched``). What it printed is kept
+Nothing that it started outlives its end, the time limit, a stop or this process (``supervised``). What it printed is kept
 as a cleaned tail, since the end of a test's output says what is wrong.
 Not for: syntax (``syntax``), what a failure leads to (``session``).
 """
@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemind.coder import watched
+from edgemind.coder import supervised
 from edgemind.errors import UsageError
 from edgemind.privacy import jail
 from edgemind.terminal import clean, clean_line
@@ -36,7 +36,7 @@ LINGER_S = 0.5
 NOT_FOUND = 127
 """A shell's exit code for a command that is not there."""
 
-_WATCHED = (sys.executable, "-I", "-S", watched.__file__)
+_SUPERVISED = (sys.executable, "-I", "-S", supervised.__file__)
 _LOOK_S = 0.1
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?~\n]|^\s*\w+=")
 """A text without these means the same without a shell."""
@@ -132,7 +132,7 @@ def run_test(
     with os.fdopen(reads, "rb") as report:
         try:
             process = subprocess.Popen(
-                [*_WATCHED, str(writes), str(GRACE_S), *jail.sandbox_command(command.arguments)],
+                [*_SUPERVISED, str(writes), str(GRACE_S), *jail.sandbox_command(command.arguments)],
                 cwd=folder,
                 env=_environment(),
                 stdin=subprocess.PIPE,
@@ -198,7 +198,7 @@ def _follow(process: subprocess.Popen[bytes], tail: _Tail, deadline: float, stop
             now = time.monotonic()
             if not why and (now > deadline or (stop is not None and stop.is_set())):
                 why = "late" if now > deadline else "stopped"
-                deadline = now + GRACE_S + watched.LONGEST_S
+                deadline = now + GRACE_S + supervised.LONGEST_S
                 process.stdin.close()  # it is told to end
             if ended_at is None and process.poll() is not None:
                 ended_at = now
@@ -216,7 +216,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     process.stdin.close()
     try:
-        process.wait(GRACE_S + watched.LONGEST_S)
+        process.wait(GRACE_S + supervised.LONGEST_S)
     except subprocess.TimeoutExpired:
         process.kill()
 
