@@ -346,3 +346,11 @@ def test_old_lines_of_a_diff_are_no_blocks_and_blocks_no_diff() -> None:
     assert applied(patch, a=text) == {"src/a.py": text.replace("x", "y")}
     quoted = "@@ -1 +1 @@\n-a\n+b\n"
     assert applied(block(quoted, "none\n", "src/a.py"), a=quoted) == {"src/a.py": "none\n"}
+
+
+def test_hunks_come_in_order() -> None:
+    """The second hunk's number names a place before the first one's."""
+    text = "same\nx\ntop\ny\nsame\n"
+    patch = "--- a/src/a.py\n+++ b/src/a.py\n@@ -{} +3 @@\n-top\n+TOP\n@@ -{} +5 @@\n-same\n+SAME\n"
+    assert applied(patch.format(1, 3), a=text)["src/a.py"] == "same\nx\nTOP\ny\nSAME\n"
+    assert applied(patch.format(3, 1), a=text)["src/a.py"] == "SAME\nx\nTOP\ny\nsame\n"

@@ -157,13 +157,21 @@ def _edited(diff: FileDiff, path: str, text: FileText) -> FileText:
 
 
 def _places(hunks: Sequence[Hunk], path: str, lines: Lines) -> list[Place]:
-    """Where each hunk goes. One that fits in several places goes where its number says, moved as its neighbours are."""
+    """Where each hunk goes. Of several places it is the one between its neighbours, or the one that its number says,
+    moved as theirs are."""
     found = [_candidates(hunk, path, lines) for hunk in hunks]
+    numbers = [hunk.at or 0 for hunk in hunks]
     placed: list[Place] = []
     for number, (hunk, places) in enumerate(zip(hunks, found, strict=True)):
         quote = Quote(f"Hunk {hunk.number}", path, _old(hunk))
         if len(places) > 1:
-            drifts = _drifts(hunks, found, number) or {0}
+            before, after = _neighbours(hunks, found, number)
+            if numbers == sorted(set(numbers)):
+                least = found[before][0].start + len(_old(hunks[before])) if before is not None else 0
+                most = found[after][0].start if after is not None else len(lines.exact)
+                places = [place for place in places if least <= place.start <= most - len(quote.lines)] or places
+        if len(places) > 1:
+            drifts = {found[one][0].start + 1 - numbers[one] for one in (before, after) if one is not None} or {0}
             there = [place for place in places if hunk.at and place.start + 1 - hunk.at in drifts]
             if len(there) != 1:
                 raise doubt(quote, places)
@@ -172,6 +180,14 @@ def _places(hunks: Sequence[Hunk], path: str, lines: Lines) -> list[Place]:
             _check_not_done(hunk, quote, lines)
         placed.append(places[0])
     return placed
+
+
+def _neighbours(hunks: Sequence[Hunk], found: Sequence[Sequence[Place]], number: int) -> tuple[int | None, int | None]:
+    """The nearest hunks, before and after, that have a number and one place."""
+    ways = range(number - 1, -1, -1), range(number + 1, len(hunks))
+    known = [at for at, hunk in enumerate(hunks) if hunk.at and hunk.side("-") and len(found[at]) == 1]
+    before, after = (next((at for at in way if at in known), None) for way in ways)
+    return before, after
 
 
 def _candidates(hunk: Hunk, path: str, lines: Lines) -> list[Place]:
@@ -189,16 +205,6 @@ def _candidates(hunk: Hunk, path: str, lines: Lines) -> list[Place]:
             "Add lines around it.",
         )
     return [Place(hunk.at or 0 if lines.exact else 0)]
-
-
-def _drifts(hunks: Sequence[Hunk], found: Sequence[Sequence[Place]], number: int) -> set[int]:
-    """By how many lines the nearest hunks with one place, before and after, are away from their numbers."""
-    drifts: set[int] = set()
-    for way in (range(number - 1, -1, -1), range(number + 1, len(hunks))):
-        known = next((at for at in way if len(found[at]) == 1 and hunks[at].at and hunks[at].side("-")), None)
-        if known is not None:
-            drifts.add(found[known][0].start + 1 - (hunks[known].at or 0))
-    return drifts
 
 
 def _check_not_done(hunk: Hunk, quote: Quote, lines: Lines) -> None:
