@@ -92,8 +92,6 @@ class Drafting:
             self._balance += FORGIVEN * usual
         allowed = CREDIT * usual + LOSS * self._decoding + self._balance
         self._held = False
-        if not chances:
-            return 0
         extra = costs.extra(tokens, len(chances))
         best, best_gain, hope = 0, 0.0, 0.0
         for count, chance in enumerate(chances, 1):
@@ -105,6 +103,10 @@ class Drafting:
                     break
                 best, best_gain = count, gain
         return best
+
+    def pause(self) -> None:
+        """There is nothing to draft."""
+        self._held = False
 
     def note_plain(self, seconds: float) -> None:
         """A decode without a draft, or this request's share of it."""

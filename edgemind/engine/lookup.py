@@ -20,6 +20,12 @@ LONGEST = 64
 PRIOR = (0.2, 0.2, 0.3, 0.5, 0.7, 0.85, 0.93, 0.97)
 """How often a guess is right after a run of 0, 1, 2 to 3, 4 to 7, ... 64 and more tokens, until it is known."""
 
+CLASSES = [min(run.bit_length(), len(PRIOR) - 1) for run in range(LONGEST + 1)]
+"""By the length of a run, its place in ``PRIOR``."""
+
+UNLIKELY = 0.02
+"""A draft ends before a token with less of a chance."""
+
 TRIES = 6
 """Guesses that the prior counts as."""
 
@@ -52,8 +58,9 @@ class Lookup:
             if self._source is None:
                 break
             self.right = tokens[index] == tokens[self._source]
-            self._guessed[_class(self._run)] += 1
-            self._right[_class(self._run)] += self.right
+            kind = CLASSES[min(self._run, LONGEST)]
+            self._guessed[kind] += 1
+            self._right[kind] += self.right
             self._run += 1
             self._source = self._source + 1 if self.right else None
         self._followed = len(tokens)
@@ -62,13 +69,21 @@ class Lookup:
             self._source = self._find(tokens)
             self._run = _same(tokens, self._source) if self._source is not None else 0
 
+    @property
+    def copies(self) -> bool:
+        """The text follows what was there before, so there is a guess."""
+        return self._source is not None
+
     def chances(self, most: int) -> list[float]:
         """For each of up to ``most`` tokens of a draft, how likely it is that it and all before it are right."""
         if self._source is None:
             return []
         found, chance = [], 1.0
         for run in range(self._run, self._run + most):
-            chance *= self._right[_class(run)] / self._guessed[_class(run)]
+            kind = CLASSES[run] if run < LONGEST else -1
+            chance *= self._right[kind] / self._guessed[kind]
+            if chance < UNLIKELY:
+                break
             found.append(chance)
         return found
 
@@ -100,10 +115,6 @@ class Lookup:
             if place >= LONG:
                 self._places[tuple(tokens[place - LONG : place])] = place
         self._indexed = len(tokens)
-
-
-def _class(run: int) -> int:
-    return min(run.bit_length(), len(PRIOR) - 1)
 
 
 def _same(tokens: Sequence[int], place: int) -> int:

@@ -30,6 +30,9 @@ SHARED_CHUNK = 128
 ROOM = 512
 """Cells reserved ahead for what a request may write, so that growth is rare."""
 
+HOPELESS = 0.2
+"""With less of a chance that no close call takes it back, nothing is drafted."""
+
 OBSERVED = 8
 """Where nothing is drafted, one copied token of so many is asked whether it was a close call."""
 
@@ -173,9 +176,11 @@ class Scheduler:
     def _compose(self) -> list[Share]:
         """Fill the batch: one token for each that decodes, then prompts in the order they came."""
         while self.seats:
-            plan = self._portions()
+            portions, size = self._portions(), self.contexts.size
             try:
-                self.contexts.reserve(sum(count for _, count in plan), room=self._room())
+                self.contexts.reserve(sum(count for _, count in portions), room=self._room())
+                if self.contexts.size != size:
+                    portions = self._portions()
                 break
             except ContextFull as problem:
                 self._yield_cells(problem)
@@ -185,7 +190,6 @@ class Scheduler:
             return []
         self._batch.clear()
         shares = []
-        portions = self._portions()
         for (seat, count), draft in zip(portions, self._drafts(portions), strict=True):
             start = len(seat.slot.tokens)
             tokens = seat.request.tokens[start : start + count] + draft
@@ -214,15 +218,18 @@ class Scheduler:
 
     def _draft(self, seat: Seat, room: int) -> list[int]:
         request, lookup = seat.request, seat.request.lookup
-        guarded = self._guarded(request)
-        exact = self.contexts.exact or (guarded and len(self.seats) == 1)
-        if seat.again or not request.request.speculate or (request.repeatable and not exact):
+        if seat.again or not request.request.speculate:
             return []
-        most = min(room, request.may_write - 1)
+        guarded = request.repeatable and self._guarded(request)
+        if request.repeatable and not self.contexts.exact and (not guarded or len(self.seats) > 1):
+            return []
         lookup.follow(request.tokens)
-        chances = lookup.chances(most)
-        seat.copies = bool(chances)
-        survival = self._rounding.survival(lookup.left(request.prompt_length)) if guarded else 1.0
+        seat.copies = lookup.copies
+        survival = self._rounding.survival(lookup.left(request.prompt_length)) if guarded and seat.copies else 1.0
+        if not seat.copies or survival < HOPELESS:
+            request.drafting.pause()
+            return []
+        chances = lookup.chances(min(room, request.may_write - 1))
         count = request.drafting.worth(self._costs, len(self.seats), chances, lookup.right, survival)
         return lookup.draft(request.tokens, count)
 

@@ -179,7 +179,7 @@ class Sampler(Handle):
         return token
 
     def _leader(self, ctx: Context, index: int, least: float) -> tuple[int, float]:
-        """What a greedy chain chooses, and its lead in logits; one below ``least`` is that over what fits the grammar."""
+        """What a greedy chain chooses, and its lead in logits; a small one is that over what fits the grammar."""
         if self._plain:
             row = ctx.logits(index)
             token = int(row.argmax())
