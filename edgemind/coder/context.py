@@ -16,8 +16,9 @@ from edgemind.coder.named_files import Named, NamedFile, conflict_line, mentione
 from edgemind.coder.new_names import folders_for
 from edgemind.coder.problems import UnreadableText
 from edgemind.coder.repo_map import repo_map
-from edgemind.coder.searching import Hit, search
+from edgemind.coder.searching import Hit, Mentions, mentions, search
 from edgemind.coder.types import EditState, ShownFile
+from edgemind.coder.watching import Watch, unwatched
 from edgemind.engine import protocol
 from edgemind.engine.events import Message
 from edgemind.errors import EdgemindError, PromptTooLong, UsageError
@@ -48,6 +49,9 @@ LEAST_MAP = 96
 LONGEST_LINE = 400
 """Characters; an excerpt with a longer line is not shown."""
 
+MAP_SECONDS = 10.0
+"""For files whose definitions are not known yet; the next task goes on from there."""
+
 MOST_ATTEMPTS = 2
 """Earlier rounds that are shown."""
 
@@ -75,6 +79,7 @@ def gather(
     max_files: int | None = None,
     style: Style | None = None,
     attempts: Sequence[Attempt] = (),
+    watch: Watch = unwatched,
 ) -> Context:
     """The context for a task.
 
@@ -85,6 +90,7 @@ def gather(
         max_files: most files of which anything is shown.
         style: by what the model can take when not given.
         attempts: earlier rounds, oldest first; the files are shown as they are now.
+        watch: told how far it is; what it raises ends the work.
 
     Raises:
         PromptTooLong: a named file does not fit the context.
@@ -101,7 +107,7 @@ def gather(
     if max_files is not None and len(named.files) + len(named.new) > max_files:
         count = len(named.files) + len(named.new)
         raise UsageError(f"{count} files are named, and --max-files allows {max_files}.", "Name fewer, or raise it.")
-    gathering = _Gathering(workspace, listing, engine, limit, named)
+    gathering = _Gathering(workspace, listing, engine, limit, named, watch)
     if style == "bare" and not ask:
         return gathering.bare(task)
     return gathering.full(task, style, ask, MOST_FILES if max_files is None else max_files, attempts)
@@ -110,13 +116,17 @@ def gather(
 class _Gathering:
     """The context of one task while it is put together."""
 
-    def __init__(self, workspace: Workspace, listing: Listing, engine: Engine, limit: int, named: Named) -> None:
+    def __init__(
+        self, workspace: Workspace, listing: Listing, engine: Engine, limit: int, named: Named, watch: Watch
+    ) -> None:
         self._workspace = workspace
         self._listing = listing
         self._engine = engine
         self._limit = limit
         self._room = min(limit // 3, MOST_ROOM)
         self._named = named
+        self._watch = watch
+        self._notes = [listing.truncated] if listing.truncated else []
         self._counts: dict[str, int] = {}
         self._parts: list[Part] = []
         self._hidden: list[Hidden] = []
@@ -148,9 +158,14 @@ class _Gathering:
             raise self._too_long()
         self._parts.insert(0, Part("task", self._count(task), True))
         self._parts += [Part("result", self._count(one.answer + one.result), True) for one in attempts]
-        hits = search(self._workspace, self._listing, task, 3 * MOST_FILES, exclude=self._whole_files())
+        found = mentions(self._workspace, self._listing, task, watch=self._watch)
+        if found.unread:
+            self._notes.append(
+                f"{found.unread:,} of {len(self._listing.files):,} files were not searched: no time was left"
+            )
+        hits = search(self._workspace, found, 3 * MOST_FILES, exclude=self._whole_files())
         spent = self._add_excerpts(hits, int(left * EXCERPT_SHARE), max_files, ask)
-        self._add_map(task, min(left - spent, MOST_MAP, max(self._limit // 8, 256)))
+        self._add_map(task, found, min(left - spent, MOST_MAP, max(self._limit // 8, 256)))
         messages = self._messages(task, ask, attempts)
         while self._engine.count(messages) > self._limit - self._room and self._drop_last():
             messages = self._messages(task, ask, attempts)
@@ -211,7 +226,7 @@ class _Gathering:
             return None
         return None if conflict_line(text.lines) else text
 
-    def _add_map(self, task: str, budget: int) -> None:
+    def _add_map(self, task: str, mentioned: Mentions, budget: int) -> None:
         if budget < LEAST_MAP or not self._listing.files:
             return
         named = tuple(file.path for file in self._named.files)
@@ -224,7 +239,12 @@ class _Gathering:
             self._count,
             named=named,
             exclude=self._whole_files(),
+            worth=mentioned.worth,
+            most_seconds=MAP_SECONDS,
+            watch=self._watch,
         )
+        if found.beyond:
+            self._notes.append(f"{found.beyond:,} files of source code were not looked at for the map")
         if found.lines:
             block = head + found.text
             self._blocks.append(block)
@@ -281,7 +301,8 @@ class _Gathering:
         hidden = tuple(one for one in self._hidden if any(_covers(span, one.path, one.line) for span in shown))
         instructions = [Part("instructions", self._count(messages[0].content), True)] if len(messages) > 1 else []
         parts = (*instructions, *self._parts)
-        return Context(messages, state, style, parts, tokens, self._limit, hidden, (*shown, *self._mapped))
+        seen = (*shown, *self._mapped)
+        return Context(messages, state, style, parts, tokens, self._limit, hidden, seen, tuple(self._notes))
 
     def _too_long(self) -> PromptTooLong:
         room = self._limit - self._room

@@ -65,3 +65,5 @@ class Context:
     hidden: tuple[Hidden, ...] = ()
     shown: tuple[tuple[str, int, int], ...] = ()
     """Path, first and last line of everything that was shown of files, the lines of the map included."""
+    notes: tuple[str, ...] = ()
+    """What was not looked at, as sentences."""

@@ -23,13 +23,14 @@ from edgemind.coder.beneath import FILE
 from edgemind.coder.ignoring import MOST_BYTES as MOST_PATTERN_BYTES
 from edgemind.coder.ignoring import Patterns, ignored
 from edgemind.coder.private_names import secret_beginning, secret_name
-from edgemind.coder.protection import forbidden
+from edgemind.coder.protection import forbidden, is_repository
+from edgemind.coder.watching import Watch, unwatched
 from edgemind.coder.workspace import Workspace
 from edgemind.errors import WorkspaceProblem
 from edgemind.terminal import clean_line
 
-MOST_FILES = 20_000
-MOST_FOLDERS = 20_000
+MOST_FILES = 100_000
+MOST_FOLDERS = 50_000
 MOST_ENTRIES = 20_000
 """Names that are looked at in one folder."""
 MOST_SKIPPED = 5_000
@@ -83,9 +84,11 @@ class Listing:
     """Why the walk ended early, as a sentence."""
 
     @classmethod
-    def of(cls, workspace: Workspace, most_files: int = MOST_FILES, longest_s: float = LONGEST_S) -> Listing:
+    def of(
+        cls, workspace: Workspace, most_files: int = MOST_FILES, longest_s: float = LONGEST_S, watch: Watch = unwatched
+    ) -> Listing:
         """Walk a workspace. Raises nothing: a folder that cannot be read is skipped."""
-        return _Walk(workspace, most_files, time.monotonic() + longest_s).run()
+        return _Walk(workspace, most_files, time.monotonic() + longest_s, watch).run()
 
     def paths(self) -> tuple[str, ...]:
         return tuple(file.path for file in self.files)
@@ -96,7 +99,8 @@ class _Enough(Exception):
 
 
 class _Walk:
-    def __init__(self, workspace: Workspace, most_files: int, deadline: float) -> None:
+    def __init__(self, workspace: Workspace, most_files: int, deadline: float, watch: Watch) -> None:
+        self._watch = watch
         self._workspace = workspace
         self._most_files = most_files
         self._deadline = deadline
@@ -131,7 +135,7 @@ class _Walk:
         try:
             with self._workspace.beneath.folder(folder) as fd:
                 names = self._names(fd, folder)
-                if folder and self._is_other(names):
+                if folder and is_repository(names):
                     self._skip(f"{folder}/", "another repository")
                     return
                 if folder and "pyvenv.cfg" in names:
@@ -139,6 +143,7 @@ class _Walk:
                     return
                 if ".gitignore" in names and self._known is None:
                     layers = (*layers, *self._patterns(f"{folder}/.gitignore" if folder else ".gitignore", folder))
+                self._watch("looking through the folder", len(self._files), 0)
                 for name in names:
                     self._in_time()
                     path = f"{folder}/{name}" if folder else name
@@ -217,9 +222,6 @@ class _Walk:
         if self._known is None:
             return ignored(path + end, layers)
         return path not in self._known and path + end not in self._known
-
-    def _is_other(self, names: list[str]) -> bool:
-        return ".git" in names or {"HEAD", "objects", "refs"} <= set(names)
 
     def _outer_patterns(self) -> tuple[Patterns, ...]:
         if not self._workspace.repository or self._known is not None:

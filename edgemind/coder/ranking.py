@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,71 +92,109 @@ def ranked(outlines: Mapping[str, Outline], task: Collection[str] = (), named: C
         named: paths that the user named.
     """
     paths = sorted(outlines)
-    number = {path: at for at, path in enumerate(paths)}
-    definers = _definers(outlines)
-    pulls = [_pull(path, outlines[path], task, path in named) for path in paths]
-    links = [_links(number, outlines[path], path, definers, task) for path in paths]
-    ranks = _page_rank(links, pulls)
-    worth: dict[tuple[str, str], float] = defaultdict(float)
+    fit = _Fit(task)
+    definers = _definers(outlines, paths)
+    places = [_place(path) for path in paths]
+    links = [_links(at, outlines[path], places, definers, fit) for at, path in enumerate(paths)]
+    ranks = _page_rank(links, [_pull(path, outlines[path], fit, path in named) for path in paths])
+    worth: dict[tuple[int, str], float] = defaultdict(float)
     for at, out in enumerate(links):
         total = sum(out.values()) + LEAK
-        for (to, name), weight in out.items():
-            worth[paths[to], name] += ranks[at] * weight / total
+        for to_name, weight in out.items():
+            worth[to_name] += ranks[at] * weight / total
     found = []
-    for path in paths:
+    for at, path in enumerate(paths):
         definitions = outlines[path].definitions
-        beside = 0.3 if _TEST.search(path) and path not in named and "test" not in task else 1.0
-        hits = len(words_of(path).intersection(task)) if task else 0
-        share = ranks[number[path]] / max(1, len(definitions))
+        beside = 0.3 if places[at].is_test and path not in named and "test" not in task else 1.0
+        beside *= 1 + fit.hits(path)
+        share = (1 - DAMPING) * ranks[at] / max(1, len(definitions))
         for definition in definitions:
-            rank = DAMPING * worth[path, definition.name] + (1 - DAMPING) * share
-            pulled = math.sqrt(rank) * _match(definition.name, task) * (1 + hits)
-            found.append(Ranked(path, definition, pulled * _depth(definition.level) * beside))
+            rank = math.sqrt(DAMPING * worth.get((at, definition.name), 0.0) + share)
+            pulled = rank * fit.match(definition.name) * _depth(definition.level) * beside
+            found.append(Ranked(path, definition, pulled))
     found.sort(key=lambda one: (-one.rank, one.path, one.definition.first))
     return found
 
 
-def _definers(outlines: Mapping[str, Outline]) -> dict[str, dict[str, int]]:
+class _Fit:
+    """How well names fit the words of a task. A large tree has the same names many times, so what was found is kept."""
+
+    def __init__(self, task: Collection[str]) -> None:
+        self.words = frozenset(task)
+        self._any = re.compile("|".join(map(re.escape, sorted(task)))) if task else None
+        self._matches: dict[str, float] = {}
+        self._tellings: dict[str, tuple[float, bool]] = {}
+
+    def hits(self, text: str) -> int:
+        """How many words of the task a name or path has."""
+        if self._any is None or not self._any.search(text.lower()):  # what words_of finds stands in the text
+            return 0
+        return len(words_of(text) & self.words)
+
+    def match(self, name: str) -> float:
+        """How much more a name counts because the task says it, whole or in part."""
+        found = self._matches.get(name)
+        if found is None:
+            found = self._matches[name] = 10.0 if name.lower() in self.words else 1.0 + 2.0 * self.hits(name)
+        return found
+
+    def telling(self, name: str) -> tuple[float, bool]:
+        """What a reference by this name is worth, and whether it is one word only."""
+        found = self._tellings.get(name)
+        if found is None:
+            found = self._tellings[name] = self.match(name) * _telling(name), len(_PARTS.findall(name)) == 1
+        return found
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a path says about a file."""
+
+    folder: str
+    imported_as: str
+    """The word in an import that means it, as far as one can tell."""
+    by_folder: bool
+    """Whether its language sees the files of one folder without an import."""
+    is_test: bool
+
+
+def _place(path: str) -> _Place:
+    folder, _, name = path.rpartition("/")
+    stem = name.partition(".")[0].lower()
+    if stem in ("__init__", "index", "mod", "lib"):
+        stem = folder.rpartition("/")[2].lower()
+    return _Place(folder, stem, name.endswith((".go", ".java", ".kt", ".cs")), bool(_TEST.search(path)))
+
+
+def _definers(outlines: Mapping[str, Outline], paths: Sequence[str]) -> dict[str, dict[int, int]]:
     """The files that define each name, with the least depth it has there; without names that too many define."""
-    found: dict[str, dict[str, int]] = defaultdict(dict)
-    for path in sorted(outlines):
+    found: dict[str, dict[int, int]] = defaultdict(dict)
+    for at, path in enumerate(paths):
         for one in outlines[path].definitions:
             if len(one.name) > 1:
-                found[one.name][path] = min(one.level, found[one.name].get(path, one.level))
+                found[one.name][at] = min(one.level, found[one.name].get(at, one.level))
     return {name: files for name, files in found.items() if len(files) <= MOST_DEFINERS}
 
 
 def _links(
-    number: Mapping[str, int],
-    outline: Outline,
-    path: str,
-    definers: Mapping[str, Mapping[str, int]],
-    task: Collection[str],
+    at: int, outline: Outline, places: Sequence[_Place], definers: Mapping[str, Mapping[int, int]], fit: _Fit
 ) -> dict[tuple[int, str], float]:
     """Where the rank of a file goes: to names in other files, each by how often it is used and how telling it is."""
     found = {}
+    here = places[at]
     for name, count in outline.references.items():
         files = definers.get(name)
-        if files and path not in files:
-            weight = math.sqrt(count) * _match(name, task) * _telling(name) / len(files)
+        if files and at not in files:
+            telling, one_word = fit.telling(name)
+            weight = math.sqrt(count) * telling / len(files)
             for other, level in files.items():
-                if _TEST.search(other) and not _TEST.search(path):
+                there = places[other]
+                if there.is_test and not here.is_test:
                     continue
-                near = _near(path, other, outline.imports)
-                vague = level and len(_PARTS.findall(name)) == 1  # a method of one word: mostly another class's
-                found[number[other], name] = (
-                    weight * (1.0 if near else FAR) * (FAR if vague or (level and not near) else 1.0)
-                )
+                near = there.imported_as in outline.imports or (there.by_folder and there.folder == here.folder)
+                vague = level and one_word  # a method of one word: mostly another class's
+                found[other, name] = weight * (1.0 if near else FAR) * (FAR if vague or (level and not near) else 1.0)
     return found
-
-
-def _near(path: str, other: str, imports: Collection[str]) -> bool:
-    """Whether a file imports another one, by its name or that of its folder, as far as one can tell."""
-    folder, _, name = other.rpartition("/")
-    stem = name.partition(".")[0].lower()
-    if stem in ("__init__", "index", "mod", "lib"):
-        return folder.rpartition("/")[2].lower() in imports
-    return stem in imports or (folder == path.rpartition("/")[0] and other.endswith((".go", ".java", ".kt", ".cs")))
 
 
 def _page_rank(links: list[dict[tuple[int, str], float]], pulls: list[float]) -> list[float]:
@@ -189,23 +227,12 @@ def _shares(out: Mapping[tuple[int, str], float]) -> tuple[float, list[tuple[int
     return LEAK / total, [(to, weight / total) for to, weight in sums.items()]
 
 
-def _pull(path: str, outline: Outline, task: Collection[str], named: bool) -> float:
-    if not task and not named:
+def _pull(path: str, outline: Outline, fit: _Fit, named: bool) -> float:
+    if not (fit.words or named):
         return 1.0
-    in_path = words_of(path.rpartition(".")[0] or path)
-    hits: float = len(in_path.intersection(task))
-    if task:
-        hits += sum(0.5 for name in {one.name for one in outline.definitions} if words_of(name).intersection(task))
+    hits: float = fit.hits(path.rpartition(".")[0] or path)
+    hits += sum(0.5 for name in {one.name for one in outline.definitions} if fit.match(name) > 1)
     return 1.0 / PULL + min(hits, 8.0) + (10.0 if named else 0.0)
-
-
-def _match(name: str, task: Collection[str]) -> float:
-    """How much more a name counts because the task says it, whole or in part."""
-    if not task:
-        return 1.0
-    if name.lower() in task:
-        return 10.0
-    return 1.0 + 2.0 * len(words_of(name).intersection(task))
 
 
 def _telling(name: str) -> float:

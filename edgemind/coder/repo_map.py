@@ -1,7 +1,7 @@
 """A map of the repository for the prompt: the definitions that matter most for a task, by file, within a budget.
 
-Outlines are kept in memory by path, size and time of change, so a second map of the same process reads only what
-changed. Nothing of the files' content is written anywhere.
+Outlines are kept by path, size and time of change, in memory and on the disk (``outline_store``), so a second map reads
+only what changed. Of a large tree the files that say most of the task's words are ranked, and read first.
 Not for: finding definitions (``symbols``), ranking them (``ranking``), full text (``searching``).
 """
 
@@ -10,18 +10,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgemind.coder import outline_store
 from edgemind.coder.file_text import visible
 from edgemind.coder.languages import DATA, PROSE, language_of
 from edgemind.coder.parsers import shared
 from edgemind.coder.ranking import Ranked, ranked, words_of
+from edgemind.coder.searching import mentions
+from edgemind.coder.watching import Watch, unwatched
 from edgemind.errors import EdgemindError
 
 if TYPE_CHECKING:
-    from edgemind.coder.listing import Listing
+    from edgemind.coder.listing import Listed, Listing
+    from edgemind.coder.outline_store import Key
     from edgemind.coder.symbols import Outline
     from edgemind.coder.workspace import Workspace
 
@@ -32,7 +36,13 @@ LONGEST_LINES = 400
 """Bytes a line on average from which a file counts as minified."""
 
 MOST_SECONDS = 30.0
-"""For looking at files; the map is made of those that were reached, and those that the task's words name come first."""
+"""For looking at files; the map is made of those that were reached."""
+
+MOST_RANKED = 2_000
+"""Files whose definitions are ranked."""
+
+SAVED_AT_ONCE = 500
+"""Outlines that are written to the disk together."""
 
 TEXTS = (".txt", ".csv", ".tsv", ".log", ".jsonl", ".ipynb", ".lock", ".patch", ".diff", ".po", ".adoc", ".org", ".out")
 """Endings of files without definitions, beside those that ``languages`` knows as prose and data."""
@@ -42,6 +52,8 @@ MOST_KEPT = 20_000
 
 MOST_NAMES_KEPT = 4_000_000
 """Names in all of them together."""
+
+_LATE = "no time was left"
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,8 @@ class RepoMap:
     """Files whose definitions were looked at."""
     definitions: int
     """Definitions found in all of them."""
+    beyond: int = 0
+    """Files with source code that were not looked at: there are too many, or no time was left."""
     unread: tuple[tuple[str, str], ...] = ()
     """Files that could not be looked at, and why."""
     seconds: float = 0.0
@@ -82,7 +96,9 @@ def repo_map(
     *,
     named: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    worth: Mapping[str, float] | None = None,
     most_seconds: float = MOST_SECONDS,
+    watch: Watch = unwatched,
 ) -> RepoMap:
     """The map of a workspace.
 
@@ -91,11 +107,16 @@ def repo_map(
         count: tokens of a text.
         named: paths that the user named; what they refer to ranks higher.
         exclude: paths that are shown in full elsewhere and so are not on the map.
+        worth: how much each file says of the task (``searching.mentions``); looked up when it is not given.
         most_seconds: for looking at files.
     """
     started = time.monotonic()
     words = words_of(task)
-    outlines, unread = _outlines(workspace, listing, words, named, started + most_seconds)
+    sources = [file for file in listing.files if _is_source(file.path)]
+    if len(sources) > MOST_RANKED and worth is None:
+        worth = mentions(workspace, listing, task, most_seconds=most_seconds / 2, watch=watch).worth
+    chosen = _chosen(sources, words, named, worth or {})
+    outlines, unread = _outlines(workspace, chosen, started + most_seconds, watch)
     order = _once(ranked(outlines, words, frozenset(named)), frozenset(exclude))
     best = _most_that_fit(order, budget_tokens, count)
     lines = tuple(MapLine(one.path, one.definition.first, one.definition.signature, one.rank) for one in best)
@@ -107,6 +128,7 @@ def repo_map(
         len({line.path for line in lines}),
         len(outlines),
         sum(len(outline.definitions) for outline in outlines.values()),
+        len(sources) - len(chosen) + sum(reason == _LATE for _, reason in unread),
         tuple(unread),
         time.monotonic() - started,
     )
@@ -185,28 +207,45 @@ def _size(outline: Outline) -> int:
     return len(outline.definitions) + len(outline.references) + 1
 
 
+def _is_source(path: str) -> bool:
+    language = language_of(path)
+    return language not in PROSE | DATA and (language is not None or not path.lower().endswith(TEXTS))
+
+
+def _chosen(
+    sources: Sequence[Listed], words: frozenset[str], named: Sequence[str], worth: Mapping[str, float]
+) -> list[Listed]:
+    """The files that are ranked, in the order in which they are read: first what the task is about, then the newest."""
+
+    def order(file: Listed) -> tuple[bool, float, int, int, str]:
+        in_path = len(words_of(file.path) & words) if words else 0
+        return file.path not in named, -worth.get(file.path, 0.0), -in_path, -file.mtime_ns, file.path
+
+    return sorted(sources, key=order)[:MOST_RANKED]
+
+
 def _outlines(
-    workspace: Workspace, listing: Listing, words: frozenset[str], named: Sequence[str], end: float
+    workspace: Workspace, files: Sequence[Listed], end: float, watch: Watch
 ) -> tuple[dict[str, Outline], list[tuple[str, str]]]:
     found: dict[str, Outline] = {}
     unread: list[tuple[str, str]] = []
-    keys: dict[str, tuple[str, str, int, int]] = {}
-    for file in listing.files:
-        language = language_of(file.path)
-        if language in PROSE | DATA or (language is None and file.path.lower().endswith(TEXTS)):
-            continue
-        key = (str(workspace.root), file.path, file.size, file.mtime_ns)
-        kept = _kept.get(key)
+    missing: dict[str, Key] = {}
+    for file in files:
+        kept = _kept.get((str(workspace.root), file.path, file.size, file.mtime_ns))
         if kept is not None:
             found[file.path] = kept
         elif file.size > MOST_BYTES:
             unread.append((file.path, f"larger than {MOST_BYTES >> 10} KiB"))
         else:
-            keys[file.path] = key
+            missing[file.path] = file.path, file.size, file.mtime_ns
+    stored = outline_store.load(workspace.root, missing.values()) if missing else {}
+    for path, outline in stored.items():
+        _kept.put((str(workspace.root), *missing.pop(path)), outline)
+    found |= stored
 
     def load(path: str) -> tuple[str | None, bytes] | None:
         if time.monotonic() > end:
-            unread.append((path, "no time was left"))
+            unread.append((path, _LATE))
             return None
         try:
             data, _ = workspace.read(path, MOST_BYTES)
@@ -221,12 +260,22 @@ def _outlines(
             return None
         return language_of(path, data[:200].split(b"\n", 1)[0]), data
 
-    order = sorted(keys, key=lambda path: (path not in named, -len(words_of(path) & words), path))
-    for path, outline in shared().outlines(order, load):
-        if outline is None:
-            continue
-        found[path] = outline
-        _kept.put(keys[path], outline)
-        if outline.problem:
-            unread.append((path, outline.problem))
+    new: dict[Key, Outline] = {}
+    try:
+        for number, (path, made) in enumerate(shared().outlines(missing, load)):
+            watch("reading definitions", number, len(missing))
+            if made is None:
+                continue
+            found[path] = made
+            _kept.put((str(workspace.root), *missing[path]), made)
+            if made.problem:
+                unread.append((path, made.problem))
+            else:
+                new[missing[path]] = made
+            if len(new) == SAVED_AT_ONCE:
+                outline_store.save(workspace.root, new)
+                new = {}
+    finally:
+        if new:
+            outline_store.save(workspace.root, new)
     return found, sorted(unread)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from edgemind.coder.file_text import FileText, visible
 from edgemind.coder.problems import UnreadableText
 from edgemind.coder.ranking import parts_of, words_of
+from edgemind.coder.watching import Watch, unwatched
 from edgemind.errors import EdgemindError
 
 if TYPE_CHECKING:
@@ -61,25 +62,60 @@ class Hit:
     """Higher is better."""
 
 
-def search(
+@dataclass(frozen=True)
+class Mentions:
+    """Which files hold which words of a question."""
+
+    words: tuple[str, ...]
+    worth: dict[str, float]
+    """By path: how much the words in the file and in its path say, rare ones more."""
+    unread: int
+    """Files that were not reached in time."""
+
+
+def mentions(
     workspace: Workspace,
     listing: Listing,
     question: str,
-    limit: int = 10,
     *,
-    exclude: Sequence[str] = (),
     most_seconds: float = MOST_SECONDS,
-) -> list[Hit]:
+    watch: Watch = unwatched,
+) -> Mentions:
+    """Pass over all files for the words of a question, as bytes."""
+    words = sorted(words_of(question), key=lambda word: (-len(word), word))[:MOST_WORDS]
+    if not words:
+        return Mentions((), {}, 0)
+    end = time.monotonic() + most_seconds
+    needles = [word.encode() for word in words]
+    held: dict[str, list[int]] = {}
+    unread = 0
+    for number, file in enumerate(listing.files):
+        if time.monotonic() > end:
+            unread = len(listing.files) - number
+            break
+        watch("searching", number, len(listing.files))
+        if file.size > MOST_BYTES:
+            continue
+        data = _data(workspace, file.path).lower()
+        in_path = words_of(file.path)
+        in_file = [at for at, needle in enumerate(needles) if needle in data or words[at] in in_path]
+        if in_file:
+            held[file.path] = in_file + [at for at in in_file if words[at] in in_path]
+    files_with = Counter(at for in_file in held.values() for at in set(in_file))
+    rare = {at: math.log(1 + len(listing.files) / count) for at, count in files_with.items()}
+    worth = {path: sum(rare[at] for at in in_file) for path, in_file in held.items()}
+    return Mentions(tuple(words), worth, unread)
+
+
+def search(workspace: Workspace, found: Mentions, limit: int = 10, *, exclude: Sequence[str] = ()) -> list[Hit]:
     """The passages that fit a question best, the best first; passages of one file do not overlap.
 
     Args:
-        exclude: paths that are not searched.
-        most_seconds: for passing over the files; what was not reached is not found.
+        exclude: paths of which no passage is wanted.
     """
-    words = sorted(words_of(question), key=lambda word: (-len(word), word))[:MOST_WORDS]
-    if not words:
+    if not found.worth:
         return []
-    texts = _candidates(workspace, listing, words, frozenset(exclude), time.monotonic() + most_seconds)
+    texts = _candidates(workspace, found, frozenset(exclude))
     index = sqlite3.connect(":memory:")
     try:
         index.execute(
@@ -87,7 +123,7 @@ def search(
             "(path, body, file UNINDEXED, first UNINDEXED, tokenize='porter unicode61')"
         )
         index.executemany("INSERT INTO passage VALUES (?, ?, ?, ?)", _rows(texts))
-        asked = " OR ".join(f'"{word}"' for word in words)
+        asked = " OR ".join(f'"{word}"' for word in found.words)
         rows = index.execute(
             "SELECT file, first, -bm25(passage, 3.0, 1.0) FROM passage WHERE passage MATCH ?"
             " ORDER BY 3 DESC, file, first LIMIT ?",
@@ -98,25 +134,9 @@ def search(
     return _apart(texts, rows, limit)
 
 
-def _candidates(
-    workspace: Workspace, listing: Listing, words: Sequence[str], exclude: frozenset[str], end: float
-) -> dict[str, tuple[str, ...]]:
-    """The lines of the files that hold most of the words, rare ones and those in their paths counting more."""
-    needles = [word.encode() for word in words]
-    held: dict[str, list[int]] = {}
-    for file in listing.files:
-        if time.monotonic() > end:
-            break
-        if file.path in exclude or file.size > MOST_BYTES:
-            continue
-        data = _data(workspace, file.path).lower()
-        in_path = words_of(file.path)
-        in_file = [at for at, needle in enumerate(needles) if needle in data or words[at] in in_path]
-        if in_file:
-            held[file.path] = in_file + [at for at in in_file if words[at] in in_path]
-    files_with = Counter(at for in_file in held.values() for at in set(in_file))
-    worth = {at: math.log(1 + len(listing.files) / count) for at, count in files_with.items()}
-    order = sorted(held, key=lambda path: (-sum(worth[at] for at in held[path]), path))
+def _candidates(workspace: Workspace, found: Mentions, exclude: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """The lines of the files that say most."""
+    order = sorted(found.worth.keys() - exclude, key=lambda path: (-found.worth[path], path))
     size = 0
     texts: dict[str, tuple[str, ...]] = {}
     for path in order[:MOST_FILES]:

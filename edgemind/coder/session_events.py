@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from edgemind.coder.diffing import FileDiff
 from edgemind.coder.types import Edit, FileChange
 from edgemind.coder.verifying import TestResult
+from edgemind.coder.watching import Looking
 
 if TYPE_CHECKING:
     from edgemind.coder.asking import Citation
@@ -126,6 +127,6 @@ class Finished:
 
 
 SessionEvent: TypeAlias = (
-    "Event | Note | ContextChosen | EditWritten | EditDropped | Proposal | Applied | Testing | Tested | Repairing"
-    " | Committed | Cited | Finished"
+    "Event | Looking | Note | ContextChosen | EditWritten | EditDropped | Proposal | Applied | Testing | Tested"
+    " | Repairing | Committed | Cited | Finished"
 )

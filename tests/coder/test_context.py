@@ -10,10 +10,12 @@ import pytest
 from small_repositories import workspace
 from tiny import tiny_model
 
+from edgemind.coder import repo_map as repo_map_module
 from edgemind.coder.context import Attempt, Context, gather
 from edgemind.coder.edit_grammar import grammar
 from edgemind.coder.named_files import conflict_line, mentioned
 from edgemind.coder.problems import NotWritable, OutsideWorkspace, UnreadableText
+from edgemind.coder.watching import Stopped
 from edgemind.engine.client import Engine
 from edgemind.engine.events import LoadOptions
 from edgemind.errors import BadInput, EdgemindError, PromptTooLong, UsageError
@@ -248,3 +250,21 @@ def test_conflicts_are_more_than_a_line_of_signs() -> None:
     assert conflict_line(["Title", "=======", ">>> x"]) is None
     assert conflict_line(["<<<<<<< a", "x"]) is None
     assert conflict_line(["x", "<<<<<<< a", "=======", ">>>>>>> b"]) == 2
+
+
+def test_what_was_not_looked_at_is_told(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repo_map_module, "MOST_RANKED", 1)
+    assert shown(tmp_path, engine, "tax").notes == ("5 files of source code were not looked at for the map",)
+
+
+def test_what_a_watcher_raises_ends_the_search(tmp_path: Path, engine: Engine) -> None:
+    said: list[str] = []
+
+    def watch(what: str, _done: int, _total: int) -> None:
+        said.append(what)
+        if what == "reading definitions":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        shown(tmp_path, engine, "tax", watch=watch)
+    assert list(dict.fromkeys(said)) == ["searching", "reading definitions"]

@@ -140,7 +140,18 @@ def test_time_that_is_up_leaves_files_out(tmp_path: Path) -> None:
     place, listing = workspace(tmp_path, {"late.py": "def late():\n    pass\n"})
     found = repo_map(place, listing, "", 100, count, most_seconds=-1)
     assert found.unread == (("late.py", "no time was left"),)
+    assert found.beyond == 1
     assert found.text == ""
+
+
+def test_of_too_many_files_those_of_the_task_are_ranked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repo_map_module, "MOST_RANKED", 2)
+    files: dict[str, str | bytes] = {f"{number}.py": f"def other_{number}():\n    pass\n" for number in range(9)}
+    files |= {"deep/z.py": "def forecast():\n    return weather\n", "named.py": "def named():\n    pass\n"}
+    place, listing = workspace(tmp_path, files)
+    found = repo_map(place, listing, "the weather", 1_000, count, named=("named.py",))
+    assert {line.path for line in found.lines} == {"deep/z.py", "named.py"}
+    assert (found.files_seen, found.beyond) == (2, 9)
 
 
 def test_a_file_that_goes_away_is_left_out(tmp_path: Path) -> None:

@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 from small_repositories import workspace
 
-from edgemind.coder.searching import PASSAGE, search
+from edgemind.coder.listing import Listing
+from edgemind.coder.searching import PASSAGE, Hit, mentions
+from edgemind.coder.searching import search as search_in
+from edgemind.coder.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+def search(
+    place: Workspace, listing: Listing, question: str, limit: int = 10, exclude: tuple[str, ...] = ()
+) -> list[Hit]:
+    return search_in(place, mentions(place, listing, question), limit, exclude=exclude)
 
 
 def lines(count: int, special: dict[int, str]) -> str:
@@ -96,7 +105,13 @@ def test_excluded_and_vanished_files(tmp_path: Path) -> None:
     place, listing = workspace(tmp_path, {"a.txt": "needle\n", "b.txt": "needle\n", "c.txt": "needle\n"})
     os.unlink(tmp_path / "c.txt")
     assert [hit.path for hit in search(place, listing, "needle", exclude=("a.txt",))] == ["b.txt"]
-    assert search(place, listing, "needle", most_seconds=-1) == []
+
+
+def test_what_was_not_reached_is_counted(tmp_path: Path) -> None:
+    place, listing = workspace(tmp_path, {"a.txt": "needle\n", "b.txt": "needle\n"})
+    found = mentions(place, listing, "needle", most_seconds=-1)
+    assert (found.worth, found.unread) == ({}, 2)
+    assert search_in(place, found) == []
 
 
 def test_this_repository_says_where_downloads_resume() -> None:
