@@ -32,9 +32,22 @@ def move_new(fd: int, name: str, new: str) -> None:
     """Rename; raises ``FileExistsError`` when there is something of the new name, and other ``OSError``."""
     if _rename(fd, name, new, "new"):
         return
-    os.link(name, new, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+    try:
+        os.link(name, new, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+    except OSError as problem:
+        if problem.errno not in _UNSUPPORTED:
+            raise
+        _look_and_rename(fd, name, new)  # exFAT, FUSE and others without hard links
+        return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=fd)
+
+
+def _look_and_rename(fd: int, name: str, new: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.stat(new, dir_fd=fd, follow_symlinks=False)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+    os.rename(name, new, src_dir_fd=fd, dst_dir_fd=fd)
 
 
 def _rename(fd: int, name: str, new: str, how: str) -> bool:

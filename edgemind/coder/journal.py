@@ -25,7 +25,7 @@ from edgemind.coder.beneath import split
 from edgemind.coder.problems import FileChanged, Forbidden, JournalProblem, NothingToUndo, NotWritable
 from edgemind.coder.protection import clash, same_name
 from edgemind.coder.steps import Record, State, Step, Summary, encode, new_step, read_step, read_summary
-from edgemind.coder.transitions import Side, is_at, missing_folders, move, settle
+from edgemind.coder.transitions import Side, attributes_of, is_at, missing_folders, move, settle
 from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
 from edgemind.errors import EdgemindError, NoRoom, WorkspaceProblem
@@ -38,13 +38,13 @@ from edgemind.terminal import clean_line
 KEEP_STEPS = 100
 KEEP_BYTES = 256 << 20
 KEEP_DAYS = 90
-"""After so long without a step the journal of a workspace that is gone is removed."""
+"""After so long without a step a journal is removed."""
 
 LOCK_WAIT_S = 30.0
 
 _APPLYING, _DONE, _UNDOING = ".applying", ".step", ".undoing"
 _NAME = re.compile(r"(\d{8,})(\.applying|\.step|\.undoing)")
-_RESCUED = "rescued"
+_LOCK, _RESCUED = "lock", "rescued"
 _NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", -1))
 
 
@@ -53,7 +53,6 @@ class Recovery:
     """What was mended after a step that had been interrupted."""
 
     label: str
-    restored: tuple[str, ...]
     kept: tuple[str, ...]
     """Files that another program changed after the crash; they are as they were found."""
     rescued: Path | None
@@ -120,7 +119,7 @@ class Journal:
         Raises:
             JournalProblem, NoRoom, NotWritable: it cannot be mended now.
         """
-        if not self.folder.is_dir():
+        if all(name.endswith(_DONE) or name in (_LOCK, _RESCUED) for name in self._names()):
             return ()
         with self._alone():
             return self._recover()
@@ -153,7 +152,7 @@ class Journal:
             try:
                 data, status = self._workspace.read_raw(change.path, max(len(change.before or b""), 1 << 20))
                 owner = (status.st_uid, status.st_gid)
-                before = State(data, stat.S_IMODE(status.st_mode), owner)
+                before = State(data, stat.S_IMODE(status.st_mode), owner, self._attributes(change))
                 mode = before.mode if mode is None else mode
             except FileNotFoundError:
                 pass
@@ -165,6 +164,13 @@ class Journal:
             raise ValueError(f"{change.path} is neither there before nor after")
         after = None if change.after is None else State(change.after, mode, owner)
         return Record(change.path, before, after)
+
+    def _attributes(self, change: FileChange) -> dict[str, bytes] | None:
+        """What nothing else keeps of a file that is deleted."""
+        if change.after is not None:
+            return None
+        with self._workspace.beneath.file(change.path) as (fd, _):
+            return attributes_of(fd)
 
     def _check_undo(self, step: Step) -> None:
         with _explained("Nothing was undone", self._workspace.root):
@@ -210,7 +216,7 @@ class Journal:
         except OSError as problem:
             raise JournalProblem(
                 f"Writing failed half-way and cannot be taken back yet: {problem.strerror}.",
-                "Mend that (a full or read-only disk), then: edgemind code undo",
+                "Mend that (a full or read-only disk), then: edgemind code log",
             ) from problem
 
     def _recover(self) -> tuple[Recovery, ...]:
@@ -220,11 +226,10 @@ class Journal:
                 continue
             step = read_step(self._file(number, kind))
             with _explained("An interrupted step cannot be taken back yet", self._workspace.root):
-                settled = settle(self._workspace, step, "before")
-                rescued = self._rescue(step, settled.kept)
+                kept = settle(self._workspace, step, "before")
+                rescued = self._rescue(step, kept)
                 self._remove(number, kind)
-            kept = tuple(record.path for record in settled.kept)
-            recovered.append(Recovery(step.label, settled.restored, kept, rescued))
+            recovered.append(Recovery(step.label, tuple(record.path for record in kept), rescued))
         self._sweep()
         return tuple(recovered)
 
@@ -259,13 +264,12 @@ class Journal:
 
     def _files(self) -> list[tuple[int, str]]:
         """Number and kind of each step, oldest first."""
-        try:
-            names = os.listdir(self.folder)
-        except FileNotFoundError:
-            return []
-        except OSError as problem:
-            raise _as_error(problem, "The journal cannot be read", self.folder) from problem
-        return sorted((int(match[1]), match[2]) for name in names if (match := _NAME.fullmatch(name)))
+        return sorted((int(match[1]), match[2]) for name in self._names() if (match := _NAME.fullmatch(name)))
+
+    def _names(self) -> list[str]:
+        with _explained("The journal cannot be read", self.folder), contextlib.suppress(FileNotFoundError):
+            return os.listdir(self.folder)
+        return []
 
     def _file(self, number: int, kind: str) -> Path:
         return self.folder / f"{number:08}{kind}"
@@ -288,8 +292,12 @@ class Journal:
         with contextlib.ExitStack() as stack:
             with _explained("The journal cannot be written, so nothing was changed", self.folder):
                 make_root(self._state_dir)
+                is_new = not self.folder.exists()
                 make_root(self.folder)
-                held = stack.enter_context(locked(self.folder / "lock", LOCK_WAIT_S))
+                if is_new:
+                    with Folder.at(self._state_dir) as place:
+                        place.sync()  # what mends a crash must not be lost by it
+                held = stack.enter_context(locked(self.folder / _LOCK, LOCK_WAIT_S))
             if not held:
                 raise JournalProblem(
                     "Another edgemind code is writing in this folder.", "Wait until it is done, then try again."
@@ -297,16 +305,19 @@ class Journal:
             yield
 
 
-def forget_old(state_dir: Path, now: float | None = None) -> None:
-    """Remove journals that nobody has used for long; not one with an interrupted step. Raises nothing."""
+def forget_old(state_dir: Path, keep: Path, now: float | None = None) -> None:
+    """Remove journals that nobody has used for long. Raises nothing.
+
+    Not one with an interrupted step, or with files that are nowhere else, and not ``keep``.
+    """
     oldest = (time.time() if now is None else now) - KEEP_DAYS * 86400
     with contextlib.suppress(OSError):
         for folder in state_dir.iterdir():
             status = folder.lstat()
-            if not stat.S_ISDIR(status.st_mode) or status.st_mtime > oldest:
+            if folder == keep or not stat.S_ISDIR(status.st_mode) or status.st_mtime > oldest:
                 continue
-            with contextlib.suppress(OSError), locked(folder / "lock", 0) as held:
-                if held and not any(name.endswith((_APPLYING, _UNDOING)) for name in os.listdir(folder)):
+            with contextlib.suppress(OSError), locked(folder / _LOCK, 0) as held:
+                if held and not any(name.endswith((_APPLYING, _UNDOING, _RESCUED)) for name in os.listdir(folder)):
                     shutil.rmtree(folder)
 
 

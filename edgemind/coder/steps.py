@@ -21,8 +21,6 @@ from edgemind.coder.problems import JournalProblem
 from edgemind.models.opening import typed
 
 FORMAT = 1
-MOST_BYTES = 1 << 30
-"""Of a step's file that is read."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,8 @@ class State:
     mode: int | None = None
     owner: tuple[int, int] | None = None
     """User and group; ``None`` for those of whoever writes."""
+    attributes: dict[str, bytes] | None = None
+    """Access list and other extended attributes; ``None`` for what the folder gives a new file."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def read_step(file: Path) -> Step:
     """Raises ``JournalProblem`` when it is damaged or cannot be read."""
     try:
         with file.open("rb") as stream:
-            head, _, body = stream.read(MOST_BYTES).partition(b"\n")
+            head, _, body = stream.read().partition(b"\n")
         told = json.loads(head)
         if told["format"] != FORMAT:
             raise JournalProblem(
@@ -151,13 +151,25 @@ def read_summary(file: Path) -> Summary | None:
 def _state(state: State | None) -> dict[str, Any] | None:
     if state is None:
         return None
-    return {"data": base64.b64encode(state.data).decode(), "mode": state.mode, "owner": state.owner}
+    attributes = None if state.attributes is None else {name: _text(value) for name, value in state.attributes.items()}
+    return {"data": _text(state.data), "mode": state.mode, "owner": state.owner, "attributes": attributes}
 
 
 def _read_state(kept: dict[str, Any] | None) -> State | None:
     if kept is None:
         return None
-    owner = kept["owner"]
+    owner, attributes = kept["owner"], kept["attributes"]
     return State(
-        base64.b64decode(kept["data"], validate=True), kept["mode"], (int(owner[0]), int(owner[1])) if owner else None
+        _bytes(kept["data"]),
+        kept["mode"],
+        (int(owner[0]), int(owner[1])) if owner else None,
+        None if attributes is None else {name: _bytes(value) for name, value in attributes.items()},
     )
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

@@ -37,14 +37,7 @@ class Found:
 
     data: bytes
     status: os.stat_result
-
-
-@dataclass(frozen=True)
-class Settled:
-    """``kept``: files that somebody else changed meanwhile; they are as they were found."""
-
-    restored: tuple[str, ...]
-    kept: tuple[Record, ...]
+    attributes: dict[str, bytes]
 
 
 def move(workspace: Workspace, step: Step, to: Side) -> None:
@@ -68,17 +61,16 @@ def move(workspace: Workspace, step: Step, to: Side) -> None:
     _finish(workspace, step, to)
 
 
-def settle(workspace: Workspace, step: Step, to: Side) -> Settled:
-    """Every file of the step to this side, from whatever a crash left, but for those that somebody else changed.
+def settle(workspace: Workspace, step: Step, to: Side) -> list[Record]:
+    """Every file of the step to this side, from whatever a crash left, but for those that somebody else changed: these
+    are returned, and are as they were found.
 
     May itself be interrupted and called again. Raises ``OSError`` when the disk does not let it.
     """
-    restored: list[str] = []
     kept: list[Record] = []
     for index, record in enumerate(step.records):
         try:
-            if _settle_one(workspace, step, index, to):
-                restored.append(record.path)
+            _settle_one(workspace, step, index, to)
         except FileChanged:
             kept.append(record)
         except OSError as problem:
@@ -86,7 +78,7 @@ def settle(workspace: Workspace, step: Step, to: Side) -> Settled:
                 raise
             kept.append(record)
     _finish(workspace, step, to)
-    return Settled(tuple(restored), tuple(kept))
+    return kept
 
 
 def is_at(workspace: Workspace, record: Record, side: Side) -> bool:
@@ -121,8 +113,8 @@ def make_parents(workspace: Workspace, path: str) -> None:
             sync(fd)
 
 
-def _settle_one(workspace: Workspace, step: Step, index: int, to: Side) -> bool:
-    """Whether the file had to be changed. Raises ``FileChanged`` when it is on neither side."""
+def _settle_one(workspace: Workspace, step: Step, index: int, to: Side) -> None:
+    """Raises ``FileChanged`` when the file is on neither side."""
     record, temporary = step.records[index], step.temporary(index)
     want, other = _sides(record, to)
     if want is not None:
@@ -133,7 +125,7 @@ def _settle_one(workspace: Workspace, step: Step, index: int, to: Side) -> bool:
             found = _find(fd, name, record)
             if _matches(found, want, other):
                 _drop(fd, temporary)
-                return False
+                return
             if not _matches(found, other, want):
                 _drop(fd, temporary)
                 raise _changed(record.path)
@@ -146,8 +138,6 @@ def _settle_one(workspace: Workspace, step: Step, index: int, to: Side) -> bool:
     except FileNotFoundError:
         if want is not None:
             raise
-        return False
-    return True
 
 
 def _put_back(fd: int, name: str, temporary: str, record: Record) -> None:
@@ -176,7 +166,7 @@ def _holds_foreign(fd: int, temporary: str, record: Record) -> bool:
 def _stage(fd: int, temporary: str, want: State, current: Found | None, record: Record) -> None:
     """The wanted file, whole and on the disk, under its temporary name; one that lies there already is used."""
     ready = _status(fd, temporary)
-    if ready is not None and not (stat.S_ISREG(ready.st_mode) and _same_bytes(fd, temporary, want)):
+    if ready is not None and not _is(fd, temporary, record, want, None):
         _drop(fd, temporary)
         ready = None
     mode = _wanted_mode(want, current, record)
@@ -191,8 +181,9 @@ def _stage(fd: int, temporary: str, want: State, current: Found | None, record: 
         made = os.fstat(new)
         if owner is not None and owner != (made.st_uid, made.st_gid):
             os.fchown(new, *owner)
-        if current is not None:
-            _copy_attributes(fd, record, new)
+        attributes = current.attributes if current else want.attributes
+        if attributes is not None:
+            _set_attributes(new, attributes)
         if mode is not None:
             os.fchmod(new, mode)
         sync(new)
@@ -287,19 +278,33 @@ def _find(fd: int, name: str, record: Record) -> Found | None:
     if status is None:
         return None
     most = max(len(state.data) for state in (record.before, record.after) if state is not None)
-    return Found(_read(fd, name, most + 1), regular(status))
-
-
-def _same_bytes(fd: int, name: str, state: State) -> bool:
-    return _read(fd, name, len(state.data) + 1) == state.data
-
-
-def _read(fd: int, name: str, most: int) -> bytes:
     file = os.open(name, FILE, dir_fd=fd)
     try:
-        return read_most(file, most)
+        return Found(read_most(file, most + 1), regular(status), attributes_of(file))
     finally:
         os.close(file)
+
+
+def attributes_of(file: int) -> dict[str, bytes]:
+    """Access list and other extended attributes of an open file, as far as this system and the user's rights show."""
+    found: dict[str, bytes] = {}
+    with contextlib.suppress(OSError, AttributeError):  # macOS: Python has no calls for them there
+        for name in os.listxattr(file):
+            with contextlib.suppress(OSError):
+                found[name] = os.getxattr(file, name)
+    return found
+
+
+def _set_attributes(file: int, wanted: dict[str, bytes]) -> None:
+    """These and no others: the folder may have given a new file an access list of its own."""
+    there = attributes_of(file)
+    for name in there.keys() - wanted.keys():
+        with contextlib.suppress(OSError):
+            os.removexattr(file, name)
+    for name, value in wanted.items():
+        if there.get(name) != value:
+            with contextlib.suppress(OSError):
+                os.setxattr(file, name, value)
 
 
 def _status(fd: int, name: str) -> os.stat_result | None:
@@ -312,20 +317,6 @@ def _status(fd: int, name: str) -> os.stat_result | None:
 def _drop(fd: int, name: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=fd)
-
-
-def _copy_attributes(fd: int, record: Record, new: int) -> None:
-    """Access lists and other extended attributes, as far as the disk and the user's rights let them be copied."""
-    if not hasattr(os, "listxattr"):
-        return
-    with contextlib.suppress(OSError):
-        old = os.open(split(record.path)[1], FILE, dir_fd=fd)
-        try:
-            for name in os.listxattr(old):
-                with contextlib.suppress(OSError):
-                    os.setxattr(new, name, os.getxattr(old, name))
-        finally:
-            os.close(old)
 
 
 def _changed(path: str) -> FileChanged:

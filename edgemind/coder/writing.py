@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edgemind.coder import diffing, syntax
 from edgemind.coder.journal import Journal, forget_old, state_folder
+from edgemind.coder.problems import NothingToUndo
 from edgemind.coder.protection import protected
 from edgemind.coder.session_events import Applied, Note, Proposal
 from edgemind.terminal import clean_line
@@ -44,6 +45,7 @@ class Writing:
         self.last: tuple[diffing.FileDiff, ...] = ()
         """What the last step of this process changed."""
         self._decisions = decisions
+        self._mended: str | None = None
 
     def open(self) -> list[Note]:
         """Mend what an interrupted run left; to be called before anything else.
@@ -51,9 +53,10 @@ class Writing:
         Raises:
             JournalProblem, NoRoom, NotWritable: it cannot be mended now.
         """
-        forget_old(state_folder())
+        forget_old(state_folder(), self.journal.folder)
         notes = []
         for one in self.journal.recover():
+            self._mended = one.label
             notes.append(Note(f"an interrupted step was taken back: {clean_line(one.label)}"))
             for path in one.kept:
                 where = f"; what it was before is in {one.rescued}" if one.rescued else ""
@@ -92,11 +95,15 @@ class Writing:
         if not self._decisions.apply(proposal):
             return None
         step = self.journal.apply(proposal.changes, label_of(label))
-        self.last = proposal.diffs
+        self.last, self._mended = proposal.diffs, None
         return Applied(step, proposal.paths)
 
     def undo(self) -> Step:
-        """Take back the last step. Raises as ``Journal.undo``."""
+        """Take back the last step. Raises as ``Journal.undo``, and when ``open`` has just taken back one that had been
+        interrupted: that was the last."""
+        if self._mended is not None:
+            label, self._mended = clean_line(self._mended), None
+            raise NothingToUndo(f"The last step, {label}, is taken back already.", "For the one before it: undo again.")
         step = self.journal.undo()
         self.last = ()
         return step

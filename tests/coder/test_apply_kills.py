@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
 
 KILLS = int(os.environ.get("EDGEMIND_TEST_KILLS", "20"))
+DISKS = ("exchange", "link", "rename")
 CALLS = ("open", "write", "fsync", "rename", "replace", "link", "unlink", "mkdir", "rmdir", "fchmod", "fchown")
 
 BEFORE = {
@@ -95,10 +97,14 @@ def recover(root: Path) -> None:
     journal_of(root).recover()
 
 
-def in_child(action: Callable[[], None], kill_at: int = 0, after: bool = False, no_exchange: bool = False) -> int:
+def refused(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def in_child(action: Callable[[], None], kill_at: int = 0, after: bool = False, disk: str = "exchange") -> int:
     """Do it in a forked process that is killed before or after its n-th changing call; how many calls it made.
 
-    -1: it was killed.
+    -1: it was killed. ``disk``: what it can do with names at best, one of ``DISKS``.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -125,7 +131,9 @@ def in_child(action: Callable[[], None], kill_at: int = 0, after: bool = False, 
             # fork copies the wrapped functions to nobody else
             for name in CALLS:
                 setattr(os, name, counted(getattr(os, name)))
-            renaming = exchange._rename if not no_exchange else lambda *_: False
+            renaming = exchange._rename if disk == "exchange" else lambda *_: False
+            if disk == "rename":
+                os.link = refused
             exchange._rename = counted(renaming)
             action()
             code = 0
@@ -164,18 +172,18 @@ def reset(root: Path, applied: bool) -> None:
         apply(root)
 
 
-@pytest.mark.parametrize("no_exchange", [False, True], ids=["exchange", "plain-rename"])
+@pytest.mark.parametrize("disk", DISKS)
 @pytest.mark.parametrize("action", [apply, undo], ids=["apply", "undo"])
-def test_a_kill_at_every_call(root: Path, action: Callable[[Path], None], no_exchange: bool) -> None:
+def test_a_kill_at_every_call(root: Path, action: Callable[[Path], None], disk: str) -> None:
     reset(root, applied=action is undo)
-    calls = in_child(lambda: action(root), no_exchange=no_exchange)
+    calls = in_child(lambda: action(root), disk=disk)
     sides: Counter[str] = Counter()
     for kill_at in range(1, calls + 1):
         reset(root, applied=action is undo)
-        assert in_child(lambda: action(root), kill_at, after=bool(kill_at % 2), no_exchange=no_exchange) == -1
+        assert in_child(lambda: action(root), kill_at, after=bool(kill_at % 2), disk=disk) == -1
         recover(root)
         sides[assert_one_side(root)] += 1
-    print(f"{calls} kills: {dict(sides)}")
+    print(f"{action.__name__}, {disk}: {calls} kills: {dict(sides)}")
     assert len(sides) == 2, "the kills miss the moment at which a step is done"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,6 +17,7 @@ from edgemind.coder.journal import Journal, forget_old
 from edgemind.coder.problems import FileChanged, Forbidden, JournalProblem, NothingToUndo
 from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
+from edgemind.coder.writing import Decisions, Writing
 from edgemind.errors import EdgemindError, NoRoom
 
 CHANGES = [
@@ -154,6 +157,34 @@ def test_extended_attributes_stay(root: Path, steps: Journal) -> None:
     assert os.getxattr(root / "a.py", "user.note") == b"mine"
 
 
+EVERYONE = 0xFFFFFFFF
+
+
+def access_list(*entries: tuple[int, int, int]) -> bytes:
+    """As Linux keeps it: tag (1 owner, 2 user, 4 group, 16 mask, 32 others), permissions, id."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_the_access_list_of_a_folder_lets_nobody_else_read_a_file(root: Path, steps: Journal) -> None:
+    """A new file gets the folder's list, but a file that is replaced, or comes back, is no new one."""
+    mine = access_list((1, 6, EVERYONE), (2, 4, 4321), (4, 0, EVERYONE), (16, 4, EVERYONE), (32, 0, EVERYONE))
+    wide = access_list((1, 7, EVERYONE), (2, 7, 1234), (4, 5, EVERYONE), (16, 7, EVERYONE), (32, 5, EVERYONE))
+    try:
+        os.setxattr(root / "b.py", "system.posix_acl_access", mine)
+        os.setxattr(root, "system.posix_acl_default", wide)
+    except (AttributeError, OSError):
+        pytest.skip("this disk has no access lists")
+    before = tree(root)
+    steps.apply([FileChange("a.py", b"a = 1\n", b"a = 2\n", None), FileChange("b.py", b"b = 1\n", None, None)], "1")
+    assert os.listxattr(root / "a.py") == []
+    steps.apply([FileChange("a.py", b"a = 2\n", None, None)], "2")
+    steps.undo()
+    steps.undo()
+    assert os.listxattr(root / "a.py") == []
+    assert os.getxattr(root / "b.py", "system.posix_acl_access") == mine
+    assert tree(root) == before
+
+
 def test_undo_leaves_a_folder_that_holds_something_else(root: Path, steps: Journal) -> None:
     steps.apply(CHANGES, "first")
     (root / "sub" / "mine.py").write_bytes(b"mine\n")
@@ -174,11 +205,74 @@ def test_an_interrupted_step_leaves_alone_what_was_changed_after_the_crash(
             steps.apply(CHANGES, "first")
     (root / "a.py").write_bytes(b"mine\n")
     (mended,) = steps.recover()
-    assert (mended.kept, mended.restored) == (("a.py",), ("sub/new.py", "b.py"))
-    assert (root / "a.py").read_bytes() == b"mine\n"
+    assert mended.kept == ("a.py",)
+    assert [path.read_bytes() for path in sorted(root.iterdir())] == [b"mine\n", b"b = 1\n"]
     assert mended.rescued is not None
     assert [file.read_bytes() for file in mended.rescued.iterdir()] == [b"a = 1\n"]
     assert steps.recover() == ()
+
+
+def test_a_disk_without_hard_links(root: Path, steps: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(exchange, "_rename", lambda *_: False)
+    monkeypatch.setattr(os, "link", refused)
+    before = tree(root)
+    steps.apply(CHANGES, "first")
+    assert (root / "sub" / "new.py").read_bytes() == b"new\n"
+    steps.undo()
+    assert tree(root) == before
+    with Workspace.find(root).folder_of("a.py") as (fd, _), pytest.raises(FileExistsError):
+        exchange.move_new(fd, "a.py", "b.py")
+
+
+def test_what_mends_a_crash_is_on_the_disk_before_the_first_file(
+    root: Path, steps: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of a journal is new with the first step: its name has to outlast a power cut too."""
+    synced: list[Path] = []
+    sync, swap = os.fsync, transitions._swap
+
+    def watched(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").resolve())
+        sync(fd)
+
+    def swapped(*rest: object) -> None:
+        assert {steps.folder.parent, steps.folder} <= set(synced)
+        swap(*rest)  # type: ignore[arg-type]
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("this system does not tell which file a descriptor is of")
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(transitions, "_swap", swapped)
+    steps.apply(CHANGES, "first")
+
+
+def test_looking_needs_nothing_to_be_written(root: Path, steps: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a read-only home still has its list of steps, and a dry run."""
+    steps.apply(CHANGES, "first")
+    monkeypatch.setattr(os, "open", lambda *_, **__: pytest.fail("a lock or a file was opened"))
+    assert steps.recover() == ()
+    assert [one.label for one in steps.steps()] == ["first"]
+
+
+def test_a_step_that_was_mended_is_not_taken_back_with_the_one_before(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever types undo after a crash means the step that crashed."""
+    monkeypatch.setenv("EDGEMIND_HOME", str(tmp_path / "home"))
+    writing = Writing(Workspace.find(root), cast(Decisions, None))
+    writing.journal.apply([FileChange("a.py", b"a = 1\n", b"a = 2\n", None)], "first")
+    (applied,) = writing.journal.folder.glob("*.step")
+    writing.journal.apply([FileChange("a.py", b"a = 2\n", b"a = 3\n", None)], "second")
+    (last,) = set(writing.journal.folder.glob("*.step")) - {applied}
+    last.rename(last.with_suffix(".applying"))
+    assert [note.text for note in writing.open()] == ["an interrupted step was taken back: second"]
+    with pytest.raises(NothingToUndo, match="second, is taken back already"):
+        writing.undo()
+    assert (root / "a.py").read_bytes() == b"a = 2\n"
+    assert writing.undo().label == "first"
 
 
 FAILING = ("open", "write", "fsync", "rename", "replace", "unlink", "mkdir", "fchmod")
@@ -262,12 +356,15 @@ def test_old_steps_and_old_journals_go(
     monkeypatch.setattr(journal, "KEEP_BYTES", 1)
     steps.apply([FileChange("a.py", b"a = 7\n", b"a = 8\n", None)], "7")
     assert [one.label for one in steps.steps()] == ["7"]
-    forget_old(tmp_path / "state")
+    state, other = tmp_path / "state", tmp_path / "state" / "other"
+    forget_old(state, other)
     assert steps.steps()
-    interrupted = steps.folder / "00000009.applying"
-    interrupted.touch()
-    forget_old(tmp_path / "state", now=4e9)
+    for kept in ("00000009.applying", "00000009.undoing", "rescued"):
+        (steps.folder / kept).touch()
+        forget_old(state, other, now=4e9)
+        assert steps.steps()
+        (steps.folder / kept).unlink()
+    forget_old(state, steps.folder, now=4e9)  # a clock that was wrong for a moment takes nothing from who works here
     assert steps.steps()
-    interrupted.unlink()
-    forget_old(tmp_path / "state", now=4e9)
+    forget_old(state, other, now=4e9)
     assert not steps.folder.exists()
