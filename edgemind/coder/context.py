@@ -102,12 +102,13 @@ def gather(
     limit = engine.wait_loaded().context_limit
     style = style or ("bare" if limit <= SMALL_CONTEXT else "edits")
     in_task = mentioned(workspace, listing, task, to_edit=not ask, alone=not ask and not files)
-    names = dict.fromkeys((*files, *in_task))
+    chosen = {path for name in files for path in (name, name.rpartition(":")[0])}
+    names = dict.fromkeys((*files, *(name for name in in_task.names if name not in chosen)))
     named = read_named(workspace, tuple(names), to_edit=not ask)
-    if max_files is not None and len(named.files) + len(named.new) > max_files:
-        count = len(named.files) + len(named.new)
+    count = len({file.path for file in named.files}) + len(named.new)
+    if max_files is not None and count > max_files:
         raise UsageError(f"{count} files are named, and --max-files allows {max_files}.", "Name fewer, or raise it.")
-    gathering = _Gathering(workspace, listing, engine, limit, named, watch)
+    gathering = _Gathering(workspace, listing, engine, limit, named, watch, in_task.kept_back)
     if style == "bare" and not ask:
         return gathering.bare(task)
     return gathering.full(task, style, ask, MOST_FILES if max_files is None else max_files, attempts)
@@ -117,7 +118,14 @@ class _Gathering:
     """The context of one task while it is put together."""
 
     def __init__(
-        self, workspace: Workspace, listing: Listing, engine: Engine, limit: int, named: Named, watch: Watch
+        self,
+        workspace: Workspace,
+        listing: Listing,
+        engine: Engine,
+        limit: int,
+        named: Named,
+        watch: Watch,
+        notes: Sequence[str],
     ) -> None:
         self._workspace = workspace
         self._listing = listing
@@ -126,7 +134,7 @@ class _Gathering:
         self._room = min(limit // 3, MOST_ROOM)
         self._named = named
         self._watch = watch
-        self._notes = [listing.truncated] if listing.truncated else []
+        self._notes = [*notes, *([listing.truncated] if listing.truncated else [])]
         self._counts: dict[str, int] = {}
         self._parts: list[Part] = []
         self._hidden: list[Hidden] = []

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from edgemind.coder.file_text import FileText, visible
 from edgemind.coder.languages import language_of
+from edgemind.coder.private_names import secret_beginning, secret_name
 from edgemind.coder.problems import NoSuchFile, OutsideWorkspace, UnreadableText
 from edgemind.errors import BadInput, EdgemindError
+from edgemind.models.opening import typed
 from edgemind.terminal import clean_line
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from edgemind.coder.workspace import Workspace
 
 _LINES = re.compile(r"(?P<path>.+):(?P<first>[1-9]\d{0,8})(?:-(?P<last>[1-9]\d{0,8}))?", re.DOTALL)
-_MENTION = re.compile(r"(?<![\w./\\-])[\w-][\w./-]{0,200}\.[A-Za-z]\w{0,15}(?![\w/])")
+_MENTION = re.compile(
+    r"(?<![\w./\\-])(?P<path>\.?[\w-][\w./-]{0,200}(?<=[\w.-])\.[A-Za-z]\w{0,15}|\.[\w-]{2,40})(?![\w/])"
+    r"(?P<lines>:[1-9]\d{0,8}-[1-9]\d{0,8}(?!\d))?"
+)
 _DESTINATION = re.compile(
     r"\b(?:in|into|to|as|called|named)\s+[`'\"]?(?P<path>(?:~?/|(?:\.\.?/)+)[\w./-]{1,200}\.[A-Za-z]\w{0,15})(?![\w/])",
     re.IGNORECASE,
@@ -56,13 +61,23 @@ class Named:
     """Paths that do not exist."""
 
 
+@dataclass(frozen=True)
+class Mentioned:
+    """What a task says in its words."""
+
+    names: tuple[str, ...]
+    """Paths, or ``path:first-last``."""
+    kept_back: tuple[str, ...] = ()
+    """Why a file that is there is not shown, as sentences."""
+
+
 def read_named(workspace: Workspace, names: Sequence[str], *, to_edit: bool = True) -> Named:
     """Read the files of these names, each a path or ``path:first-last``.
 
     Raises:
         BadInput: no text, conflict markers of a merge, lines that are not there, a file that may not be written.
     """
-    files: dict[str, NamedFile] = {}
+    files: list[NamedFile] = []
     new: dict[str, None] = {}
     for name in names:
         path, lines = name, None
@@ -81,17 +96,20 @@ def read_named(workspace: Workspace, names: Sequence[str], *, to_edit: bool = Tr
             new[path] = None
             continue
         file = _read(workspace, path, lines, to_edit)
-        before = files.get(path)
-        if before is not None:
-            file = NamedFile(path, file.text, min(file.first, before.first), max(file.last, before.last))
-        files[path] = file
-    return Named(tuple(files.values()), tuple(new))
+        for other in [one for one in files if one.path == path]:
+            if file.first <= other.last + 1 and other.first <= file.last + 1:
+                files.remove(other)
+                file = NamedFile(path, file.text, min(file.first, other.first), max(file.last, other.last))
+        files.append(file)
+    return Named(tuple(files), tuple(new))
 
 
 def mentioned(
     workspace: Workspace, listing: Listing, task: str, *, to_edit: bool = True, alone: bool = False
-) -> list[str]:
+) -> Mentioned:
     """Names in a task that look like files: those that exist, and those that could be created.
+
+    A file that git ignores is taken by its whole path; one that holds a secret or no text is kept back.
 
     Args:
         to_edit: not for a question, which may be about a file that does not exist.
@@ -102,8 +120,9 @@ def mentioned(
     """
     known = {file.path for file in listing.files}
     found: dict[str, None] = {}
+    kept_back: dict[str, None] = {}
     outside: EdgemindError | None = None
-    for name in (*_names(_MENTION, task), *_names(_DESTINATION, task)):
+    for name, lines in (*_names(_MENTION, task), *_names(_DESTINATION, task)):
         try:
             path = workspace.relative(os.path.expanduser(name))
         except OutsideWorkspace as problem:
@@ -112,20 +131,46 @@ def mentioned(
         except EdgemindError:
             continue
         same = [path] if path in known else [other for other in known if other.endswith(f"/{name}")]
-        creatable = to_edit and (language_of(path) is not None or path.endswith(_PLAIN))
         if len(same) == 1:
-            found[same[0]] = None
-        elif not same and creatable and not workspace.exists(path) and workspace.refusal(path) is None:
+            found[f"{same[0]}{lines}"] = None
+        elif same:
+            both = " or ".join(map(clean_line, sorted(same)[:2]))
+            kept_back[f"{clean_line(name)} could be {both}, so none is shown for it; say which"] = None
+        elif workspace.exists(path):
+            reason = _why_kept_back(workspace, path)
+            (kept_back if reason else found)[reason or f"{path}{lines}"] = None
+        elif to_edit and _creatable(path) and workspace.refusal(path) is None:
             found[path] = None
         if len(found) == _MOST_MENTIONS:
             break
     if alone and outside and not found:
         raise outside
-    return list(found)
+    return Mentioned(tuple(found), tuple(kept_back))
 
 
-def _names(pattern: re.Pattern[str], task: str) -> Iterator[str]:
-    return (match[pattern.groups] for match in pattern.finditer(task))
+def _creatable(path: str) -> bool:
+    return not path.rpartition("/")[2].startswith(".") and (language_of(path) is not None or path.endswith(_PLAIN))
+
+
+def _why_kept_back(workspace: Workspace, path: str) -> str:
+    """Why a file that is not listed is not shown although the task mentions it, as a sentence; "" when it is."""
+    if secret_name(path):
+        return f"{clean_line(path)} may hold a secret, so it is shown only if you name it as a file"
+    try:
+        data, _ = workspace.read(path)
+        FileText.read(data)
+    except (EdgemindError, UnreadableText) as problem:
+        said = problem.message.removeprefix("It ").removeprefix(f"{clean_line(path)} ").rstrip(".")
+        return f"{clean_line(path)} is not shown: it {said}"
+    if secret_beginning(data):
+        return f"{clean_line(path)} may hold a secret, so it is shown only if you name it as a file"
+    return ""
+
+
+def _names(pattern: re.Pattern[str], task: str) -> Iterator[tuple[str, str]]:
+    """Each name, and the lines behind it as they are written."""
+    for match in pattern.finditer(task):
+        yield match["path"], match.groupdict().get("lines") or ""
 
 
 def conflict_line(lines: Sequence[str]) -> int | None:
@@ -152,12 +197,14 @@ def _read(workspace: Workspace, path: str, lines: tuple[int, int] | None, to_edi
     if conflict:
         raise BadInput(
             f"{path} holds a conflict of a merge that is not resolved (line {conflict}).",
-            f"Resolve it, then: git add {path}",
+            f"Resolve it, then: git add {typed(path)}",
         )
     count = len(text.lines)
     if lines is None:
         return NamedFile(path, text, min(1, count), count)
     first, last = lines
     if not first <= last <= count:
-        raise BadInput(f"{path} has {count} lines; there are no lines {first} to {last}.", f"Name {path}:1-{count}")
+        raise BadInput(
+            f"{path} has {count} lines; there are no lines {first} to {last}.", f"Name {typed(f'{path}:1-{count}')}"
+        )
     return NamedFile(path, text, first, last)

@@ -217,7 +217,46 @@ def test_every_part_is_counted_and_what_has_no_room_is_told(tmp_path: Path, engi
 )
 def test_files_that_a_task_mentions(tmp_path: Path, task: str, expected: list[str]) -> None:
     place, listing = workspace(tmp_path, FILES)
-    assert mentioned(place, listing, task) == expected
+    assert list(mentioned(place, listing, task).names) == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "names", "kept_back"),
+    [
+        ("change made/big.py", ("made/big.py",), ()),
+        ("put PORT into .env", (), (".env may hold a secret, so it is shown only if you name it as a file",)),
+        ("name .env.example as well", (".env.example",), ()),
+        ("show data.bin in shop/cart.py", ("shop/cart.py",), ("data.bin is not shown: it is a binary file",)),
+        (
+            "change util.py",
+            (),
+            ("util.py could be a/util.py or b/util.py, so none is shown for it; say which",),
+        ),
+        ("change link.py", (), ("link.py is not shown: it is a symbolic link, or lies behind one",)),
+        ("shorten shop/long.py:41-60 and cart.py:1-2.", ("shop/long.py:41-60", "shop/cart.py:1-2"), ()),
+        ("the error is at shop/cart.py:2", ("shop/cart.py",), ()),
+        ("in .github/workflows/ci.yml:1-1", (".github/workflows/ci.yml:1-1",), ()),
+    ],
+)
+def test_a_file_that_a_task_mentions_is_shown_or_said(
+    tmp_path: Path, task: str, names: tuple[str, ...], kept_back: tuple[str, ...]
+) -> None:
+    more = {".gitignore": "made/\n", "made/big.py": "x = 1\n", ".env": "KEY=1\n", ".env.example": "KEY=\n"}
+    both = {"a/util.py": "x = 1\n", "b/util.py": "x = 2\n", ".github/workflows/ci.yml": "on: push\n"}
+    (tmp_path / "link.py").symlink_to("odd.py")
+    place, listing = workspace(tmp_path, {**FILES, **more, **both})
+    found = mentioned(place, listing, task)
+    assert (found.names, found.kept_back) == (names, kept_back)
+
+
+def test_lines_that_are_named_are_not_widened_by_the_task(tmp_path: Path, engine: Engine) -> None:
+    found = shown(
+        tmp_path, engine, "shorten shop/long.py", "shop/long.py:41-60", "shop/long.py:55-70", "shop/long.py:9"
+    )
+    file = next(file for file in found.state.files if file.path == "shop/long.py")
+    named = [(part.first, part.last) for part in found.parts if part.kind == "file"]
+    assert named == [(41, 70), (9, 9)]
+    assert {(9, 9), (41, 70)} <= set(file.shown)
 
 
 @pytest.mark.parametrize("name", ["/etc/x.py", "../x.py", "~/x.py", "../../tmp/x.py", "./../x.py"])
@@ -226,13 +265,13 @@ def test_a_task_for_a_place_outside_is_refused(tmp_path: Path, name: str) -> Non
     task = f"Write a function that sorts a list into {name}"
     with pytest.raises(OutsideWorkspace):
         mentioned(place, listing, task, alone=True)
-    assert mentioned(place, listing, task) == []
-    assert mentioned(place, listing, f"{task}, as in shop/cart.py", alone=True) == ["shop/cart.py"]
+    assert mentioned(place, listing, task).names == ()
+    assert mentioned(place, listing, f"{task}, as in shop/cart.py", alone=True).names == ("shop/cart.py",)
 
 
 def test_a_whole_path_that_leads_into_the_folder_is_one_of_it(tmp_path: Path) -> None:
     place, listing = workspace(tmp_path, FILES)
-    assert mentioned(place, listing, f"put it into {place.root}/shop/new.py", alone=True) == ["shop/new.py"]
+    assert mentioned(place, listing, f"put it into {place.root}/shop/new.py", alone=True).names == ("shop/new.py",)
 
 
 def test_nothing_outside_is_shown(tmp_path: Path, engine: Engine) -> None:
