@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from edgemind.cli import console
 from edgemind.coder.session_events import Proposal
 from edgemind.errors import UsageError, WorkspaceProblem
-from edgemind.terminal import clean_line
+from edgemind.terminal import clean, clean_line
 
 if TYPE_CHECKING:
     from edgemind.cli.interrupt import Interrupt
@@ -27,6 +27,18 @@ class Consent:
     """Edits are written without a question; a protected file still needs one."""
     yes: bool = False
     """The same, and a commit is made without a question."""
+    json: bool = False
+    """Standard output is for one object: no question goes there."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a terminal to put a question on."""
+        return console.is_terminal(sys.stdin) and console.is_terminal(self.screen)
+
+    @property
+    def screen(self) -> TextIO | None:
+        """Where questions are put: standard error, or standard output where that is the terminal."""
+        return sys.stderr if self.json or console.is_terminal(sys.stderr) else sys.stdout
 
 
 class Answers:
@@ -50,7 +62,7 @@ class Answers:
         return self._yes(f"Write {what}?")
 
     def touch(self, path: str, reason: str) -> bool:
-        if not can_ask():
+        if not self._consent.asks:
             raise WorkspaceProblem(
                 f"{clean_line(path)} {reason}, so writing it needs a question, and there is no terminal to ask on.",
                 "Run the same command on a terminal.",
@@ -60,7 +72,7 @@ class Answers:
     def commit(self, branch: str, message: str) -> str | None:
         if self._consent.yes:
             return message
-        if not can_ask():
+        if not self._consent.asks:
             return None
         answer = self._line(f"Commit on {branch} as {message!r}? [y/N/another message] ")
         if answer.lower() in ("y", "yes"):
@@ -72,23 +84,26 @@ class Answers:
 
     def _line(self, question: str) -> str:
         self._before()
+        say = console.err if self._consent.screen is sys.stderr else console.out
         try:
-            console.err(question)
+            say(clean(question))
             line = sys.stdin.readline()
             if not line.endswith("\n"):
-                console.err("\n")
+                say("\n")
             return line.strip()
         finally:
             self._after()
 
 
-def can_ask() -> bool:
-    return console.is_terminal(sys.stdin) and console.is_terminal(sys.stderr)
-
-
-def need_consent(consent: Consent, dry_run: bool) -> None:
+def need_consent(consent: Consent, dry_run: bool, commit: bool = False) -> None:
     """Raises ``UsageError`` when somebody would have to be asked and cannot be."""
-    if not (consent.apply or consent.yes or dry_run or can_ask()):
+    if consent.yes or dry_run or consent.asks:
+        return
+    if commit:
+        raise UsageError(
+            "There is no terminal to ask on before something is committed.", "Add --yes to write and commit."
+        )
+    if not consent.apply:
         raise UsageError(
             "There is no terminal to ask on before something is written.",
             "Add --dry-run to see the edits, or --apply to write them.",

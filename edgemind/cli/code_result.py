@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgemind.cli.failure import error_object
 from edgemind.coder.diffing import FileDiff, as_text
 from edgemind.coder.session_events import (
     Applied,
@@ -24,7 +23,6 @@ from edgemind.coder.session_events import (
     Tested,
 )
 from edgemind.engine.events import Answer, Thinking
-from edgemind.errors import EdgemindError
 
 
 def file_objects(diffs: Sequence[FileDiff]) -> list[dict[str, Any]]:
@@ -90,10 +88,9 @@ class Collected:
                 "message": result.summary,
             }
 
-    def as_object(self, problem: EdgemindError | None = None) -> dict[str, Any]:
+    def as_object(self, error: dict[str, str] | None = None) -> dict[str, Any]:
         """The object; with ``error`` when it failed."""
         done = self.finished
-        error = error_object(problem) if problem else None
         if done is not None and done.outcome in ("failing", "nothing"):
             kind = "checks_failed" if done.outcome == "failing" else "error"
             error = {"kind": kind, "message": done.text, "hint": done.hint}

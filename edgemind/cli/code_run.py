@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
+import re
+import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemind.cli import console, prompt
 from edgemind.cli.chat_start import is_possible
 from edgemind.cli.code import COMMANDS
+from edgemind.cli.code_steps import folder
+from edgemind.cli.failure import INTERRUPTED, error_object
 from edgemind.cli.shut_in import insist
 from edgemind.errors import EXIT_INTERRUPTED, ChecksFailed, EdgemindError, UsageError
 
@@ -32,6 +36,18 @@ if TYPE_CHECKING:
 EXAMPLE = "edgemind code 'Write a function that sorts a list into sort.py'"
 
 
+OTHER_WORDS = {
+    "ask": "--ask 'Where is the retry logic?'",
+    "commit": "--commit 'Write a function that sorts a list into sort.py'",
+    "help": "--help",
+    "history": "log",
+    "revert": "undo",
+    "rollback": "undo",
+    "steps": "log",
+}
+"""What people try first."""
+
+
 def run(flags: CodeFlags) -> int:
     """Carry out ``edgemind code``.
 
@@ -39,7 +55,7 @@ def run(flags: CodeFlags) -> int:
         EdgemindError: of any kind.
     """
     flags.check()
-    _check_word(flags)
+    _check_words(flags)
     task = _task(flags)
     if task is None:
         from edgemind.cli.code_session import talk
@@ -48,9 +64,9 @@ def run(flags: CodeFlags) -> int:
     from edgemind.cli.code_ask import Answers, Consent, need_consent
     from edgemind.cli.interrupt import Interrupt
 
-    consent = Consent(apply=flags.apply, yes=flags.yes)
+    consent = Consent(apply=flags.apply, yes=flags.yes, json=flags.json_output)
     if not flags.ask:
-        need_consent(consent, flags.dry_run)
+        need_consent(consent, flags.dry_run, flags.commit)
     insist()
     answers = Answers(consent)
     with Interrupt() as interrupt, opened(flags, answers) as session:
@@ -66,23 +82,19 @@ def opened(flags: CodeFlags, decisions: Decisions) -> Iterator[CodeSession]:
     """
     from edgemind.coder.session import CodeSession
     from edgemind.coder.verifying import test_command
-    from edgemind.coder.workspace import Workspace
     from edgemind.engine import defaults
     from edgemind.engine.client import Engine
     from edgemind.engine.events import LoadOptions
     from edgemind.models import names
     from edgemind.settings import load_settings
 
-    workspace = Workspace.find(Path.cwd())
-    try:
+    with folder() as workspace:
         test = test_command(flags.test, workspace.start) if flags.test is not None else None
         model, settings = names.resolve(flags.model), load_settings()
         values = defaults.load_values(model, settings, context=flags.context, threads=flags.threads)
         thinking = "on" if flags.think else "off" if flags.no_think else defaults.thinking(model, settings)
         with Engine(LoadOptions(**values)) as engine:
             yield CodeSession(workspace, engine, _options(flags, test, thinking), decisions)
-    finally:
-        workspace.close()
 
 
 def model_name(flags: CodeFlags) -> str:
@@ -108,10 +120,11 @@ def _exit_code(finished: Finished) -> int:
 def _one(flags: CodeFlags, session: CodeSession, answers: Answers, interrupt: Interrupt, task: str) -> int:
     from edgemind.cli.code_result import Collected
     from edgemind.cli.code_view import CodeView
+    from edgemind.coder.picking import picked
     from edgemind.coder.session_events import Finished
 
     name = model_name(flags)
-    files = [session.workspace.relative(file) for file in flags.named]
+    files = picked(session.workspace, flags.named)
     collected = Collected(name, task)
     view = (
         None
@@ -132,9 +145,10 @@ def _one(flags: CodeFlags, session: CodeSession, answers: Answers, interrupt: In
                     continue
                 _show(view, collected, event)
             interrupt.release()
-        except EdgemindError as problem:
+        except (EdgemindError, KeyboardInterrupt) as problem:
             if flags.json_output:
-                console.out_json(collected.as_object(problem))
+                error = error_object(problem) if isinstance(problem, EdgemindError) else INTERRUPTED
+                console.out_json(collected.as_object(error))
             raise
     if flags.json_output:
         console.out_json(collected.as_object())
@@ -178,19 +192,25 @@ def _task(flags: CodeFlags) -> str | None:
     if not words and not (piped or "").strip():
         if is_possible() and not (flags.json_output or flags.ask):
             return None
-        what = "question" if flags.ask else "task"
-        raise UsageError(
-            f"There is no {what}.", "edgemind code --ask 'Where is the retry logic?'" if flags.ask else EXAMPLE
-        )
+        if flags.ask:
+            raise UsageError("There is no question.", "edgemind code --ask 'Where is the retry logic?'")
+        raise UsageError("There is no task, and a session needs a terminal that it can draw on.", EXAMPLE)
     if not any(part.strip() for part in (*words, piped or "")):
         raise UsageError("The task is empty.", EXAMPLE)
     return prompt.assemble(words, (), piped)
 
 
-def _check_word(flags: CodeFlags) -> None:
-    """A lone word that is nearly a command was meant as one."""
-    word = flags.task or ""
-    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.7) if not (flags.files or flags.only_files) else []
-    if near and " " not in word:
+def _check_words(flags: CodeFlags) -> None:
+    """A lone word that is nearly a command was meant as one; words without quotes were meant as a task."""
+    word, files = flags.task or "", flags.files or []
+    if " " in word or flags.only_files:
+        return
+    if word in OTHER_WORDS and (not files or word == "ask"):
+        raise UsageError(f"There is no command {word!r}.", f"edgemind code {OTHER_WORDS[word]}")
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.7) if not files else []
+    if near:
         hint = f"edgemind code {near[0]}   (a task is a sentence)"
         raise UsageError(f"There is no command {word!r}; did you mean {near[0]!r}?", hint)
+    if any(re.fullmatch("[a-z]+", file) and not os.path.lexists(file) for file in files):
+        task = shlex.quote(" ".join([word, *files]))
+        raise UsageError(f"A task of several words needs quotes: {word!r} alone is none.", f"edgemind code {task}")

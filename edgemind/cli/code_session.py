@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from edgemind.cli import code_steps
@@ -18,6 +21,9 @@ from edgemind.cli.code_run import model_name, opened
 from edgemind.cli.code_view import CodeView
 from edgemind.cli.interrupt import Interrupt
 from edgemind.cli.shut_in import insist
+from edgemind.coder.named_files import read_named
+from edgemind.coder.picking import picked
+from edgemind.coder.problems import NoSuchFile
 from edgemind.errors import EdgemindError
 from edgemind.terminal import clean_line
 
@@ -47,9 +53,39 @@ COMMANDS = {
     "/map": ("[WORDS]", "the map of the repository"),
     "/quit": ("", "leave; ctrl+d does too"),
     "/test": ("[CMD|off]", "run this after each step; without a command: run it now"),
-    "/undo": ("", "take back the last step"),
+    "/undo": ("", "take back the last step; again for the one before"),
 }
 ALIASES = {"/exit": "/quit", "/q": "/quit", "/remove": "/drop", "/rm": "/drop", "/?": "/help", "/h": "/help"}
+_STARTED = "it is chosen when a session starts"
+_ALONE = "Each task stands alone, nothing is remembered between them"
+ELSEWHERE = {
+    "/clear": f"{_ALONE}. /drop forgets the files",
+    "/code": "A task is typed as it is",
+    "/commit": f"A commit of each task: {_STARTED}. /quit, then: edgemind code --commit",
+    "/compact": _ALONE,
+    "/edit": "A task is typed as it is; alt+enter begins a new line",
+    "/git": "No shell is here: ctrl+z leaves for one, fg comes back",
+    "/ls": "/files are those that the model is shown, /map is what there is",
+    "/model": f"A model: {_STARTED}. /quit, then: edgemind code --model NAME   (edgemind list)",
+    "/read": "/add FILE",
+    "/reset": f"{_ALONE}. /drop forgets the files",
+    "/run": "/test CMD runs it after each step, /test runs it now",
+    "/sh": "No shell is here: ctrl+z leaves for one, fg comes back",
+    "/tokens": "What the model sees is said with each task",
+}
+"""What other programs have, and what there is in its place."""
+
+QUESTION = re.compile(r"(?:what|where|when|who|why|which|how|is|are|does|do|did)\b[^\n]*\?", re.IGNORECASE)
+"""A line that nobody means as a task."""
+
+HERE = {
+    "edgemind code 'Write a function that ...' NAME.py": "/add NAME.py",
+    "edgemind code --ask 'Where is the retry logic?'": "/ask QUESTION",
+    "edgemind code undo": "/undo",
+    "edgemind code log": "/log",
+    "edgemind code map": "/map",
+}
+"""What a hint is at this prompt."""
 
 
 def talk(flags: CodeFlags) -> int:
@@ -73,7 +109,7 @@ class Talk:
         self._answers = answers
         self._session = session
         self._model = model_name(flags)
-        self._files = list(dict.fromkeys(session.workspace.relative(name) for name in flags.named))
+        self._files = picked(session.workspace, flags.named)
         self._view = CodeView(self._model, hide_thinking=flags.hide_thinking, dry_run=flags.dry_run)
         self._names: list[str] | None = None
 
@@ -95,18 +131,22 @@ class Talk:
         """One line; ``False`` when it ends the session. Whatever goes wrong is said, and the session goes on."""
         if not line:
             return True
-        word, _, rest = line.partition(" ")
+        word, rest = (*line.split(None, 1), "")[:2]
         try:
-            if not word.startswith("/") or "/" in word[1:]:
+            if f"/{line.lower()}" in (*COMMANDS, *ALIASES):
+                return self._command(f"/{line.lower()}", "")
+            if word.startswith("/") and "/" not in word[1:]:
+                return self._command(word.lower(), rest)
+            if word.startswith("!"):
+                self._view.say(f"{ELSEWHERE['/sh']}. {ELSEWHERE['/run']}.")
+            elif QUESTION.fullmatch(line):
+                self._view.note("a question, so nothing is written; for an edit say it without the question mark")
+                self._ask(line)
+            else:
                 self._run(self._session.run(line, self._files))
                 self._names = None
-                return True
-            return self._command(word.lower(), rest.strip())
         except EdgemindError as problem:
-            hint = problem.hint
-            for here in ("undo", "log", "map"):
-                hint = hint.replace(f"edgemind code {here}", f"/{here}")
-            self._view.say(f"{problem.message}" + (f"\n  {hint}" if hint else ""))
+            self._view.say("\n  ".join(filter(None, (problem.message, _here(problem.hint)))))
         except KeyboardInterrupt:
             self._view.say("Stopped.")
         return True
@@ -141,9 +181,11 @@ class Talk:
             "/log": lambda _: self._log(),
             "/map": self._map,
             "/test": self._test,
-            "/undo": lambda _: self._undo(),
+            "/undo": self._undo,
         }
-        if name is None:
+        if name is None and word in ELSEWHERE:
+            self._view.say(f"{ELSEWHERE[word]}.")
+        elif name is None:
             near = difflib.get_close_matches(word, COMMANDS, n=1)
             self._view.say(
                 f"There is no command {clean_line(word)}." + (f" Did you mean {near[0]}?" if near else " /help")
@@ -161,7 +203,11 @@ class Talk:
             for event in events:
                 interrupt.check()
                 self._view.show(event)
-                if isinstance(event, Finished) and event.hint and event.outcome in ("failing", "applied", "verified"):
+                if not isinstance(event, Finished) or not event.hint:
+                    continue
+                if event.outcome == "nothing":
+                    self._view.say(f"  {_here(event.hint)}")
+                elif event.steps:
                     self._view.note("/undo takes the last step back")
         self._view.rest()
 
@@ -169,21 +215,25 @@ class Talk:
         names = _split(rest)
         if not names:
             self._view.say("/add FILE ...")
-        for name in names:
-            path = self._session.workspace.relative(name)
+        for path in picked(self._session.workspace, names):
+            new = ""
+            try:
+                read_named(self._session.workspace, [path], to_edit=False)
+            except NoSuchFile:
+                new = " (new)"
             if path not in self._files:
                 self._files.append(path)
-            new = "" if self._session.workspace.exists(path) else " (new)"
             self._view.say(f"{clean_line(path)}{new} is shown to the model from now on.")
 
     def _drop(self, rest: str) -> None:
         names = _split(rest)
-        dropped = [self._session.workspace.relative(name) for name in names] if names else list(self._files)
-        for path in dropped:
-            if path in self._files:
-                self._files.remove(path)
-                self._view.say(f"{clean_line(path)} is shown no longer.")
-            else:
+        for name in names or ["*"]:
+            path = self._session.workspace.relative(name)
+            meant = [file for file in self._files if file.startswith((f"{path}:", f"{path}/")) or fnmatch(file, path)]
+            for file in meant:
+                self._files.remove(file)
+                self._view.say(f"{clean_line(file)} is shown no longer.")
+            if not meant and names:
                 self._view.say(f"{clean_line(path)} was not among the files. /files")
 
     def _list_files(self) -> None:
@@ -209,7 +259,10 @@ class Talk:
         else:
             self._view.say("Nothing was written in this session that is still there. /log")
 
-    def _undo(self) -> None:
+    def _undo(self, rest: str) -> None:
+        if rest:
+            self._view.say("/undo takes back one step, the last; again for the one before.")
+            return
         for line in code_steps.undone(self._session.writing.undo()):
             self._view.say(line)
         self._names = None
@@ -244,7 +297,8 @@ class Talk:
     def _help(self) -> None:
         for name, (argument, words) in COMMANDS.items():
             self._view.say(f"  {f'{name} {argument}':<18}{words}")
-        self._view.say("Anything else is a task. alt+enter begins a new line in it; ctrl+c stops what runs.")
+        self._view.say("Anything else is a task, or a question when it asks one and ends with a question mark.")
+        self._view.say("alt+enter begins a new line; ctrl+c stops what runs.")
 
     def _prompt(self) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
@@ -269,12 +323,13 @@ class Talk:
         word = text.rsplit(maxsplit=1)[-1] if text and not text[-1].isspace() else ""
         if text.startswith("/") and " " not in text:
             return [(name, -len(text)) for name in COMMANDS if name.startswith(text.lower())]
+        bare = word.removeprefix("@").lstrip("'")
         if text.startswith("/drop "):
-            return [(name, -len(word)) for name in self._files if name.startswith(word)]
-        bare = word.removeprefix("@")
+            return [(shlex.quote(name), -len(word)) for name in self._files if name.startswith(bare)]
         if not bare and not text.startswith("/add "):
             return []
-        return [(name, -len(word)) for name in self._all_names() if name.startswith(bare)][:OFFERED]
+        found = [name for name in self._all_names() if name.startswith(bare)][:OFFERED]
+        return [(shlex.quote(name) if text.startswith("/add ") else name, -len(word)) for name in found]
 
     def _all_names(self) -> list[str]:
         if self._names is None:
@@ -305,9 +360,14 @@ def _command_named(word: str) -> str | None:
     return beginning[0] if len(beginning) == 1 and len(word) > 1 else None
 
 
-def _split(text: str) -> list[str]:
-    import shlex
+def _here(hint: str) -> str:
+    """A hint for the command line, as it is at this prompt."""
+    for there, here in HERE.items():
+        hint = hint.replace(there, here)
+    return f"/test {shlex.split(hint)[1]}" if hint.startswith("--test ") else hint
 
+
+def _split(text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError:

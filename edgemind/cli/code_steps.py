@@ -31,20 +31,37 @@ BYTES_A_TOKEN = 3.5
 
 
 @contextlib.contextmanager
+def folder() -> Iterator[Workspace]:
+    """The workspace that we are in.
+
+    Raises:
+        WorkspaceProblem, BadInput: it is gone, or none that can be worked in.
+    """
+    from edgemind.coder.problems import NoSuchFile
+    from edgemind.coder.workspace import Workspace
+
+    try:
+        start = Path.cwd()
+    except FileNotFoundError:
+        raise NoSuchFile("The folder that you are in is no longer there.", "cd ..") from None
+    workspace = Workspace.find(start)
+    try:
+        yield workspace
+    finally:
+        workspace.close()
+
+
+@contextlib.contextmanager
 def writing(decisions: Decisions) -> Iterator[Writing]:
     """The steps of the folder that we are in, mended."""
-    from edgemind.coder.workspace import Workspace
     from edgemind.coder.writing import Writing
 
     shut_in()
-    workspace = Workspace.find(Path.cwd())
-    try:
+    with folder() as workspace:
         steps = Writing(workspace, decisions)
         for note in steps.open():
             console.err(f"({note.text})\n")
         yield steps
-    finally:
-        workspace.close()
 
 
 def map_(
@@ -58,14 +75,9 @@ def map_(
 
     Its definitions by file and line, those that are referenced most first.
     """
-    from edgemind.coder.workspace import Workspace
-
     shut_in()
-    workspace = Workspace.find(Path.cwd())
-    try:
+    with folder() as workspace:
         print_map(workspace, prompt.argument(" ".join(words or ()), "The words"), tokens, json_output)
-    finally:
-        workspace.close()
     return 0
 
 
@@ -137,7 +149,7 @@ def apply(
     text = prompt.standard_input() if patch == "-" else prompt.attachment(patch).text
     if text is None:
         raise BadInput("No patch comes through standard input.", "edgemind code apply - < PATCH")
-    consent = Consent(apply=yes, yes=yes)
+    consent = Consent(apply=yes, yes=yes, json=json_output)
     need_consent(consent, dry_run)
     with writing(Answers(consent)) as steps:
         proposal = steps.propose(changes_of_patch(steps.workspace, text))

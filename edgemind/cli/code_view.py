@@ -40,6 +40,9 @@ BOLD, RED, GREEN, CYAN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[36m"
 TEST_LINES = 15
 """Of a failed test's output that are shown; the model is told more."""
 
+TEST_COLUMNS = 500
+"""Characters of one of them."""
+
 LISTED = 4
 
 
@@ -123,8 +126,8 @@ class CodeView:
             console.err(f"{text}\n")
 
     def answer_without_edit(self) -> None:
-        """What the model said instead, where it was not shown while it came."""
-        if self._unsaid.strip():
+        """What the model said instead, where it was not shown while it came; the rest of an edit is nothing to read."""
+        if self._unsaid.strip() and not self._dropped:
             self.say(self._unsaid.strip())
 
     def diffs(self, diffs: Sequence[FileDiff]) -> None:
@@ -220,7 +223,7 @@ class CodeView:
             if len(lines) > TEST_LINES:
                 self.say(f"  [{len(lines) - TEST_LINES} lines before]")
             for line in lines[-TEST_LINES:]:
-                self.say(f"  {line}")
+                self.say(f"  {line if len(line) <= TEST_COLUMNS else line[: TEST_COLUMNS - 1] + '…'}")
         self.say(result.summary)
 
     def _diff(self, one: FileDiff) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgemind.coder import committing, context
@@ -107,6 +107,8 @@ class CodeSession:
             if finished is not None:
                 if self.options.commit and finished.outcome in ("applied", "verified"):
                     yield from self._commit(work, dirty_before)
+                    kept = f"   (the files; the commit stays on {work.branch})" if work.branch else ""
+                    finished = replace(finished, hint=f"{finished.hint}{kept}")
                 yield finished
                 return
 
@@ -246,7 +248,9 @@ class CodeSession:
             return Finished("nothing", said, "It may be done already; if not, say it in other words.")
         if not dropped:
             said = "The model answered without an edit, so nothing was written."
-            if found.style == "bare":
+            if work.task.rstrip().endswith("?"):
+                hint = "For an answer in words: edgemind code --ask 'Where is the retry logic?'"
+            elif found.style == "bare":
                 hint = "This small model knows a few small Python tasks, in English. A larger one: edgemind recommend"
             else:
                 hint = "Say it in other words, name the file, or take a larger model: edgemind recommend"
@@ -290,7 +294,9 @@ class CodeSession:
         if message is None or not message.strip():
             yield Note("nothing was committed")
             return
-        yield Committed(branch, committing.commit(root, branch, message, list(work.changed)), message)
+        done = committing.commit(root, branch, message, list(work.changed))
+        work.branch = branch
+        yield Committed(branch, done, message)
 
     def _message(self, work: Work) -> str:
         """By the model where it can; a small one only knows tasks, so there the task is the message."""

@@ -108,7 +108,7 @@ def test_command(text: str, folder: Path) -> TestCommand:
         return TestCommand(text, ("sh", "-c", text))
     if _found(words[0], folder) is None:
         other = next((name for name in _OTHERWISE.get(words[0], ()) if shutil.which(name)), None)
-        hint = f"--test {shlex.quote(shlex.join([other, *words[1:]]))}" if other else f"ls -l {shlex.quote(words[0])}"
+        hint = f"--test {shlex.quote(shlex.join([other, *words[1:]]))}" if other else f"command -v {shlex.quote(words[0])}"
         raise UsageError(f"The test command's program {clean_line(words[0])!r} is not there.", hint)
     return TestCommand(text, tuple(words))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,12 +141,75 @@ def test_a_task_that_begins_with_the_name_of_a_command(code: Code) -> None:
     assert ran.code == 1
 
 
+def test_a_folder_and_a_pattern_stand_for_their_files(code: Code, folder: Path) -> None:
+    (folder / "src").mkdir()
+    (folder / "src" / "sort.py").touch()
+    for word in ("src", "src/*.py"):
+        assert "+++ b/src/sort.py" in code("write a function that sorts a list", word, "--dry-run").out
+
+
+def test_ctrl_c_tells_a_program_which_steps_are_written(folder: Path, edgemind: Command) -> None:
+    process = edgemind.start(
+        *("code", TASK, "--apply", "--json", "--test", "touch begun; sleep 600"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder,
+    )  # fmt: skip
+    for _ in range(3000):
+        if (folder / "begun").exists():
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=TIMEOUT)
+    told = json.loads(out)
+    assert (process.returncode, told["outcome"], told["steps"]) == (130, "stopped", [1])
+    assert (folder / "sort.py").read_text() == MADE
+
+
+def test_a_question_goes_where_the_terminal_is(folder: Path, edgemind: Command) -> None:
+    with Screen() as screen:
+        os.write(screen.master, b"y\n")
+        process = edgemind.start(
+            *("code", TASK), stdin=screen.slave, stdout=screen.slave, stderr=subprocess.DEVNULL, cwd=folder
+        )
+        assert process.wait(TIMEOUT) == 0
+        assert "Write sort.py? [y/N]" in screen.text()
+    assert (folder / "sort.py").read_text() == MADE
+
+
 # What can be wrong
+
+
+def test_a_folder_that_is_gone(code: Code, folder: Path) -> None:
+    lost = f"mkdir lost; cd lost; rmdir ../lost; exec {COMMAND} code"
+    for rest in ("log", "map", "'add a test' --apply"):
+        done = subprocess.run(
+            ["sh", "-c", f"{lost} {rest}"], cwd=folder, capture_output=True, text=True, timeout=TIMEOUT
+        )
+        _sentence(Ran(done.returncode, done.stdout, done.stderr), 10, "no longer there")
+
+
+def test_a_commit_that_nobody_can_be_asked_about(code: Code, folder: Path) -> None:
+    _sentence(code(TASK, "--apply", "--commit"), 2, "no terminal to ask on")
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("write", "a", "function", "into", "sort.py"), "edgemind code 'write a function into sort.py'"),
+        (("ask", "where is it?"), "edgemind code --ask "),
+        (("help",), "edgemind code --help"),
+        (("revert",), "edgemind code undo"),
+    ],
+    ids=["no quotes", "ask", "help", "revert"],
+)
+def test_words_that_are_no_task(code: Code, folder: Path, words: tuple[str, ...], command: str) -> None:
+    ran = code(*words, "--apply")
+    assert (ran.code, command in ran.err, os.listdir(folder)) == (2, True, []), ran.err
 
 
 def test_no_repository_is_no_problem(code: Code, folder: Path) -> None:
     assert code(TASK, "--apply").code == 0
-    _sentence(code(TASK, "--apply", "--commit"), 20, "not a git repository")
+    _sentence(code(TASK, "--yes", "--commit"), 20, "not a git repository")
 
 
 def test_a_dirty_tree_keeps_what_is_the_users(code: Code, folder: Path) -> None:
