@@ -19,6 +19,7 @@ from edgemind.privacy.seccomp import libc
 
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 _LINUX_NUMBERS = {"x86_64": 316, "aarch64": 276, "arm64": 276, "riscv64": 276}
+"""Of a process of 64 bits: one of 32 has other numbers on the same machine."""
 _LINUX_FLAGS = {"swap": 2, "new": 1}
 _MACOS_FLAGS = {"swap": 2, "new": 4}
 
@@ -54,7 +55,7 @@ def _rename(fd: int, name: str, new: str, how: str) -> bool:
     old_bytes, new_bytes = os.fsencode(name), os.fsencode(new)
     if sys.platform == "linux":
         number = _LINUX_NUMBERS.get(platform.machine())
-        if number is None:
+        if number is None or sys.maxsize < 1 << 32:
             return False
         call = libc().syscall
         call.restype = ctypes.c_long

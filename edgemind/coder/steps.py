@@ -126,7 +126,7 @@ def read_step(file: Path) -> Step:
     except OSError as problem:
         message = f"The step in {file} cannot be read: {problem.strerror}."
         raise JournalProblem(message, f"ls -l {typed(file)}") from problem
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         hint = f"Move it away: mv {typed(file)} {typed(f'{file}.damaged')}"
         raise JournalProblem(f"The step in {file} is damaged.", hint) from problem
 
@@ -144,7 +144,7 @@ def read_summary(file: Path) -> Summary | None:
             tuple(map(str, told["changed"])),
             tuple(map(str, told["deleted"])),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

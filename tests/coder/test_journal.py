@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -334,15 +335,42 @@ def test_one_step_names_a_file_once(root: Path, steps: Journal) -> None:
         steps.apply([], "empty")
 
 
-def test_a_damaged_step_is_told(root: Path, steps: Journal) -> None:
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "a bit": lambda data: data[:-20] + bytes([data[-20] ^ 1]) + data[-19:],
+    "cut": lambda data: data[:-5],
+    "empty": lambda _: b"",
+    "no step": lambda _: b"[]\n{}",
+    "deep": lambda _: b"[" * 100_000 + b"\n",
+    "not text": lambda _: b"\xff\xfe" * 50,
+    "other types": lambda data: data.replace(b'"number": 1', b'"number": "one"'),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_step_is_told(root: Path, steps: Journal, kind: str) -> None:
     steps.apply(CHANGES, "first")
     (file,) = steps.folder.glob("*.step")
-    data = bytearray(file.read_bytes())
-    data[-20] ^= 1
-    file.write_bytes(data)
+    file.write_bytes(DAMAGE[kind](file.read_bytes()))
     before = tree(root)
-    with pytest.raises(JournalProblem, match="damaged"):
+    with pytest.raises(JournalProblem, match="damaged") as caught:
         steps.undo()
+    assert tree(root) == before
+    steps.steps()
+    subprocess.run(caught.value.hint.partition(": ")[2], shell=True, check=True)
+    with pytest.raises(NothingToUndo):
+        steps.undo()
+
+
+def test_a_step_of_a_newer_version_is_left_alone(root: Path, steps: Journal) -> None:
+    steps.apply(CHANGES, "first")
+    (file,) = steps.folder.glob("*.step")
+    file.write_bytes(file.read_bytes().replace(b'"format": 1', b'"format": 2'))
+    before = tree(root)
+    with pytest.raises(JournalProblem, match="another version"):
+        steps.undo()
+    assert tree(root) == before
+    steps.apply([FileChange("a.py", b"a = 2\n", b"a = 3\n", None)], "second")
+    assert steps.undo().label == "second"
     assert tree(root) == before
 
 
