@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from edgemind.coder import syntax
-from edgemind.coder.file_text import FileText
 from edgemind.coder.types import Delete, Insert, Replace
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Work:
     steps: list[int] = field(default_factory=list)
     changed: dict[str, FileChange] = field(default_factory=dict)
     """By path, from before the first step to after the last."""
-    again: dict[str, str] = field(default_factory=dict)
+    again: dict[str, list[str]] = field(default_factory=dict)
     """By path, what a repair is shown of it: no more than was shown before, since that has to fit."""
     attempts: list[Attempt] = field(default_factory=list)
     failing: str = ""
@@ -43,13 +43,13 @@ class Work:
     def names(self, files: Sequence[str]) -> list[str]:
         """What the next round is about: the files that the user named, and those that were changed."""
         changed = tuple(f"{path}:" for path in self.changed)
-        return [*(file for file in files if not f"{file}:".startswith(changed)), *self.again.values()]
+        return [*(file for file in files if not f"{file}:".startswith(changed)), *chain(*self.again.values())]
 
     def add(self, applied: Applied, changes: Iterable[FileChange], edits: Sequence[Edit], state: EditState) -> None:
         self.steps.append(applied.step)
         shown = {file.path: file for file in state.files}
         for change in changes:
-            self.again[change.path] = _lines_around(edits, change, shown.get(change.path))
+            self.again[change.path] = _again(edits, change, shown.get(change.path))
             self.changed[change.path] = replace(change, before=self.changed.get(change.path, change).before)
 
     def check(self, result: TestResult | None) -> str:
@@ -92,18 +92,23 @@ def _without_folders(found: Context) -> Context:
     return replace(found, messages=(*found.messages[:-1], message.model_copy(update={"content": content})))
 
 
-def _lines_around(edits: Iterable[Edit], change: FileChange, shown: ShownFile | None) -> str:
-    """The name of the file, or of those of its lines that were shown where the edits are, as they count now."""
-    lines = {
-        line
-        for edit in edits
-        if edit.path == change.path and isinstance(edit, Delete | Insert | Replace)
-        for line in ((edit.after, edit.after + 1) if isinstance(edit, Insert) else (edit.first, edit.last))
-    }
-    spans = [span for span in shown.shown if any(span[0] <= line <= span[1] for line in lines)] if shown else []
-    if shown is None or change.after is None or not spans:
-        return change.path
-    first, last = spans[0][0], spans[-1][1]
-    before, now = len(shown.text.lines), len(FileText.read(change.after).lines)
-    last += now - before
-    return change.path if (first, last) == (1, now) or last < first else f"{change.path}:{first}-{last}"
+def _again(edits: Iterable[Edit], change: FileChange, shown: ShownFile | None) -> list[str]:
+    """The name of the file, or of those of its lines that were shown where it was changed, as they count now."""
+    if shown is None or change.after is None:
+        return [change.path]
+    grown: list[tuple[int, int]] = []
+    """Lines of the text before, and by how many it grew there."""
+    for edit in edits:
+        if edit.path == change.path and isinstance(edit, Insert):
+            grown.append((edit.after, len(edit.lines)))
+        elif edit.path == change.path and isinstance(edit, Delete | Replace):
+            lines = len(edit.lines) if isinstance(edit, Replace) else 0
+            grown.append((edit.first, lines - (edit.last - edit.first + 1)))
+    found = []
+    for first, last in shown.shown:
+        if any(first - 1 <= line <= last for line, _ in grown):
+            begin = first + sum(by for line, by in grown if line < first - 1)
+            end = last + sum(by for line, by in grown if line <= last)
+            found += [f"{change.path}:{begin}-{end}"] if begin <= end else []
+    whole = shown.shown == ((1, len(shown.text.lines)),)
+    return [change.path] if whole or not found else found

@@ -138,15 +138,18 @@ def test_a_file_that_somebody_changes_meanwhile_stays_and_the_failure_is_told(fo
 def test_a_repair_is_shown_no_more_of_a_large_file_than_was_shown_before(folder: Path) -> None:
     lines = [f"number_{at} = {at}" for at in range(3000)]
     (folder / "large.py").write_text("\n".join(lines) + "\n")
-    engine = ScriptedEngine(["edit large.py\nreplace 1001-1001\n```\nnumber_1000 = 2\nmore = 2\n```"], [], limit=4096)
-    test = command_of("false", folder)
-    session = CodeSession(Workspace.find(folder), engine, Options(test=test, rounds=1), Agrees())  # type: ignore[arg-type]
-    done = list(session.run("Change the number", ["large.py:990-1010"]))[-1]
+    fence = "```"
+    longer = f"edit large.py\nreplace 1001-1001\n{fence}\nnumber_1000 = 2\nmore = 2\n{fence}"
+    engine = ScriptedEngine([longer, "edit large.py\ndelete 2001-2005"], [], limit=4096)
+    session = CodeSession(Workspace.find(folder), engine, Options(test=command_of("false", folder), rounds=1), Agrees())  # type: ignore[arg-type]
+    done = list(session.run("Change the number", ["large.py:990-1010", "large.py:2000-2010", "large.py:5-9"]))[-1]
     assert isinstance(done, Finished)
     assert done.text.endswith("the model has no other edit.")
     shown = engine.requests[-1].messages[1].content
-    assert "large.py (lines 990 to 1011 of 3001)" in shown
+    assert "large.py (lines 990 to 1011 of 2996)" in shown
     assert "1002|more = 2" in shown
+    assert "large.py (lines 2001 to 2006 of 2996)" in shown
+    assert "lines 5 to 9" not in shown
 
 
 def test_what_cannot_be_begun_is_an_error(folder: Path) -> None:
