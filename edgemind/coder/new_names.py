@@ -26,7 +26,7 @@ LONGEST_FOLDER = 200
 MOST_NEW_FOLDERS = 4
 
 NEVER_NAMED = ("cvs", "_darcs")
-"""Plain names that ``protection.forbidden`` refuses."""
+"""Plain names that ``protection.forbidden`` refuses, in one spelling or in all."""
 
 _FIRST = frozenset(string.ascii_letters + string.digits + "_")
 _WORD = _FIRST | {"-"}

@@ -160,7 +160,7 @@ def clash(key: str, other: str) -> bool:
 
 
 def _bad_name(name: str) -> str | None:
-    if name in ("", ".", ".."):
+    if not unicodedata.normalize("NFKC", name).strip(" ."):  # Windows drops blanks and dots at the end
         return "is not written plainly: it has an empty part, '.' or '..'"
     if "\\" in name:
         return "has a backslash in it, which is a separator elsewhere"
@@ -171,7 +171,7 @@ def _bad_name(name: str) -> str | None:
     plain = plain_name(name)
     if plain == ".git" or re.fullmatch(r"git~\d+", plain):
         return "belongs to git itself"
-    if plain in (".hg", ".svn", ".bzr", ".jj", ".sl", "_darcs", "cvs"):
+    if plain in (".hg", ".svn", ".bzr", ".jj", ".sl", "_darcs") or name == "CVS":
         return "belongs to a version control system itself"
     return None
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemind.coder import git_status
-from edgemind.coder.beneath import SUPPORTED, Beneath, read_most, split
+from edgemind.coder.beneath import FOLDER, SUPPORTED, Beneath, read_most, split
 from edgemind.coder.problems import Forbidden, NoSuchFile, NotWritable, OutsideWorkspace, UnreadableText
 from edgemind.coder.protection import forbidden, is_gits_own, is_repository, plain_name, same_name
 from edgemind.errors import EdgemindError, WorkspaceProblem
@@ -59,7 +59,7 @@ class Workspace:
                 "This system has no way to open files below one folder only.", "Use Linux, macOS or WSL."
             )
         try:
-            start = start.resolve(strict=True)
+            start = _as_listed(start.resolve(strict=True))
             start = start if start.is_dir() else start.parent
             root = _repository_of(start)
             return cls(root or start, start, root is not None)
@@ -95,7 +95,7 @@ class Workspace:
             raise OutsideWorkspace(f"{clean_line(text) or 'An empty name'} names no file.", "Name a file.")
         whole = Path(os.path.normpath(self.start / text))
         if not whole.is_relative_to(self.root):  # the root may have been reached through links
-            whole = _real(whole.parent) / whole.name
+            whole = _as_listed(_real(whole.parent)) / whole.name
         if not whole.is_relative_to(self.root) or whole == self.root:
             raise OutsideWorkspace(
                 f"{clean_line(text)} is not a file inside {_shown(self.root)}.", "Name files of this folder."
@@ -249,6 +249,21 @@ def _listed(fd: int, name: str) -> str | None:
     if name in inside:
         return name
     return next((other for other, number in inside.items() if number == found.st_ino), None)
+
+
+def _as_listed(path: Path) -> Path:
+    """A whole path as each folder on the way lists it; steps and locks belong to it whatever it is called by."""
+    place = Path(path.anchor)
+    for name in path.parts[1:]:
+        listed = None
+        with contextlib.suppress(OSError):
+            fd = os.open(place, FOLDER)
+            try:
+                listed = _listed(fd, name)
+            finally:
+                os.close(fd)
+        place /= listed or name
+    return place
 
 
 def _refused_file(status: os.stat_result) -> _Refused | None:

@@ -22,7 +22,7 @@ from edgemind.coder.listing import Listing
 from edgemind.coder.problems import Forbidden, NoSuchFile, NotWritable, UnreadableText
 from edgemind.coder.protection import forbidden
 from edgemind.coder.types import FileChange
-from edgemind.coder.workspace import Workspace
+from edgemind.coder.workspace import Workspace, _as_listed
 from edgemind.errors import EdgemindError, WorkspaceProblem
 
 OUTSIDE = b"the user's own, outside\n"
@@ -80,6 +80,10 @@ FORBIDDEN = {
     "empty-part": "sub//b.py",
     "trailing-slash": "sub/",
     "empty": "",
+    "dots-and-a-blank": ".. /outside/secret.txt",
+    "dots-of-another-width": "sub/．．/．．/outside/secret.txt",
+    "three-dots": ".../a.py",
+    "cvs": "sub/CVS/Entries",
     "absolute": "/etc/passwd",
     "drive": "C:evil.py",
     "drive-slash": "c:/evil.py",
@@ -407,3 +411,4 @@ def test_a_name_that_only_a_forgiving_disk_finds(work: Path) -> None:
     assert workspace.relative("packag~1") == "package.json"
     assert workspace.relative("Sub/New.py") == "sub/New.py"
     assert workspace.refusal("sub/b.py") is None
+    assert _as_listed(work.parent / "WORK" / "Sub") == work / "sub"

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from edgemind.coder.problems import NoSuchFile, NotWritable, OutsideWorkspace
-from edgemind.coder.protection import protected
+from edgemind.coder.protection import forbidden, protected
 from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
 from edgemind.coder.writing import Decisions, Writing
@@ -185,7 +185,7 @@ ASKED = (
 )
 NOT_ASKED = (
     "a.py sub/b.py README.md src/build/x.py docs/hooks.md src/hooks/useThing.ts main.rs locks.py tests/test_a.py"
-    " src/workspace.py config.py src/config.ts data/wrangler.py railway.py tox.py update.py build.py targets.py"
+    " cvs/mine.py src/workspace.py config.py src/config.ts data/wrangler.py railway.py tox.py update.py build.py targets.py"
 )
 
 
@@ -197,6 +197,7 @@ def test_a_file_that_needs_a_question(path: str) -> None:
 @pytest.mark.parametrize("path", NOT_ASKED.split())
 def test_a_file_that_needs_none(path: str) -> None:
     assert protected(FileChange(path, None, b"x", None)) is None
+    assert forbidden(path) is None
 
 
 def test_the_folder_that_git_runs_hooks_from_needs_a_question(repository: Path) -> None:
