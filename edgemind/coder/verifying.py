@@ -108,7 +108,9 @@ def test_command(text: str, folder: Path) -> TestCommand:
         return TestCommand(text, ("sh", "-c", text))
     if _found(words[0], folder) is None:
         other = next((name for name in _OTHERWISE.get(words[0], ()) if shutil.which(name)), None)
-        hint = f"--test {shlex.quote(shlex.join([other, *words[1:]]))}" if other else f"command -v {shlex.quote(words[0])}"
+        hint = (
+            f"--test {shlex.quote(shlex.join([other, *words[1:]]))}" if other else f"command -v {shlex.quote(words[0])}"
+        )
         raise UsageError(f"The test command's program {clean_line(words[0])!r} is not there.", hint)
     return TestCommand(text, tuple(words))
 
@@ -142,7 +144,8 @@ def run_test(
                 pass_fds=(writes,),
             )
         except (OSError, ValueError) as problem:
-            return _not_run(command, str(getattr(problem, "strerror", None) or problem))
+            where, reason = getattr(problem, "filename", None), getattr(problem, "strerror", None)
+            return _not_run(command, str(where or command.arguments[0]), str(reason or problem))
         finally:
             os.close(writes)
         with process:
@@ -153,15 +156,15 @@ def run_test(
                 _end(process)
         said, _, number = report.read().decode().partition(" ")
     if said == "errno":
-        return _not_run(command, os.strerror(int(number)))
+        return _not_run(command, command.arguments[0], os.strerror(int(number)))
     code = None if end else int(number or -signal.SIGKILL)
     seconds = time.monotonic() - started
     missing = f"The test command was not found (exit code {code})." if code == NOT_FOUND else ""
     return TestResult(command.text, code, tail.text(), seconds, end == "late", end == "stopped", missing)
 
 
-def _not_run(command: TestCommand, reason: str) -> TestResult:
-    said = f"The test could not be started: {clean_line(command.arguments[0])}: {reason}."
+def _not_run(command: TestCommand, what: str, reason: str) -> TestResult:
+    said = f"The test could not be started: {clean_line(what)}: {reason}."
     return TestResult(command.text, None, "", 0.0, problem=said)
 
 

@@ -173,6 +173,14 @@ def test_a_program_that_the_shell_does_not_find_is_nothing_to_repair(tmp_path: P
     assert (result.passed, "not found" in result.problem, bool(result.output)) == (False, True, True)
 
 
+def test_what_cannot_be_started_says_what_is_missing(tmp_path: Path) -> None:
+    lost, script = tmp_path / "lost", tmp_path / "script.sh"
+    assert str(lost) in run_test(test_command("true", tmp_path), lost).problem
+    script.write_text("#!/surely/no/such/interpreter\n")
+    script.chmod(0o755)
+    assert "./script.sh: No such file" in run_test(test_command("./script.sh", tmp_path), tmp_path).problem
+
+
 def test_python_takes_no_stale_byte_code(tmp_path: Path) -> None:
     (tmp_path / "made.py").write_text("value = 1\n")
     assert _run(tmp_path, "import made; assert made.value == 1").passed
