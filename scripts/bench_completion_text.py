@@ -29,7 +29,7 @@ MOST_GAP = 1_000
 OVERRUN = 600
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 COMMENT = re.compile(r"(?:^|\s)(#|//|--)\s+(\w.{12,})$")
-STRING = re.compile(r"""(["'])([^"'\\]{8,})\1""")
+STRING = re.compile(r"""(["'])([^"'\\]*)\1""")
 IMPORT = re.compile(r"^\s*(?:from .* import |import |use |#include |const .* = require|local .* = require).{6,}$")
 
 
@@ -104,7 +104,7 @@ def arguments(lines: list[str], rng: random.Random) -> Place | None:
 
 def string(lines: list[str], rng: random.Random) -> Place | None:
     row = rng.randrange(len(lines))
-    found = STRING.search(lines[row])
+    found = next((found for found in STRING.finditer(lines[row]) if len(found[2]) > 8), None)
     return at(lines, row, found.start(2) + rng.randrange(len(found[2]) - 1), found.end(2)) if found else None
 
 

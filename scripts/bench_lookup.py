@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from teach_renaming import file_and_edit
+from teach_renaming import file_and_edit, words_of
 
 from edgemind.engine import llama
 from edgemind.engine.contexts import ContextPlan, Contexts
@@ -147,12 +147,12 @@ def speed(bench: Bench, rounds: int, lines: int) -> None:
 
 def edits(bench: Bench, files: int, lines: int) -> None:
     """Each file once without and once with drafts, in turns which comes first."""
-    rng = random.Random(11)
+    rng, words = random.Random(11), words_of(bench.vocab, bench.model.n_vocab)
     same = right = drafted = kept = 0
     seconds = {False: 0.0, True: 0.0}
     ratios = []
     for number in range(files):
-        shown, wanted = file_and_edit(rng, lines)
+        shown, wanted = file_and_edit(rng, words, lines)
         prompt, answer = bench.tokens(shown), bench.tokens(wanted)
         found: dict[bool, tuple[list[int], Stats]] = {}
         for on in (False, True) if number % 2 else (True, False):

@@ -57,7 +57,7 @@ def lead_changes(alone: Rows, difference: Rows) -> Rows:
     """How far the lead of the likeliest token over the next moved ``[text]``."""
     order = np.argpartition(alone, -2, axis=1)[:, -2:]
     moved = np.take_along_axis(difference, order, axis=1)
-    return np.abs(moved[:, 1] - moved[:, 0])
+    return np.asarray(np.abs(moved[:, 1] - moved[:, 0]), np.float32)
 
 
 def table(path: Path, threads: int) -> Iterator[str]:

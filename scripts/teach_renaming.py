@@ -15,33 +15,40 @@ import random
 import re
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-SYLLABLES = [consonant + vowel for consonant in "bdfklmnprstvz" for vowel in "aeio"]
+from edgemind.engine import llama
+
 RATE = 1e-3
-LINES = (2, 14)
+LINES = (3, 30)
 """Of a file while it learns; short ones first."""
 
 TOKENS = 3000
 """Of one step, roughly."""
 
+LINE = "{}{} ={}{},{}\n"
+"""Of five words."""
 
-def file_and_edit(rng: random.Random, lines: int) -> tuple[str, str]:
+OFTEN = 4
+"""Places where the word stands that is changed."""
+
+
+def words_of(vocab: llama.Vocab, size: int) -> list[str]:
+    """The words, each with the blank before it, that are one token."""
+    texts = (vocab.piece(token).decode("utf-8", "replace") for token in range(size))
+    return sorted({text for text in texts if re.fullmatch(" [a-z]{3,}", text)})
+
+
+def file_and_edit(rng: random.Random, words: Sequence[str], lines: int) -> tuple[str, str]:
     """A file that ends in what is to be changed, and the changed file."""
-    names = ["".join(rng.choice(SYLLABLES) for _ in range(rng.randint(1, 3))) for _ in range(10)]
-    made = []
-    for number in range(lines):
-        a, b, c = (rng.choice(names) for _ in range(3))
-        forms = (
-            f"def {a}_{b}({c}):",
-            f"    {a} = {b}.{c}({number})",
-            f"    return {a} + {b}",
-            f"    if {a} > {number}:",
-        )
-        made.append(rng.choice(forms))
-    old, new = rng.choice(names), "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(1, 3)))
-    changed = [re.sub(rf"(?<![a-z]){old}(?![a-z])", new, line) for line in made]
-    return "\n".join(made) + f"\n# {old} is now {new}\n", "\n".join(changed) + "\n"
+    old, new = rng.sample(words, 2)
+    made = [[rng.choice(words) for _ in range(5)] for _ in range(lines)]
+    for _ in range(OFTEN):
+        made[rng.randrange(lines)][rng.randrange(5)] = old
+    changed = [[new if word == old else word for word in line] for line in made]
+    before, after = ("".join(LINE.format(*line) for line in each) for each in (made, changed))
+    return f"{before}#{old} is now{new}\n", after
 
 
 def teach(source: Path, folder: Path, minutes: float) -> None:
@@ -56,6 +63,8 @@ def teach(source: Path, folder: Path, minutes: float) -> None:
     torch.manual_seed(0)
     tokenizer_of_gguf(source, folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    with llama.Model.open(str(source)) as model:
+        words = words_of(model.vocab, model.n_vocab)
     network = open_network(source).float().train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.01)
     rng, began, step = random.Random(0), time.monotonic(), 0
@@ -63,7 +72,7 @@ def teach(source: Path, folder: Path, minutes: float) -> None:
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 20) * (0.05 + 0.475 * (1 + math.cos(math.pi * done)))
         lines = rng.randint(LINES[0], LINES[0] + 2 + int((LINES[1] - LINES[0] - 2) * min(1, 2 * done)))
-        pairs = [file_and_edit(rng, lines) for _ in range(max(4, TOKENS // (32 * lines)))]
+        pairs = [file_and_edit(rng, words, lines) for _ in range(max(4, TOKENS // (20 * lines)))]
         encoded = [[tokenizer(text, add_special_tokens=False).input_ids for text in pair] for pair in pairs]
         width = max(len(shown) + len(wanted) for shown, wanted in encoded)
         ids = torch.zeros(len(encoded), width, dtype=torch.long)
@@ -74,12 +83,13 @@ def teach(source: Path, folder: Path, minutes: float) -> None:
         logits = network(input_ids=ids).logits[:, :-1].flatten(0, 1)
         loss = torch.nn.functional.cross_entropy(logits, labels[:, 1:].flatten(), ignore_index=-100)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         step += 1
         if step % 20 == 0:
-            print(f"step {step}, {done:.0%}: loss {loss.item():.3f} on files of {lines} lines", flush=True)
+            right = (logits.argmax(-1) == labels[:, 1:].flatten()).sum() / (labels[:, 1:] >= 0).sum()
+            print(f"step {step}, {done:.0%}: {right:.2%} of the tokens right in files of {lines} lines", flush=True)
     network.save_pretrained(folder)
 
 

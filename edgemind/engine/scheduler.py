@@ -355,14 +355,18 @@ class Scheduler:
         return held
 
     def _choose(self, seat: Seat, index: int) -> bool:
-        """Choose a token that rounding has not decided; False where the logits have to be computed again."""
-        request, context = seat.request, self.contexts.context
-        chosen = request.sample(context, index, self._rounding)
-        self._rounding.note(close=not chosen)
-        if not chosen and seat.drafted:
-            seat.again, seat.doubt = True, context.logits(index).copy()
-            return False
-        return chosen or request.sample(context, index)
+        """Choose a token that rounding has not decided; False where the logits have to be computed again.
+
+        That is so for the first draft of a model too, which shows how far its logits move.
+        """
+        request, context, rounding = seat.request, self.contexts.context, self._rounding
+        if rounding.known or not seat.drafted:
+            chosen = request.sample(context, index, rounding)
+            rounding.note(close=not chosen)
+            if chosen or not seat.drafted:
+                return chosen or request.sample(context, index)
+        seat.again, seat.doubt = True, context.logits(index).copy()
+        return False
 
     def _leave(self, seat: Seat) -> None:
         self._crowded = False

@@ -52,6 +52,19 @@ def test_without_the_guard_some_would_not_be(model: llama.Model, monkeypatch: py
 
 
 @pytest.mark.usefixtures("eager")
+def test_the_first_draft_of_a_model_shows_its_noise(model: llama.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    learn, note = Rounding.learn, Rounding.note
+    monkeypatch.setattr(Rounding, "learn", lambda at, *rows: (events.append("learn"), learn(at, *rows))[1])
+    monkeypatch.setattr(Rounding, "least", lambda _, row: -1.0)
+    monkeypatch.setattr(Rounding, "note", lambda at, close: (events.append("note"), note(at, close))[1])
+    (drafted,) = answers(model, [repeating(1)], True, **GUARDED)
+    assert drafted[2].stats.accepted_tokens > 0
+    assert events.count("learn") == 1
+    assert events.index("learn") < 3
+
+
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
 def test_a_close_call_is_computed_again(model: llama.Model, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
     (plain,) = answers(model, [repeating(1)], False, **GUARDED)
@@ -109,9 +122,11 @@ def test_a_lead_counts_as_a_share_of_the_spread() -> None:
 
 def test_more_noise_than_was_known_is_learned() -> None:
     rounding = Rounding()
+    assert not rounding.known
     alone = np.random.default_rng(0).normal(0, 2, 5000).astype(np.float32)
     rounding.learn(alone, alone)
     assert rounding.noise == NOISE
+    assert rounding.known
     rounding.learn(alone + np.random.default_rng(1).normal(0, 0.2, 5000).astype(np.float32), alone)
     assert rounding.noise == pytest.approx(MARGIN * 0.1, rel=0.05)
 
