@@ -17,6 +17,7 @@ FILES: dict[str, str | bytes] = {
     "lib/other.py": "line\n" * 9,
     "Makefile": "all:\n\ttrue\n",
     "a dir/x.go": "package a\n",
+    "app/[id]/page.tsx": "x\n",
 }
 
 
@@ -42,6 +43,29 @@ FILES: dict[str, str | bytes] = {
         ("../../etc/passwd:1", [("../../etc/passwd", 1, 1, "wrong")]),
         ("at 12:30 on localhost:8080 with ratio 3:4 and http://host.example:80/x", []),
         ("src/app.py:12 src/app.py:12", [("src/app.py", 12, 12, "shown")]),
+        (
+            "src\\app.py:12 and C:\\proj\\src\\app.py:13",
+            [("src/app.py", 12, 12, "shown"), ("src/app.py", 13, 13, "shown")],
+        ),
+        ("src/app.py:12: error", [("src/app.py", 12, 12, "shown")]),
+        ("src/app.py:12:5 and src/app.py:13:5-9", [("src/app.py", 12, 12, "shown"), ("src/app.py", 13, 13, "shown")]),
+        ("src/app.py:12,14-15", [("src/app.py", 12, 12, "shown"), ("src/app.py", 14, 15, "shown")]),
+        ("src/app.py, lines 3 and 12", [("src/app.py", 3, 3, "exists"), ("src/app.py", 12, 12, "shown")]),
+        ("src/app.py:L12-L14 or src/app.py#L12", [("src/app.py", 12, 14, "shown"), ("src/app.py", 12, 12, "shown")]),
+        ("lines 12–14 of `src/app.py`", [("src/app.py", 12, 14, "shown")]),
+        ("in src/app.py at line 12", [("src/app.py", 12, 12, "shown")]),
+        ('File "src/app.py", line 12, in f', [("src/app.py", 12, 12, "shown")]),
+        ("[src/app.py:12](src/app.py#L12)", [("src/app.py", 12, 12, "shown")]),
+        ("```\nsrc/app.py:12\n```", [("src/app.py", 12, 12, "shown")]),
+        (
+            "/srv/build/src/app.py:12 and /etc/gone.py:1",
+            [("src/app.py", 12, 12, "shown"), ("/etc/gone.py", 1, 1, "wrong")],
+        ),
+        ("see a dir/x.go:1", [("a dir/x.go", 1, 1, "exists")]),
+        ("app/[id]/page.tsx:1 and app/(b)/page.tsx:1", [("app/[id]/page.tsx", 1, 1, "exists")]),
+        ("docs/gone.txt:4", [("docs/gone.txt", 4, 4, "wrong")]),
+        ("and/or:3, python:3.11, docker.io/library/python:3, example.com:443, git@example.com:22, self.name:1", []),
+        ("https://example.com/src/app.py:12 http://x:80 ftp://[::1]:21/src/app.py:3", []),
         ("", []),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
@@ -62,3 +86,5 @@ def test_an_endless_answer_is_bounded(tmp_path: Path) -> None:
     )
     assert citations("a/" * 50_000 + ":1", place, listing, context) is not None
     assert citations("a." * 50_000, place, listing, context) == ()
+    for piece in ("a/", "a+", "(", "1-", "line 1 ", "./", "a:1,", "\\"):
+        assert citations(piece * 50_000, place, listing, context) is not None
