@@ -178,6 +178,8 @@ class CodeView:
 
     def _chosen(self, event: ContextChosen) -> None:
         self._unsaid, self._answered, self._dropped = "", False, ""
+        if not event.round:
+            self._notes.clear()
         for line in context_lines(event.context):
             self.note(line)
 

@@ -1,9 +1,10 @@
 """A process that runs one command and ends everything that came of it, also when the program that asked for it is gone.
 
 Run as a script: ``python -I -S supervised.py REPORT GRACE COMMAND ...``. Standard input is a pipe of which only the
-asking program has the other end: once that closes, the command is told to end, and killed ``GRACE`` seconds later. Where
-the system can (Linux), what loses its parent becomes a child of this process, so that nothing gets away by leaving the
-group or the session. How it ended is written to the descriptor ``REPORT``: ``exit CODE`` or ``errno NUMBER``.
+asking program has the other end: once that closes, the command is told to end, and killed ``GRACE`` seconds later.
+Where the system can (Linux), what loses its parent becomes a child of this process, so that nothing gets away by
+leaving the group or the session. How it ended is written to the descriptor ``REPORT``: ``exit CODE`` or
+``errno NUMBER``.
 Not for: limits of time, output (``verifying``).
 """
 

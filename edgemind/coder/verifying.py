@@ -1,7 +1,7 @@
 """Running the user's own test command: without a network, within a time, with nothing of it left running.
 
-Nothing that it started outlives its end, the time limit, a stop or this process (``supervised``). What it printed is kept
-as a cleaned tail, since the end of a test's output says what is wrong.
+Nothing that it started outlives its end, the time limit, a stop or this process (``supervised``). What it printed is
+kept as a cleaned tail, since the end of a test's output says what is wrong.
 Not for: syntax (``syntax``), what a failure leads to (``session``).
 """
 
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from edgemind.coder import supervised
 from edgemind.errors import UsageError
+from edgemind.models.opening import typed
 from edgemind.privacy import jail
 from edgemind.terminal import clean, clean_line
 
@@ -108,9 +109,7 @@ def test_command(text: str, folder: Path) -> TestCommand:
         return TestCommand(text, ("sh", "-c", text))
     if _found(words[0], folder) is None:
         other = next((name for name in _OTHERWISE.get(words[0], ()) if shutil.which(name)), None)
-        hint = (
-            f"--test {shlex.quote(shlex.join([other, *words[1:]]))}" if other else f"command -v {shlex.quote(words[0])}"
-        )
+        hint = f"--test {shlex.quote(shlex.join([other, *words[1:]]))}" if other else f"command -v {typed(words[0])}"
         raise UsageError(f"The test command's program {clean_line(words[0])!r} is not there.", hint)
     return TestCommand(text, tuple(words))
 
