@@ -185,7 +185,8 @@ ASKED = (
 )
 NOT_ASKED = (
     "a.py sub/b.py README.md src/build/x.py docs/hooks.md src/hooks/useThing.ts main.rs locks.py tests/test_a.py"
-    " cvs/mine.py src/workspace.py config.py src/config.ts data/wrangler.py railway.py tox.py update.py build.py targets.py"
+    " cvs/mine.py src/workspace.py config.py src/config.ts data/wrangler.py railway.py tox.py update.py"
+    " build.py targets.py"
 )
 
 
