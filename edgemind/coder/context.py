@@ -22,6 +22,7 @@ from edgemind.coder.watching import Watch, unwatched
 from edgemind.engine import protocol
 from edgemind.engine.events import Message
 from edgemind.errors import EdgemindError, PromptTooLong, UsageError
+from edgemind.models.opening import typed
 
 if TYPE_CHECKING:
     from edgemind.coder.listing import Listing
@@ -54,6 +55,12 @@ MAP_SECONDS = 10.0
 
 MOST_ATTEMPTS = 2
 """Earlier rounds that are shown."""
+
+INSTRUCTIONS = 800
+"""Tokens that instructions, task and template take at most, roughly."""
+
+LEAST_TOLD = 200
+"""Characters of an earlier answer and of what came of it."""
 
 MOST_LEFT_OUT = 5
 """Excerpts without room that are told."""
@@ -102,8 +109,8 @@ def gather(
     limit = engine.wait_loaded().context_limit
     style = style or ("bare" if limit <= SMALL_CONTEXT else "edits")
     in_task = mentioned(workspace, listing, task, to_edit=not ask, alone=not ask and not files)
-    chosen = {path for name in files for path in (name, name.rpartition(":")[0])}
-    names = dict.fromkeys((*files, *(name for name in in_task.names if name not in chosen)))
+    chosen = {path for name in files for path in (name, name.rpartition(":")[0])}  # these lines, whatever the task says
+    names = dict.fromkeys((*files, *(name for name in in_task.names if not {name, name.rpartition(":")[0]} & chosen)))
     named = read_named(workspace, tuple(names), to_edit=not ask)
     count = len({file.path for file in named.files}) + len(named.new)
     if max_files is not None and count > max_files:
@@ -157,13 +164,9 @@ class _Gathering:
 
     def full(self, task: str, style: Style, ask: bool, max_files: int, attempts: Sequence[Attempt]) -> Context:
         """With instructions, named files, excerpts and the map, as far as they fit."""
-        attempts = attempts[-MOST_ATTEMPTS:]
         for file in self._named.files:
             self._add_file(file)
-        empty = self._messages(task, ask, attempts)
-        left = self._limit - self._room - self._engine.count(empty)
-        if left < 0:
-            raise self._too_long()
+        attempts, left = self._that_fit(task, ask, attempts[-MOST_ATTEMPTS:])
         self._parts.insert(0, Part("task", self._count(task), True))
         self._parts += [Part("result", self._count(one.answer + one.result), True) for one in attempts]
         found = mentions(self._workspace, self._listing, task, watch=self._watch)
@@ -178,6 +181,20 @@ class _Gathering:
         while self._engine.count(messages) > self._limit - self._room and self._drop_last():
             messages = self._messages(task, ask, attempts)
         return self._finished(messages, EditState() if ask else self._state(), style)
+
+    def _that_fit(self, task: str, ask: bool, attempts: Sequence[Attempt]) -> tuple[Sequence[Attempt], int]:
+        """Earlier rounds, the latest first to stay, the end of what came of it; and the tokens that are left."""
+        whole = attempts
+        while (left := self._limit - self._room - self._engine.count(self._messages(task, ask, attempts))) < 0:
+            if len(attempts) > 1:
+                attempts = attempts[1:]
+            elif attempts and len(attempts[0].answer) + len(attempts[0].result) > 2 * LEAST_TOLD:
+                attempts = [_shorter(attempts[0])]
+            else:
+                raise self._too_long()
+        if attempts != whole:
+            self._notes.append(f"earlier tries are shown in part: {NO_ROOM}")
+        return attempts, left
 
     def _messages(self, task: str, ask: bool, attempts: Sequence[Attempt]) -> tuple[Message, ...]:
         how = _ASKED if ask else edit_grammar.instructions(self._state())
@@ -323,9 +340,14 @@ class _Gathering:
             told = f"{largest.path} has {largest.tokens:,} tokens, and {kept}."
         else:
             told = f"The {len(files)} files have {sum(part.tokens for part in files):,} tokens, and {kept}."
-        half = max(1, largest.last // 2)
-        hint = f"Name some of its lines ({largest.path}:1-{half}), or take a model with a larger context: edgemind list"
-        return PromptTooLong(told, hint)
+        lines = largest.last - largest.first + 1
+        fit = min(lines // 2, int(lines * max(0, room - INSTRUCTIONS) / largest.tokens / len(files)))
+        if not fit:
+            return PromptTooLong(told, "Take a model with a larger context: edgemind list")
+        some = typed(f"{largest.path}:{largest.first}-{largest.first + fit - 1}")
+        return PromptTooLong(
+            told, f"Name some of its lines ({some}), or take a model with a larger context: edgemind list"
+        )
 
     def _count(self, text: str) -> int:
         """Tokens of a text by itself."""
@@ -336,6 +358,13 @@ class _Gathering:
             )
             found = self._counts[text] = len(reply.tokens[0])
         return found
+
+
+def _shorter(one: Attempt) -> Attempt:
+    """The beginning of the answer and the end of the result, the longer of them halved."""
+    if len(one.answer) > len(one.result):
+        return Attempt(f"{one.answer[: len(one.answer) // 2]}\n[...]", one.result)
+    return Attempt(one.answer, f"[...]\n{one.result[-(len(one.result) // 2) :]}")
 
 
 def _numbered(text: FileText, first: int, last: int) -> str:

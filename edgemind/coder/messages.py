@@ -20,7 +20,7 @@ SMALLEST_CONTEXT = 2049
 
 GRAMMAR = r"root ::= [A-Z] [ -_a-~]{9," + str(SUBJECT - 1) + "}"
 SHOWN = 3000
-"""Characters of the change that the model reads."""
+"""Characters of the change that the model reads, and not more than half as many as its context has tokens."""
 
 
 def written(engine: Engine, task: str, diffs: Sequence[FileDiff]) -> str:
@@ -30,9 +30,10 @@ def written(engine: Engine, task: str, diffs: Sequence[FileDiff]) -> str:
     info = engine.info
     if info is None or info.context_limit < SMALLEST_CONTEXT:
         return ""
+    shown = min(SHOWN, info.context_limit // 2)  # in the worst vocabulary every character is a token
     asked = (
         "Write the subject line of a git commit for this change: what it does, in the imperative, at most"
-        f" {SUBJECT} characters, nothing else.\n\nTask: {task[:1000]}\n\n{diffing.as_text(diffs)[:SHOWN]}"
+        f" {SUBJECT} characters, nothing else.\n\nTask: {task[: shown // 3]}\n\n{diffing.as_text(diffs)[:shown]}"
     )
     request = GenerateRequest(
         messages=(Message(role="user", content=asked),),

@@ -110,7 +110,7 @@ def test_lines_of_a_file_can_be_named(tmp_path: Path, engine: Engine) -> None:
 def test_a_file_that_is_too_large_is_told_with_numbers(tmp_path: Path, engine: Engine) -> None:
     with pytest.raises(PromptTooLong, match=r"^shop/long\.py has [\d,]+ tokens, and the model can be shown 5,") as told:
         shown(tmp_path, engine, "shorter", "shop/long.py")
-    assert "shop/long.py:1-800" in told.value.hint
+    assert "shop/long.py:1-288" in told.value.hint
 
 
 def test_a_task_that_is_too_long(tmp_path: Path, engine: Engine) -> None:
