@@ -65,7 +65,7 @@ def commit(root: Path, branch: str, message: str, paths: Sequence[str]) -> str:
     Raises:
         WorkspaceProblem: git refuses; the files, the branch and the index stay as they are.
     """
-    _said(root, "update-index", "--add", "--", *paths)
+    _said(root, "update-index", "--add", "--remove", "--", *paths)
     literal = [f":(top,literal){path}" for path in paths]  # no name is a pattern
     before = _current(root)
     try:

@@ -35,16 +35,17 @@ _FILTER = ("clean=", "smudge=", "process=", "required=false")
 _NAMED = r"^(filter\..*\.(clean|smudge|process)|hook\..*\.(command|event))$"
 
 
-def run(root: Path, *arguments: str, writing: bool = False) -> subprocess.CompletedProcess[bytes]:
+def run(root: Path, *arguments: str, writing: bool = False, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """A git command in this repository, with its output.
 
     Args:
         writing: it changes the repository, and may take longer.
+        given: its standard input.
 
     Raises:
         WorkspaceProblem: git is missing, does not end, or cannot read the repository's settings.
     """
-    return _run(root, [*_options(root), *arguments], writing)
+    return _run(root, [*_options(root), *arguments], writing, given)
 
 
 def output(root: Path, *arguments: str, failed: str, writing: bool = False) -> bytes:
@@ -90,7 +91,9 @@ def _options(root: Path) -> list[str]:
     return options + [word for name, to in named.items() for one in to for word in ("-c", f"{name}.{one}")]
 
 
-def _run(root: Path, arguments: list[str], writing: bool = False) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    root: Path, arguments: list[str], writing: bool = False, given: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
     limit_s = LONGEST_WRITING_S if writing else LONGEST_S
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {
@@ -108,7 +111,7 @@ def _run(root: Path, arguments: list[str], writing: bool = False) -> subprocess.
             ["git", *arguments],
             cwd=root,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             timeout=limit_s,
             start_new_session=True,

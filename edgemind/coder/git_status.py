@@ -6,6 +6,7 @@ Not for: changing anything (``committing``), keeping git from running what a rep
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from edgemind.coder.git_running import output, run
@@ -20,9 +21,15 @@ def dirty(root: Path) -> list[str]:
     Raises:
         WorkspaceProblem: git is missing, fails, or takes too long.
     """
-    asked = ["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=all", "--no-renames"]
+    asked = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=all", "--no-renames"]
     fields = output(root, *asked, failed=_FAILED).split(b"\0")
     return sorted(os.fsdecode(field[3:]) for field in fields if len(field) > 3)
+
+
+def ignored(root: Path, paths: Iterable[str]) -> list[str]:
+    """Those of these paths that git ignores and does not track, as far as it can say."""
+    found = run(root, "check-ignore", "-z", "--stdin", given=b"\0".join(map(os.fsencode, paths))).stdout
+    return list(map(os.fsdecode, found.split(b"\0")[:-1]))
 
 
 def files(root: Path) -> set[str]:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgemind.coder import committing, context
+from edgemind.coder import committing, context, git_status
 from edgemind.coder.applying import changes as changes_of
 from edgemind.coder.context import Attempt, Context
 from edgemind.coder.editing import Dropped, Editing, EditingOptions, Proposed
@@ -288,6 +288,10 @@ class CodeSession:
         mixed = sorted(set(work.changed) & dirty_before)
         if mixed:
             yield Note(f"nothing was committed: {_names(mixed)} had changes of yours that are not committed")
+            return
+        ignored = git_status.ignored(root, work.changed)
+        if ignored:
+            yield Note(f"nothing was committed: git is told to ignore {_names(ignored)}")
             return
         branch = committing.branch_for(root, work.task)
         message = self._decisions.commit(branch, self._message(work))

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from edgemind.coder.session import CodeSession, Options
-from edgemind.coder.session_events import Applied, Committed, ContextChosen, Finished, Proposal, SessionEvent, Tested
+from edgemind.coder.session_events import (
+    Applied,
+    Committed,
+    ContextChosen,
+    Finished,
+    Note,
+    Proposal,
+    SessionEvent,
+    Tested,
+)
 from edgemind.coder.verifying import test_command as command_of
 from edgemind.coder.workspace import Workspace
 from edgemind.distill.problems.language.python_functions import inflect
@@ -177,6 +186,17 @@ def test_a_commit_holds_the_task_on_its_own_branch(engine: Engine, folder: Path)
     )
     assert shown.stdout.split() == ["Sort", "lists", "sort.py"]
     assert says.asked[-1].startswith(f"commit {committed.branch}: Write a function that sorts a list")
+
+
+def test_what_git_ignores_is_not_committed(engine: Engine, folder: Path) -> None:
+    for command in (["init", "-q"], ["config", "user.name", "A"], ["config", "user.email", "a@example.org"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    (folder / ".gitignore").write_text("sort.py\n")
+    events = list(_session(engine, folder, Says(message="Sort lists"), commit=True).run(TASK))
+    assert [event.text for event in events if isinstance(event, Note)] == [
+        "nothing was committed: git is told to ignore sort.py"
+    ]
+    assert _done(events).outcome == "applied"
 
 
 def test_a_stop_before_the_answer_has_begun_is_not_lost(engine: Engine, folder: Path) -> None:

@@ -46,6 +46,14 @@ def test_only_the_files_of_the_task_are_committed_whatever_is_staged(repository:
     assert _git(repository, "log", "--format=%s", "main") == "first"
 
 
+def test_a_deleted_file_is_committed_as_such(repository: Path) -> None:
+    (repository / "old.py").write_text("1\n")
+    committing.commit(repository, "edgemind/a", "A", ["old.py"])
+    (repository / "old.py").unlink()
+    commit = committing.commit(repository, "edgemind/a", "B", ["old.py"])
+    assert _git(repository, "show", "--name-status", "--format=", commit).split() == ["D", "old.py"]
+
+
 def test_the_next_task_goes_on_the_same_branch_and_names_are_not_patterns(repository: Path) -> None:
     (repository / "a.py").write_text("1\n")
     committing.commit(repository, committing.branch_for(repository, "one"), "One", ["a.py"])

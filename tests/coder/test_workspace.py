@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from edgemind.coder import git_status
 from edgemind.coder.problems import NoSuchFile, NotWritable, OutsideWorkspace
 from edgemind.coder.protection import forbidden, protected
 from edgemind.coder.types import FileChange
@@ -139,7 +140,15 @@ def test_what_changed_since_the_last_commit(repository: Path) -> None:
     assert workspace.dirty() == []
     (repository / "a.py").write_text("b\n")
     (repository / "new\nline.py").write_text("b\n")
-    assert workspace.dirty() == ["a.py", "new\nline.py"]
+    (repository / "fresh" / "deep").mkdir(parents=True)
+    (repository / "fresh" / "deep" / "mine.py").write_text("mine\n")
+    assert workspace.dirty() == ["a.py", "fresh/deep/mine.py", "new\nline.py"]
+
+
+def test_what_git_ignores(repository: Path) -> None:
+    (repository / ".gitignore").write_text("a.py\nlocal_*.py\nbuild/\n")
+    paths = ["a.py", "sub/local_é.py", "build/x.py", "-x.py", "sub/*"]
+    assert git_status.ignored(repository, paths) == ["sub/local_é.py", "build/x.py"]
 
 
 def test_a_repository_cannot_run_commands_through_git(repository: Path, tmp_path: Path) -> None:
