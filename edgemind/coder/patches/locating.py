@@ -6,8 +6,10 @@ Not for: how quotes are written (``search_replace``, ``unified``), which of seve
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +19,10 @@ from edgemind.terminal import clean_line
 
 MOST_COMPARED = 2_000
 """Places in a file that are compared to say which is nearest."""
+MOST_PLACES = 100
+"""Of one quote that are looked for."""
+FEW = 4
+"""Quotes of one file without an index, which costs more than it saves then."""
 LONGEST_SHOWN = 60
 
 
@@ -47,17 +53,20 @@ class Lines:
 
     def __init__(self, text: FileText) -> None:
         self.exact = text.lines
+        self._asked = 0
 
-    def places(self, quoted: Sequence[str]) -> list[Place]:
-        """All places by the strictest comparison that finds any."""
-        starts = _starts(self.exact, self._exact, quoted)
+    def places(self, quoted: Sequence[str], near: Sequence[int] = ()) -> list[Place]:
+        """The places by the strictest comparison that finds any: the first ones, and those that begin ``near``."""
+        self._asked += 1
+        index = self._exact if self._asked > FEW else None
+        starts = _starts(self.exact, index, quoted, near)
         if not starts:
-            starts = _starts(self._shown, self._by_shown, [line.rstrip() for line in quoted])
+            starts = _starts(self._shown, self._by_shown, [line.rstrip() for line in quoted], near)
         if starts:
             return [Place(start) for start in starts]
         if not any(line.strip() for line in quoted):
             return []
-        starts = _starts(self.stripped, self._by_stripped, [line.strip() for line in quoted])
+        starts = _starts(self.stripped, self._by_stripped, [line.strip() for line in quoted], near)
         shifted = (_shifted(start, quoted, self._shown) for start in starts)
         return [place for place in shifted if place is not None]
 
@@ -98,8 +107,9 @@ def doubt(quote: Quote, places: Sequence[Place]) -> BadPatch:
     """That there are several places."""
     listed = ", ".join(str(place.start + 1) for place in places[:4])
     more = f" and {len(places) - 4} more" if len(places) > 4 else ""
+    least = "at least " if len(places) >= MOST_PLACES else ""
     return BadPatch(
-        f"{quote.name} fits {_shown(quote.path)} in {len(places)} places (lines {listed}{more}).",
+        f"{quote.name} fits {_shown(quote.path)} in {least}{len(places)} places (lines {listed}{more}).",
         "Quote more of the lines around it.",
     )
 
@@ -118,14 +128,31 @@ def _index(lines: Sequence[str]) -> dict[str, list[int]]:
     return found
 
 
-def _starts(lines: Sequence[str], index: dict[str, list[int]], quoted: Sequence[str]) -> list[int]:
-    """Where all of them stand in a row, found by the rarest of them."""
+def _starts(
+    lines: tuple[str, ...], index: dict[str, list[int]] | None, quoted: Sequence[str], near: Sequence[int]
+) -> list[int]:
+    """Where all of them stand in a row, found by the rarest of them, or of the first ones when there is no index."""
     wanted, size = tuple(quoted), len(quoted)
     if not size:
         return []
-    rarest = min(range(size), key=lambda at: len(index.get(wanted[at], ())))
-    starts = (at - rarest for at in index.get(wanted[rarest], ()))
-    return [start for start in starts if start >= 0 and lines[start : start + size] == wanted]
+    some_of = range(min(size, FEW) if index is None else size)
+    counts = {at: lines.count(wanted[at]) if index is None else len(index.get(wanted[at], ())) for at in some_of}
+    rarest = min(some_of, key=lambda at: counts[at])
+    every = _all_of(lines, wanted[rarest]) if index is None else index.get(wanted[rarest], ())
+    starts = (at - rarest for at in every)
+    found = (start for start in starts if start >= 0 and lines[start : start + size] == wanted)
+    some = list(itertools.islice(found, MOST_PLACES))
+    if len(some) == MOST_PLACES:
+        some += [start for start in near if start > some[-1] and lines[start : start + size] == wanted]
+    return some
+
+
+def _all_of(lines: tuple[str, ...], line: str) -> Iterator[int]:
+    at = -1
+    with contextlib.suppress(ValueError):
+        while True:
+            at = lines.index(line, at + 1)
+            yield at
 
 
 def _shifted(start: int, wanted: Sequence[str], shown: Sequence[str]) -> Place | None:

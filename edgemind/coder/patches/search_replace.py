@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from edgemind.coder.file_text import FileText, new_text, with_edits
+from edgemind.coder.file_text import FileText, new_text
 from edgemind.coder.patches.fences import name_alone, names_in
 from edgemind.coder.patches.locating import Lines, Place, Quote, locate
 from edgemind.coder.patches.naming import existing, home, plainly, resolve
 from edgemind.coder.patches.problems import BadPatch
+from edgemind.coder.patches.splicing import Splice, spliced
 from edgemind.coder.patches.tree import File, Tree
-from edgemind.coder.types import Delete, Edit, Insert, Replace
 from edgemind.terminal import clean_line
 
 _OPENS = re.compile(r"\s{0,3}[<-]{5,9} ?(?:SEARCH|ORIGINAL|HEAD)\b>?(.*)$")
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r":(?:start_line|end_line):\s*\d+\s*$")
 _UNDER_NUMBERS = re.compile(r"-{5,9}\s*$")
 LINES_ABOVE = 3
 """Above a block, in which the name of its file may stand."""
-MOST_COMPARED = 1 << 22
+MOST_COMPARED = 1 << 20
 """Pairs of lines of a block; in a larger one all its lines are replaced."""
 
 
@@ -144,7 +144,7 @@ def _change(block: _Block, path: str, tree: Tree) -> None:
     if not quotes:
         if any(line.strip() for line in text.lines):
             raise BadPatch(f"{block.name} quotes no line of {shown}, which exists.", "Quote the lines to be replaced.")
-        edits: list[Edit] = [Replace(path, 1, len(text.lines), new) if text.lines else Insert(path, 0, new)]
+        splices = [Splice(0, len(text.lines), tuple((line, None) for line in new))]
     else:
         lines = Lines(text)
         if len(halves) > 1:
@@ -153,23 +153,18 @@ def _change(block: _Block, path: str, tree: Tree) -> None:
                 raise BadPatch(f"{block.name} has more than one line =======.", "Make the block smaller.")
         old, new = halves[0]
         place = locate(Quote(block.name, path, old), lines)
-        exact = text.lines[place.start : place.start + len(old)] == old
-        edits = _between(path, place, old, new, exact)
-    tree.put(path, File(FileText.read(with_edits(text, edits)), file.mode))
+        splices = _between(place, old, new, exact=text.lines[place.start : place.start + len(old)] == old)
+    tree.put(path, File(spliced(text, splices), file.mode))
 
 
-def _between(path: str, place: Place, old: Sequence[str], new: Sequence[str], exact: bool) -> list[Edit]:
-    """The edits that make ``old`` at its place into ``new``; lines that are in both stay as the file has them."""
-    edits: list[Edit] = []
+def _between(place: Place, old: Sequence[str], new: Sequence[str], *, exact: bool) -> list[Splice]:
+    """What makes ``old`` at its place into ``new``; lines that are in both stay as the file has them."""
     before, after = (list(side) if exact else [line.rstrip() for line in side] for side in (old, new))
-    if len(old) * len(new) > MOST_COMPARED:
-        return [Replace(path, place.start + 1, place.start + len(old), place.indented(new))]
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        first, last = place.start + a + 1, place.start + b
-        if kind == "insert":
-            edits.append(Insert(path, first - 1, place.indented(new[c:d])))
-        elif kind == "delete":
-            edits.append(Delete(path, first, last))
-        elif kind == "replace":
-            edits.append(Replace(path, first, last, place.indented(new[c:d])))
-    return edits
+    changed = [(0, len(old), 0, len(new))]
+    if len(old) * len(new) <= MOST_COMPARED:
+        matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+        changed = [(a, b, c, d) for kind, a, b, c, d in matcher.get_opcodes() if kind != "equal"]
+    return [
+        Splice(place.start + a, place.start + b, tuple((line, None) for line in place.indented(new[c:d])))
+        for a, b, c, d in changed
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from edgemind.coder.file_text import FileText
 from edgemind.coder.patches.diff_reading import CRLF, LF, FileDiff, Hunk, read_diff
-from edgemind.coder.patches.locating import Lines, Place, Quote, doubt, missing
+from edgemind.coder.patches.locating import MOST_PLACES, Lines, Place, Quote, doubt, missing
 from edgemind.coder.patches.naming import by_its_end, existing, home, may_be_new, of_sides
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.patches.splicing import Splice, spliced
@@ -166,13 +166,14 @@ def _places(hunks: Sequence[Hunk], path: str, lines: Lines) -> list[Place]:
         quote = Quote(f"Hunk {hunk.number}", path, _old(hunk))
         if len(places) > 1:
             before, after = _neighbours(hunks, found, number)
-            if numbers == sorted(set(numbers)):
+            if numbers == sorted(set(numbers)) and len(places) < MOST_PLACES:
                 least = found[before][0].start + len(_old(hunks[before])) if before is not None else 0
                 most = found[after][0].start if after is not None else len(lines.exact)
                 places = [place for place in places if least <= place.start <= most - len(quote.lines)] or places
         if len(places) > 1:
             drifts = {found[one][0].start + 1 - numbers[one] for one in (before, after) if one is not None} or {0}
-            there = [place for place in places if hunk.at and place.start + 1 - hunk.at in drifts]
+            said = [hunk.at - 1 + drift for drift in drifts] if hunk.at else []
+            there = [place for place in lines.places(quote.lines, said) if place.start in said]
             if len(there) != 1:
                 raise doubt(quote, places)
             places = there
@@ -185,8 +186,9 @@ def _places(hunks: Sequence[Hunk], path: str, lines: Lines) -> list[Place]:
 def _neighbours(hunks: Sequence[Hunk], found: Sequence[Sequence[Place]], number: int) -> tuple[int | None, int | None]:
     """The nearest hunks, before and after, that have a number and one place."""
     ways = range(number - 1, -1, -1), range(number + 1, len(hunks))
-    known = [at for at, hunk in enumerate(hunks) if hunk.at and hunk.side("-") and len(found[at]) == 1]
-    before, after = (next((at for at in way if at in known), None) for way in ways)
+    before, after = (
+        next((at for at in way if len(found[at]) == 1 and hunks[at].at and hunks[at].side("-")), None) for way in ways
+    )
     return before, after
 
 
