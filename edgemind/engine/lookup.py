@@ -40,8 +40,8 @@ class Lookup:
         """Tokens whose runs before them are in the table."""
         self._source: int | None = None
         """Where the token stands that is guessed next, while the text follows what was there before."""
-        self._run = 0
-        """Tokens before it that were the same."""
+        self.run = 0
+        """Tokens before the guess that were the same, up to ``LONGEST`` where it was found."""
         self.right = False
         """The last guess was right."""
         self._followed = 0
@@ -58,16 +58,16 @@ class Lookup:
             if self._source is None:
                 break
             self.right = tokens[index] == tokens[self._source]
-            kind = CLASSES[min(self._run, LONGEST)]
+            kind = CLASSES[min(self.run, LONGEST)]
             self._guessed[kind] += 1
             self._right[kind] += self.right
-            self._run += 1
+            self.run += 1
             self._source = self._source + 1 if self.right else None
         self._followed = len(tokens)
         self._index(tokens)
         if self._source is None:
             self._source = self._find(tokens)
-            self._run = _same(tokens, self._source) if self._source is not None else 0
+            self.run = _same(tokens, self._source) if self._source is not None else 0
 
     @property
     def copies(self) -> bool:
@@ -79,7 +79,7 @@ class Lookup:
         if self._source is None:
             return []
         found, chance = [], 1.0
-        for run in range(self._run, self._run + most):
+        for run in range(self.run, self.run + most):
             kind = CLASSES[run] if run < LONGEST else -1
             chance *= self._right[kind] / self._guessed[kind]
             if chance < UNLIKELY:

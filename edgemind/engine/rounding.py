@@ -33,8 +33,14 @@ SAMPLES = 2048
 SELDOM = 16
 """The spread of the logits is taken from one row of so many."""
 
-CALLS, TOKENS = 0.25, 150.0
+CALLS, TOKENS = 0.1, 150.0
 """Close calls in so many tokens, before any were seen."""
+
+COST = 0.4
+"""Of a drafted token, in decodes, roughly."""
+
+TAIL = 64
+"""Tokens that are written after a copy, roughly: a close call in these takes back the copy as well."""
 
 
 class Rounding:
@@ -65,6 +71,18 @@ class Rounding:
         """A greedy token was chosen, or was too close to choose."""
         self._tokens += 1
         self._calls += close
+
+    def pays(self, run: int, left: int) -> bool:
+        """Whether to begin with drafts.
+
+        From then on all that is written, drafted or not, is computed again at a close call: a few are not worth that.
+
+        Args:
+            run: tokens that were copied up to here; as many again are hoped for.
+            left: tokens to the end of what is copied.
+        """
+        survival, hoped = self.survival(left + TAIL), min(run, left)
+        return survival * (1 - COST) * hoped > (1 - survival) * (COST * hoped + TAIL / 2)
 
     def survival(self, tokens: int) -> float:
         """The chance that no close call comes within so many tokens."""

@@ -30,8 +30,8 @@ SHARED_CHUNK = 128
 ROOM = 512
 """Cells reserved ahead for what a request may write, so that growth is rare."""
 
-HOPELESS = 0.2
-"""With less of a chance that no close call takes it back, nothing is drafted."""
+PATIENCE, SELDOM = 32, 4
+"""After so many tokens without a draft, only one token in so many is looked at for one."""
 
 OBSERVED = 8
 """Where nothing is drafted, one copied token of so many is asked whether it was a close call."""
@@ -51,6 +51,8 @@ class Seat:
     """The logits of that one, with drafts."""
     copies: bool = False
     """The next token is guessed, whether that is drafted or not."""
+    idle: int = 0
+    """Tokens since the last draft."""
 
     @property
     def pending(self) -> int:
@@ -217,21 +219,32 @@ class Scheduler:
         return drafts
 
     def _draft(self, seat: Seat, room: int) -> list[int]:
-        request, lookup = seat.request, seat.request.lookup
-        if seat.again or not request.request.speculate:
+        request = seat.request
+        seat.idle += 1
+        if seat.again or not request.request.speculate or (seat.idle > PATIENCE and seat.idle % SELDOM):
             return []
         guarded = request.repeatable and self._guarded(request)
         if request.repeatable and not self.contexts.exact and (not guarded or len(self.seats) > 1):
             return []
-        lookup.follow(request.tokens)
-        seat.copies = lookup.copies
-        survival = self._rounding.survival(lookup.left(request.prompt_length)) if guarded and seat.copies else 1.0
-        if not seat.copies or survival < HOPELESS:
+        request.lookup.follow(request.tokens)
+        seat.copies = request.lookup.copies
+        survival = self._survival(seat) if guarded and seat.copies else 1.0
+        if not seat.copies or not survival:
             request.drafting.pause()
             return []
-        chances = lookup.chances(min(room, request.may_write - 1))
-        count = request.drafting.worth(self._costs, len(self.seats), chances, lookup.right, survival)
-        return lookup.draft(request.tokens, count)
+        chances = request.lookup.chances(min(room, request.may_write - 1))
+        count = request.drafting.worth(self._costs, len(self.seats), chances, request.lookup.right, survival)
+        if count:
+            seat.idle = 0
+        return request.lookup.draft(request.tokens, count)
+
+    def _survival(self, seat: Seat) -> float:
+        """The chance that no close call takes back what a draft would gain; 0 where there had better be none."""
+        lookup = seat.request.lookup
+        left = lookup.left(seat.request.prompt_length)
+        if not seat.drafted and not self._rounding.pays(lookup.run, left):
+            return 0.0
+        return self._rounding.survival(left)
 
     def _guarded(self, request: LiveRequest) -> bool:
         """Whether drafts would round its logits, and what it writes is kept the same all the same."""

@@ -206,7 +206,7 @@ class Context(Handle):
         self.n_outputs = int(params.n_outputs_max)
         self.n_batch = int(C.llama_n_batch(address))
         self._memory = C.llama_get_memory(address)
-        self._n_vocab = model.n_vocab
+        self._row = ctypes.c_float * model.n_vocab
         self._abort: tuple[Any, Any, Any] | None = None
         self._on_node = on_node
 
@@ -249,7 +249,7 @@ class Context(Handle):
         row = C.llama_get_logits_ith(self.raw, index)
         if not row:
             raise EdgemindError(f"The last batch computed no logits at index {index}.")
-        return np.ctypeslib.as_array(row, shape=(self._n_vocab,))
+        return np.frombuffer(self._row.from_address(ctypes.addressof(row.contents)), np.float32)
 
     def set_abort(self, should_abort: Callable[[], bool] | None) -> None:
         """Ask ``should_abort`` before every node of a CPU graph; an ``AbortFlag`` costs nothing, see there."""
