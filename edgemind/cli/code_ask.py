@@ -91,6 +91,9 @@ class Answers:
             if not line.endswith("\n"):
                 say("\n")
             return line.strip()
+        except KeyboardInterrupt:
+            say("\n")
+            raise
         finally:
             self._after()
 

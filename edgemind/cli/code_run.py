@@ -153,7 +153,7 @@ def _one(flags: CodeFlags, session: CodeSession, answers: Answers, interrupt: In
     if flags.json_output:
         console.out_json(collected.as_object())
     assert collected.finished is not None
-    if view and collected.finished.steps and collected.finished.outcome in ("applied", "verified"):
+    if view and collected.finished.steps and collected.finished.outcome != "failing":
         view.note(f"take it back: {collected.finished.hint}")
     return _exit_code(collected.finished)
 
@@ -207,6 +207,8 @@ def _check_words(flags: CodeFlags) -> None:
         return
     if word in OTHER_WORDS and (not files or word == "ask"):
         raise UsageError(f"There is no command {word!r}.", f"edgemind code {OTHER_WORDS[word]}")
+    if word in COMMANDS:
+        raise UsageError(f"The command {word!r} comes before its flags.", f"edgemind code {word} --help")
     near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.7) if not files else []
     if near:
         hint = f"edgemind code {near[0]}   (a task is a sentence)"

@@ -1,7 +1,7 @@
 """The prompt of a coding session: tasks, questions and commands, one line at a time, until the end.
 
-What is typed is remembered while the session lasts and written nowhere. Not for: one task (``code_run``), what the
-commands do to files (``coder.session``).
+What is typed is remembered while the session lasts; of a task that wrote something its step keeps the first line.
+Not for: one task (``code_run``), what the commands do to files (``coder.session``).
 """
 
 from __future__ import annotations

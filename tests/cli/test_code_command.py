@@ -199,8 +199,9 @@ def test_a_commit_that_nobody_can_be_asked_about(code: Code, folder: Path) -> No
         (("ask", "where is it?"), "edgemind code --ask "),
         (("help",), "edgemind code --help"),
         (("revert",), "edgemind code undo"),
+        (("--json", "log"), "edgemind code log --help"),
     ],
-    ids=["no quotes", "ask", "help", "revert"],
+    ids=["no quotes", "ask", "help", "revert", "flags first"],
 )
 def test_words_that_are_no_task(code: Code, folder: Path, words: tuple[str, ...], command: str) -> None:
     ran = code(*words, "--apply")
