@@ -203,7 +203,7 @@ class Journal:
             if isinstance(problem, FileChanged):
                 raise FileChanged(f"{nothing}: {problem.message}", problem.hint) from None
             if isinstance(problem, OSError):
-                raise _as_error(problem, nothing, self._workspace.root) from problem
+                raise _as_error(problem, nothing, self.folder / str(problem.filename or "")) from problem
             raise
 
     def _take_back(self, step: Step, intent: str, to: Side) -> None:
@@ -337,10 +337,11 @@ def _explained(what: str, where: Path) -> Iterator[None]:
 
 def _as_error(problem: OSError, what: str, where: Path) -> EdgemindError:
     place = clean_line(str(where))
+    look = f"ls -ld {typed(where if os.path.lexists(where) else where.parent)}"
     if problem.errno in _NO_ROOM:
         return NoRoom(f"{what}: the disk is full.", f"Make room on the disk of {place}, then try again.")
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         why = "the disk is read-only" if problem.errno == errno.EROFS else "you may not write there"
-        return NotWritable(f"{what}: {why} ({place}).", f"ls -ld {typed(where)}")
+        return NotWritable(f"{what}: {why} ({place}).", look)
     why = (problem.strerror or str(problem)).lower()
-    return WorkspaceProblem(f"{what}: {why} ({place}).", f"ls -ld {typed(where)}")
+    return WorkspaceProblem(f"{what}: {why} ({place}).", look)

@@ -44,16 +44,18 @@ def move(workspace: Workspace, step: Step, to: Side) -> None:
     """From the other side to this one.
 
     Raises:
-        FileChanged, OSError: some files may have changed sides; ``settle`` brings them back.
+        FileChanged, OSError: some files may have changed sides; ``settle`` brings them back. An ``OSError`` names the
+            file by its whole path, if it is about one.
     """
     for index, record in enumerate(step.records):
         want = _sides(record, to)[0]
         if want is not None:
-            make_parents(workspace, record.path)
-            with workspace.folder_of(record.path) as (fd, name):
-                _stage(fd, step.temporary(index), want, _find(fd, name, record), record)
+            with _about(workspace, record):
+                make_parents(workspace, record.path)
+                with workspace.folder_of(record.path) as (fd, name):
+                    _stage(fd, step.temporary(index), want, _find(fd, name, record), record)
     for index, record in enumerate(step.records):
-        with workspace.folder_of(record.path) as (fd, name):
+        with _about(workspace, record), workspace.folder_of(record.path) as (fd, name):
             _swap(fd, name, step.temporary(index), record, to)
     for index, record in enumerate(step.records):
         with workspace.folder_of(record.path) as (fd, _):
@@ -111,6 +113,15 @@ def make_parents(workspace: Workspace, path: str) -> None:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o777, dir_fd=fd)
             sync(fd)
+
+
+@contextlib.contextmanager
+def _about(workspace: Workspace, record: Record) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        problem.filename = str(workspace.root / record.path)
+        raise
 
 
 def _settle_one(workspace: Workspace, step: Step, index: int, to: Side) -> None:

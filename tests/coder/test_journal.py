@@ -14,8 +14,9 @@ from typing import cast
 import pytest
 
 from edgemind.coder import exchange, journal, transitions
+from edgemind.coder.beneath import Beneath
 from edgemind.coder.journal import Journal, forget_old
-from edgemind.coder.problems import FileChanged, Forbidden, JournalProblem, NothingToUndo
+from edgemind.coder.problems import FileChanged, Forbidden, JournalProblem, NothingToUndo, NotWritable
 from edgemind.coder.types import FileChange
 from edgemind.coder.workspace import Workspace
 from edgemind.coder.writing import Decisions, Writing
@@ -213,12 +214,16 @@ def test_an_interrupted_step_leaves_alone_what_was_changed_after_the_crash(
     assert steps.recover() == ()
 
 
-def test_a_disk_without_hard_links(root: Path, steps: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_can_only_rename(root: Path, steps: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Mac with an exFAT disk: no exchange, no hard links, no attributes, no ``openat2``."""
+
     def refused(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(exchange, "_rename", lambda *_: False)
     monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(Beneath, "_open", Beneath._walk)
+    monkeypatch.delattr(os, "listxattr", raising=False)
     before = tree(root)
     steps.apply(CHANGES, "first")
     assert (root / "sub" / "new.py").read_bytes() == b"new\n"
@@ -274,6 +279,30 @@ def test_a_step_that_was_mended_is_not_taken_back_with_the_one_before(
         writing.undo()
     assert (root / "a.py").read_bytes() == b"a = 2\n"
     assert writing.undo().label == "first"
+
+
+@pytest.mark.parametrize("action", ["apply", "undo"])
+def test_a_file_that_cannot_be_replaced_is_named(
+    root: Path, steps: Journal, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is immutable (chattr), which no permission shows."""
+    if action == "undo":
+        steps.apply(CHANGES, "first")
+    before, swap = tree(root), transitions._swap
+
+    def failing(fd: int, name: str, *rest: object) -> None:
+        if name == "b.py" and not failed:
+            failed.append(name)
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), ".edgemind-1.tmp")
+        swap(fd, name, *rest)  # type: ignore[arg-type]
+
+    failed: list[str] = []
+    monkeypatch.setattr(transitions, "_swap", failing)
+    with pytest.raises(NotWritable) as caught:
+        steps.apply(CHANGES, "first") if action == "apply" else steps.undo()
+    assert str(root / "b.py") in caught.value.message
+    assert caught.value.hint == f"ls -ld {root / 'b.py'}"
+    assert tree(root) == before
 
 
 FAILING = ("open", "write", "fsync", "rename", "replace", "unlink", "mkdir", "fchmod")
