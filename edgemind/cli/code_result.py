@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgemind.coder.diffing import FileDiff, as_text
+from edgemind.coder.editing import BETWEEN
 from edgemind.coder.session_events import (
     Applied,
     Cited,
     Committed,
     ContextChosen,
     EditDropped,
+    EditWritten,
     Finished,
     Note,
     Proposal,
@@ -40,6 +42,8 @@ class Collected:
     _rounds: list[dict[str, Any]] = field(default_factory=list)
     _more: dict[str, Any] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
+    _edited: bool = False
+    """What the model says next begins another edit."""
 
     def add(self, event: SessionEvent) -> None:
         if isinstance(event, ContextChosen):
@@ -47,6 +51,7 @@ class Collected:
             shown = [vars(part) for part in chosen.parts]
             context = {"tokens": chosen.tokens, "limit": chosen.limit, "parts": shown}
             self._notes += chosen.notes
+            self._edited = False
             self._rounds.append({"context": context, "reasoning": "", "answer": ""})
         elif isinstance(event, Finished):
             self.finished = event
@@ -66,7 +71,10 @@ class Collected:
         if isinstance(event, Thinking):
             now["reasoning"] += event.text
         elif isinstance(event, Answer):
-            now["answer"] += event.text
+            now["answer"] += BETWEEN + event.text if self._edited else event.text
+            self._edited = False
+        elif isinstance(event, EditWritten):
+            self._edited = True
         elif isinstance(event, Proposal):
             now["files"] = file_objects(event.diffs)
             now["diff"] = as_text(event.diffs)

@@ -19,6 +19,7 @@ from edgemind.coder.session_events import (
     Committed,
     ContextChosen,
     EditDropped,
+    EditWritten,
     Finished,
     Note,
     Proposal,
@@ -92,6 +93,8 @@ class CodeView:
             self._answer(event)
         elif isinstance(event, Done):
             self._end(event)
+        elif isinstance(event, EditWritten):
+            self.rest()
         elif isinstance(event, ContextChosen):
             self._chosen(event)
         elif isinstance(event, Proposal):
