@@ -19,8 +19,8 @@ OWN = "task"
 """The command behind `edgemind code` itself; nobody types its name."""
 
 EPILOG = (
-    "`edgemind code` alone opens a session with a prompt. A task that begins with the name of a command comes after "
-    "--: edgemind code -- map all keys to lower case. Exit code 21: written, but the check still fails."
+    "`edgemind code` alone opens a session with a prompt; a task stands in quotes: edgemind code 'map all keys to "
+    "lower case' app.py. Exit code 21: written, but the check still fails."
 )
 
 
@@ -78,7 +78,8 @@ def code(
         typer.Argument(metavar="TASK", help="What shall be done; standard input is appended.", autocompletion=_words),
     ] = None,
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE", help="Files that it is about, also ones to be created.")
+        list[str] | None,
+        typer.Argument(metavar="FILE", help="Files or folders that it is about, also files to be created."),
     ] = None,
     model: Model = None,
     ask: Annotated[bool, typer.Option("--ask", help="Answer a question about the code; write nothing.")] = False,

@@ -189,14 +189,14 @@ def _task(flags: CodeFlags) -> str | None:
     """
     piped = prompt.standard_input() if flags.task is None or prompt.standard_input_has_text() else None
     words = [] if flags.task is None or flags.only_files else [flags.task]
+    what, example = ("question", "edgemind code --ask 'Where is the retry logic?'") if flags.ask else ("task", EXAMPLE)
     if not words and not (piped or "").strip():
         if is_possible() and not (flags.json_output or flags.ask):
             return None
-        if flags.ask:
-            raise UsageError("There is no question.", "edgemind code --ask 'Where is the retry logic?'")
-        raise UsageError("There is no task, and a session needs a terminal that it can draw on.", EXAMPLE)
+        no_session = "" if flags.ask else ", and a session needs a terminal that it can draw on"
+        raise UsageError(f"There is no {what}{no_session}.", example)
     if not any(part.strip() for part in (*words, piped or "")):
-        raise UsageError("The task is empty.", EXAMPLE)
+        raise UsageError(f"The {what} is empty.", example)
     return prompt.assemble(words, (), piped)
 
 

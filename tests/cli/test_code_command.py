@@ -200,11 +200,12 @@ def test_a_commit_that_nobody_can_be_asked_about(code: Code, folder: Path) -> No
         (("help",), "edgemind code --help"),
         (("revert",), "edgemind code undo"),
         (("--json", "log"), "edgemind code log --help"),
+        (("--ask", ""), "edgemind code --ask 'Where is the retry logic?'"),
     ],
-    ids=["no quotes", "ask", "help", "revert", "flags first"],
+    ids=["no quotes", "ask", "help", "revert", "flags first", "no question"],
 )
 def test_words_that_are_no_task(code: Code, folder: Path, words: tuple[str, ...], command: str) -> None:
-    ran = code(*words, "--apply")
+    ran = code(*words)
     assert (ran.code, command in ran.err, os.listdir(folder)) == (2, True, []), ran.err
 
 
