@@ -1,7 +1,7 @@
 """Teach the built-in model to write a file again with one name changed, for measuring drafts on edits that copy.
 
 The shipped model is too small to copy what it is shown; this makes one that does, in some minutes on one core, and
-writes it as a GGUF file. Every file is drawn (``file_and_edit``), so nothing can be learned by heart.
+writes it as a GGUF file. Every file is drawn (``file_and_edit``), so nothing but the change can be learned by heart.
 
     python scripts/teach_renaming.py renaming.gguf --minutes 15
     python scripts/bench_lookup.py renaming.gguf --edits 40 --cells 1024
@@ -30,8 +30,9 @@ TOKENS = 3000
 LINE = "{}{} ={}{},{}\n"
 """Of five words."""
 
+OLD, NEW = " answer", " count"
 OFTEN = 4
-"""Places where the word stands that is changed."""
+"""Places where the old word stands."""
 
 
 def words_of(vocab: llama.Vocab, size: int) -> list[str]:
@@ -42,13 +43,12 @@ def words_of(vocab: llama.Vocab, size: int) -> list[str]:
 
 def file_and_edit(rng: random.Random, words: Sequence[str], lines: int) -> tuple[str, str]:
     """A file that ends in what is to be changed, and the changed file."""
-    old, new = rng.sample(words, 2)
     made = [[rng.choice(words) for _ in range(5)] for _ in range(lines)]
     for _ in range(OFTEN):
-        made[rng.randrange(lines)][rng.randrange(5)] = old
-    changed = [[new if word == old else word for word in line] for line in made]
+        made[rng.randrange(lines)][rng.randrange(5)] = OLD
+    changed = [[NEW if word == OLD else word for word in line] for line in made]
     before, after = ("".join(LINE.format(*line) for line in each) for each in (made, changed))
-    return f"{before}#{old} is now{new}\n", after
+    return f"{before}#{OLD} is now{NEW}\n", after
 
 
 def teach(source: Path, folder: Path, minutes: float) -> None:

@@ -24,8 +24,8 @@ SAFETY = 4.0
 """Standard deviations by which the lead of a token has to be larger than 0. Where one token in forty leads by less than
 a logit and logits spread by 2.5, as in trained models, one in a hundred million could still come out differently."""
 
-MARGIN = 1.5
-"""The noise is taken as so many times what was seen: it grows a little with the cells that drafts have left."""
+MARGIN = 2.0
+"""The noise is taken as so many times what was seen: larger batches and cells that drafts have left make more of it."""
 
 SAMPLES = 2048
 """Logits of a row that its spread is taken from."""
