@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 import stat
 import struct
 import subprocess
@@ -279,6 +281,72 @@ def test_a_step_that_was_mended_is_not_taken_back_with_the_one_before(
         writing.undo()
     assert (root / "a.py").read_bytes() == b"a = 2\n"
     assert writing.undo().label == "first"
+
+
+def in_children(count: int, action: Callable[[int], None]) -> list[int]:
+    """Do it in so many processes at once; their exit codes."""
+    children = []
+    for number in range(count):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                action(number)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+def test_processes_that_write_in_one_folder_at_once(root: Path, tmp_path: Path) -> None:
+    """Every step of each is there, on top of the others', and each is taken back once."""
+
+    def write(number: int) -> None:
+        workspace = Workspace.find(root)
+        own = Journal(tmp_path / "state", workspace)
+        left = [f"{number}-{at}" for at in range(3)]
+        while left:
+            before, _ = workspace.read("a.py")
+            line = f"{left[-1]}\n".encode()
+            new = FileChange(f"new/{left[-1]}.py", None, line, None)
+            with contextlib.suppress(FileChanged):
+                own.apply([FileChange("a.py", before, before + line, None), new], left[-1])
+                left.pop()
+
+    def take_back(_: int) -> None:
+        own = Journal(tmp_path / "state", Workspace.find(root))
+        with contextlib.suppress(NothingToUndo):
+            while True:
+                own.undo()
+
+    before = tree(root)
+    assert in_children(3, write) == [0, 0, 0]
+    lines = (root / "a.py").read_text().splitlines()[1:]
+    assert sorted(lines) == sorted(path.stem for path in (root / "new").iterdir())
+    assert len(lines) == 9
+    assert [one.label for one in Journal(tmp_path / "state", Workspace.find(root)).steps()] == lines[::-1]
+    assert in_children(3, take_back) == [0, 0, 0]
+    assert tree(root) == before
+
+
+def test_a_folder_that_is_taken_away_meanwhile(root: Path, steps: Journal) -> None:
+    workspace = Workspace.find(root)
+    steps.apply(CHANGES, "first")
+    shutil.rmtree(root)
+    for action in (
+        lambda: steps.apply([FileChange("x.py", None, b"x", None)], "second"),
+        lambda: workspace.read("a.py"),
+        steps.undo,
+        lambda: Workspace.find(root),
+    ):
+        with pytest.raises(EdgemindError) as caught:
+            action()
+        assert caught.value.hint
+    root.mkdir()  # another one: nothing of the steps that are known of that path fits it
+    with pytest.raises(FileChanged):
+        Journal(steps.folder.parent, Workspace.find(root)).undo()
+    assert not list(root.iterdir())
 
 
 @pytest.mark.parametrize("action", ["apply", "undo"])
