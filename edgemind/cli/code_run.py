@@ -159,9 +159,14 @@ def _one(flags: CodeFlags, session: CodeSession, answers: Answers, interrupt: In
 
 
 def _show(view: CodeView | None, collected: Collected, event: SessionEvent) -> None:
+    from edgemind.coder.diffing import as_text
+    from edgemind.coder.session_events import Proposal
+
     collected.add(event)
     if view:
         view.show(event)
+    elif isinstance(event, Proposal):
+        console.err(as_text(event.diffs))  # standard output is the object's; whoever is asked sees what about
 
 
 def _options(flags: CodeFlags, test: TestCommand | None, thinking: ThinkingPolicy) -> Options:

@@ -175,6 +175,18 @@ def test_a_question_goes_where_the_terminal_is(folder: Path, edgemind: Command) 
     assert (folder / "sort.py").read_text() == MADE
 
 
+def test_whoever_is_asked_has_seen_the_edits_also_under_json(folder: Path, edgemind: Command) -> None:
+    with Screen() as screen:
+        os.write(screen.master, b"n\n")
+        process = edgemind.start(
+            *("code", TASK, "--json"), stdin=screen.slave, stdout=subprocess.PIPE, stderr=screen.slave, cwd=folder
+        )
+        out, _ = process.communicate(timeout=TIMEOUT)
+        text = screen.text()
+    assert json.loads(out)["outcome"] == "declined"
+    assert text.index("+def sort_list(items):") < text.index("Write sort.py? [y/N]")
+
+
 # What can be wrong
 
 
