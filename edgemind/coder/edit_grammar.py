@@ -6,8 +6,8 @@
     new lines              | lines                 |
     ```                    | ```                   |
 
-or ``insert after 12`` (0 is the top of the file), or ``delete 12-14``, which has no lines. A fence is longer than any
-run of backticks in the file, and no line of the content can close it.
+or ``insert after 12`` (0 is the top of the file), or ``delete 12-14``, which has no lines. A fence is longer than the
+runs of backticks in the file, and no line of the content can close it.
 Not for: reading what was written (``edit_reading``), where edits may go (``openings``), asking the model (``editing``).
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from edgemind.coder.line_ranges import LineRules
+from edgemind.coder.line_ranges import MOST_RANGED, LineRules
 from edgemind.coder.new_names import free_paths
 from edgemind.coder.openings import open_files, open_folders, open_lines, open_names, open_points
 from edgemind.coder.types import EditState, ShownFile
@@ -24,6 +24,10 @@ from edgemind.engine.gbnf import EMPTY, NEVER, Node, Ref, Repeat, Writer, chars,
 
 DONE = "done"
 SHORTEST_FENCE = 3
+LONGEST_FENCE = 24
+"""A file may have a longer run of backticks; a line that begins with one cannot be written then."""
+LARGEST = 240_000
+"""Characters of a grammar, so that the engine takes it."""
 MARKDOWN = (".md", ".markdown", ".mdx", ".mkd", ".rst", ".qmd", ".rmd", ".livemd")
 """Files whose own text has fences."""
 LONGEST_LANGUAGE = 16
@@ -43,17 +47,20 @@ def fence_of(path: str, lines: Iterable[str] = ()) -> str:
     """The fence around new lines of a file."""
     longest = max((len(run) for line in lines if "`" in line for run in re.findall("`+", line)), default=0)
     least = SHORTEST_FENCE + path.lower().endswith(MARKDOWN)
-    return "`" * max(least, longest + 1)
+    return "`" * min(max(least, longest + 1), LONGEST_FENCE)
 
 
 def grammar(state: EditState) -> str:
-    """GBNF of the next edit of an answer, or of ``done``."""
-    return Writer(rules_of(state)).text("root")
+    """GBNF of the next edit of an answer, or of ``done``; ranges begin at fewer lines where it would be too large."""
+    ranged = MOST_RANGED
+    while len(text := Writer(rules_of(state, ranged)).text("root")) > LARGEST and ranged:
+        ranged //= 2
+    return text
 
 
-def rules_of(state: EditState) -> dict[str, Node]:
-    """The grammar as data."""
-    numbers = LineRules()
+def rules_of(state: EditState, ranged: int = MOST_RANGED) -> dict[str, Node]:
+    """The grammar as data. ``ranged``: lines at which a range may begin."""
+    numbers = LineRules(ranged)
     rules: dict[str, Node] = {}
     options: list[Node] = [seq(DONE)]
     for at, file in enumerate(open_files(state)):

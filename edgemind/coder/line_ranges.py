@@ -20,10 +20,10 @@ _DIGIT = chars("09")
 class LineRules:
     """Rules of line numbers; one set for all files of a grammar, so that they share what they have in common."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranged: int = MOST_RANGED) -> None:
         self.rules: dict[str, Node] = {}
         self._names: dict[tuple[str, str], str] = {}
-        self._left = MOST_RANGED
+        self._left = ranged
 
     def ranges(self, spans: Iterable[tuple[int, int]]) -> Node:
         """One line of the spans, or a range within one of them."""

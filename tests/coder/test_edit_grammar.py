@@ -261,6 +261,25 @@ def test_size_and_time(model: llama.Model, lines: int, count: int) -> None:
     assert ranged is (lines * count <= MOST_RANGED)
 
 
+LARGE = {
+    "numbers of six digits": [(900_000, 903_000)],
+    "many excerpts": [(at * 37 + 100_000, at * 37 + 100_009) for at in range(300)],
+    "many edits": [(90_000, 93_000)],
+    "a very long run of backticks": [(1, 2)],
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_grammar_is_never_too_large(name: str) -> None:
+    names = tuple(f"some_file_{at}_{at * 7}.txt" for at in range(300))
+    folders = (Folder("", names), Folder("src", names))
+    edits = [Insert("a.py", 90_000 + at * 70, ("x",)) for at in range(39)] if name == "many edits" else []
+    state = EditState((shown("a.py", 2, *LARGE[name], data=b"`" * 5_000 + b"\n"),), folders=folders, edits=tuple(edits))
+    grammar_limits.check(grammar(state))
+    for seed in range(5):
+        read_edit(sentence(rules_of(state), random.Random(seed)), state)
+
+
 def test_a_full_folder_is_not_offered() -> None:
     full = Folder("", tuple(f"{at:05}" for at in range(10_000)))
     gbnf = grammar(EditState(folders=(full, Folder("src", ()))))

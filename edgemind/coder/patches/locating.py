@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,8 @@ from edgemind.coder.patches.problems import BadPatch
 from edgemind.terminal import clean_line
 
 MOST_COMPARED = 2_000
-"""Places in a file that are compared to say which is nearest."""
+LONGEST_COMPARED = 200
+"""Lines of a file, and characters of a line, that are compared to say which is nearest."""
 MOST_PLACES = 100
 """Of one quote that are looked for."""
 FEW = 4
@@ -69,6 +71,15 @@ class Lines:
         starts = _starts(self.stripped, self._by_stripped, [line.strip() for line in quoted], near)
         shifted = (_shifted(start, quoted, self._shown) for start in starts)
         return [place for place in shifted if place is not None]
+
+    def sharing(self, wanted: Sequence[str]) -> int | None:
+        """Where most of these lines, without blanks around them, stand as far apart as here; ``None`` for nowhere."""
+        votes: Counter[int] = Counter()
+        for at, line in enumerate(wanted):
+            for place in self._by_stripped.get(line, [])[:MOST_PLACES] if line else ():
+                if at <= place:
+                    votes[place - at] += 1
+        return max(votes, key=lambda start: (votes[start], -start)) if votes else None
 
     @cached_property
     def stripped(self) -> tuple[str, ...]:
@@ -174,19 +185,26 @@ def _indent(line: str) -> str:
 def _nearest(quote: Quote, lines: Lines) -> str:
     """The lines that are most like it, as the end of a sentence."""
     wanted = [line.strip() for line in quote.lines]
-    size = max(1, len(wanted))
     if not lines.exact:
         return ", which is empty"
-    best, where = 0.0, 0
-    matcher = difflib.SequenceMatcher(None, autojunk=False)
-    matcher.set_seq2("\n".join(wanted))
-    for start in range(min(max(1, len(lines.exact) - size + 1), MOST_COMPARED)):
-        matcher.set_seq1("\n".join(lines.stripped[start : start + size]))
-        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and (ratio := matcher.ratio()) > best:
-            best, where = ratio, start
-    last = min(where + size, len(lines.exact))
+    where = lines.sharing(wanted)
+    if where is None:
+        where = _most_like(next((line for line in wanted if line), ""), lines.stripped)
+    last = min(where + max(1, len(wanted)), len(lines.exact))
     span = f"line {where + 1}" if last == where + 1 else f"lines {where + 1}-{last}"
     return f"; nearest is {span}: {_shown(lines.exact[where].strip())}"
+
+
+def _most_like(line: str, lines: Sequence[str]) -> int:
+    """The line that is most like another."""
+    best, where = 0.0, 0
+    matcher = difflib.SequenceMatcher(None, autojunk=False)
+    matcher.set_seq2(line[:LONGEST_COMPARED])
+    for at, other in enumerate(lines[:MOST_COMPARED]):
+        matcher.set_seq1(other[:LONGEST_COMPARED])
+        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and (ratio := matcher.ratio()) > best:
+            best, where = ratio, at
+    return where
 
 
 def _shown(text: str) -> str:
