@@ -32,6 +32,8 @@ _SETTINGS = (
     "submodule.recurse=false",
 )
 _FILTER = ("clean=", "smudge=", "process=", "required=false")
+_OF_THE_USER = re.compile(r"GIT_((AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)|CONFIG_(GLOBAL|SYSTEM|NOSYSTEM))")
+"""Variables that say who commits and where the user's own settings are; the others turn git elsewhere."""
 _NAMED = r"^(filter\..*\.(clean|smudge|process)|hook\..*\.(command|event))$"
 
 
@@ -95,7 +97,9 @@ def _run(
     root: Path, arguments: list[str], writing: bool = False, given: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     limit_s = LONGEST_WRITING_S if writing else LONGEST_S
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("GIT_") or _OF_THE_USER.fullmatch(name)
+    }
     environment |= {
         "GIT_CEILING_DIRECTORIES": str(root.parent),
         "GIT_OPTIONAL_LOCKS": str(int(writing)),

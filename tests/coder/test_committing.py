@@ -87,6 +87,26 @@ def test_no_hook_of_the_repository_runs(repository: Path) -> None:
     assert len(list(repository.glob("ran-*"))) == len(HOOKS), "git runs none of these"
 
 
+def test_who_commits_may_stand_in_the_environment(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in containers. Variables that would turn git elsewhere do nothing."""
+    for key in ("user.name", "user.email"):
+        _git(repository, "config", "--unset", key)
+    _git(repository, "config", "user.useConfigOnly", "true")  # no guess by the name of this machine
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")
+    monkeypatch.setenv("GIT_INDEX_FILE", "/nonexistent")
+    with pytest.raises(WorkspaceProblem, match="who you are"):
+        committing.check(repository)
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "B")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "b@example.org")
+    committing.check(repository)
+    (repository / "a.py").write_text("1\n")
+    commit = committing.commit(repository, "edgemind/a", "A", ["a.py"])
+    monkeypatch.undo()
+    assert _git(repository, "show", "-s", "--format=%an %ae", commit) == "B b@example.org"
+
+
 def test_hooks_and_filters_of_the_settings_are_off(repository: Path) -> None:
     """Those of git 2.54 and later, which need no file."""
     for name, value in (("hook.e.vil.command", "touch ran"), ("hook.e.vil.event", "post-commit")):
