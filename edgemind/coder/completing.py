@@ -92,6 +92,7 @@ class Completing:
                 return Completion("", "cancelled", 0, 0, 0, 0.0)
             asked, hidden = request(self._gap)
             self._generation = self._engine.generate(asked)
+        before, after = shortened_before(self._gap.prefix), shortened_after(self._gap.suffix)
         text, tokens, prompt, cached = "", 0, 0, 0
         stop: Stop = "end"
         worked: float | None = None
@@ -103,7 +104,7 @@ class Completing:
                 elif isinstance(event, Answer):
                     text += event.text
                     tokens += event.tokens
-                    end = end_of(text, self._gap.prefix, self._gap.suffix, self._gap.lines)
+                    end = end_of(text, before, after, self._gap.lines)
                     if end is not None:
                         break
                 elif isinstance(event, Failed):
@@ -113,7 +114,7 @@ class Completing:
                     stop = "end" if event.stop_reason == "stop_string" else event.stop_reason
         if end is not None:
             stop = "line" if self._gap.lines == "one" else "block"
-        whole, _ = visible(fitted(text if end is None else text[:end], self._gap.prefix, self._gap.suffix))
+        whole, _ = visible(fitted(text if end is None else text[:end], before, after))
         return Completion(whole, stop, tokens, prompt, cached, time.perf_counter() - started, hidden, worked)
 
 

@@ -6,7 +6,9 @@ Not for: asking a model (``completing``).
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from edgemind.errors import BadInput
@@ -14,8 +16,16 @@ from edgemind.errors import BadInput
 Lines = Literal["one", "block"]
 
 _OPENERS, _CLOSERS = "([{", ")]}"
+_QUOTES = "\"'`"
+_ENDS = _CLOSERS + _QUOTES + " \t,;:"
+"""What an editor or a person puts behind the cursor beforehand."""
+_WORDS = re.compile(r"\w.*\w")
+_LEAVES = re.compile(r"\s*(?:return|raise|throw)\b")
+_MOST_BELOW = 30
+"""Lines after the gap in which its brackets are looked for."""
 _LINE_BELOW = re.compile(r"^.*\S.*$", re.MULTILINE)
-_STRINGS = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\\n])*`)""")
+_STRINGS = re.compile(r"""("(?:\\.|[^"\\\n])*"|(?<![&<])'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\\n])*`)""")
+"""An apostrophe after ``&`` or ``<`` is Rust's."""
 
 
 def split_at(text: str, line: int, column: int | None, name: str) -> tuple[str, str]:
@@ -44,28 +54,30 @@ def split_at(text: str, line: int, column: int | None, name: str) -> tuple[str, 
 
 def end_of(text: str, prefix: str, suffix: str, lines: Lines) -> int | None:
     """Where the wanted part of what was written so far ends; ``None`` while it may go on."""
-    if lines == "one" or _rest_of_line(suffix).strip(_CLOSERS + " \t,;:'\"`"):
-        return _first_line(text, inside=bool(_rest_of_line(suffix).strip()))
-    return _block(text, prefix, suffix)
+    rest, _, below = suffix.partition("\n")
+    if lines == "one" or rest.strip(_ENDS):
+        return _first_line(text, inside=bool(rest.strip()))
+    before = prefix.rpartition("\n")[2]
+    written = _written(text, before)[:-1]
+    ends = (_block(text, before, suffix), _copied(written, before, below, over=False), _repeated(written, before))
+    return min((end for end in ends if end is not None), default=None)
 
 
 def fitted(text: str, prefix: str, suffix: str) -> str:
     """The text without what the file says after the gap anyway, and without blanks at its end."""
-    rest = _rest_of_line(suffix)
-    text = _without_lines_below(text, suffix[len(rest) :])
+    rest, _, below = suffix.partition("\n")
+    before = prefix.rpartition("\n")[2]
+    text = text[: _copied(_written(text, before), before, below, over=True)]
     if not rest.strip():
         return text.rstrip() if not text.isspace() else ""
-    text = text.rstrip("\n")
     shown = rest.strip()
-    if shown.strip(_CLOSERS):
+    if shown.strip(_ENDS):
         said = text.rstrip()
         again = rest.rstrip() if said.endswith(rest.rstrip()) else shown
-        return said.removesuffix(again) if said.endswith(again) else text
-    return _without_closers(text, prefix.rpartition("\n")[2], shown)
-
-
-def _rest_of_line(suffix: str) -> str:
-    return suffix.partition("\n")[0]
+        return said.removesuffix(again) if said.endswith(again) else text.rstrip("\n")
+    # Between brackets that stand there already, a text of several lines ends with a line of its own.
+    text = text if text.lstrip(" \t").startswith("\n") else text.rstrip("\n")
+    return _without_ends(text, before, suffix)
 
 
 def _first_line(text: str, *, inside: bool) -> int | None:
@@ -75,47 +87,61 @@ def _first_line(text: str, *, inside: bool) -> int | None:
     return None if end < 0 else end
 
 
-def _block(text: str, prefix: str, suffix: str) -> int | None:
-    """A block is over before a line that is less indented, or that begins another paragraph no deeper than the block.
+def _block(text: str, before: str, suffix: str) -> int | None:
+    """A block is over before a line that is less indented, or after the bracket that closes what was open.
 
-    In a line that has begun already the block is that statement: it is over before the next line that is no deeper,
-    unless that one closes its bracket.
+    In a line that has begun already the block is that statement: it is over before the next line that is no deeper.
+    Where the file has more of the block below, or where nothing can be less indented, another paragraph ends it too.
     """
-    before = prefix.rpartition("\n")[2]
-    begun = bool(before.strip())
     lines = text.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    begun = bool(before.strip()) and (bool(lines[0].strip()) or _indent(first) != _indent(before))
     base = _indent(before + lines[0])
-    depth = max(0, _balance(before) - _closed_after(suffix, base))
-    paragraph, at = False, 0
+    depth = max(0, _opened(before) - _closed_after(suffix, base))
+    rest, _, below = suffix.partition("\n")
+    following = _line_below(below)
+    paragraphs = begun or base == 0 or _indent(following) >= base
+    paragraph, left, at = False, False, 0
     for number, line in enumerate(lines):
         known = number < len(lines) - 1
-        closes = number > 0 and line.lstrip()[:1] in tuple(_CLOSERS) and _indent(line) <= base
+        indent = _indent(line) if number else base
+        mark = line.lstrip()[:1]
+        closes = number > 0 and mark in tuple(_CLOSERS) and indent <= base
         if number and line.strip():
-            apart = _indent(line) < base or (_indent(line) == base and (begun or paragraph))
-            if apart and not (closes and depth > 0):
-                return at - 1
-        unopened = _unopened(line, depth)
-        if unopened is not None and suffix.lstrip().startswith(line[unopened]):
-            return at + unopened
-        depth += _balance(line)
-        if unopened is not None or (closes and begun and depth <= 0):
+            same = indent == base and (begun or left or (paragraph and paragraphs))
+            if (same or indent < base) and not (closes and depth > 0):
+                return at + len(line) - len(line.lstrip()) if closes and rest.lstrip().startswith(mark) else at - 1
+        unopened = _unopened(line, depth, known=known)
+        if unopened is not None:
+            inner = not rest.strip() and line[:unopened].strip() == "" and indent > _indent(following)
+            if suffix.lstrip().startswith(line[unopened]) and not inner:
+                return at + unopened
+        depth = max(0, depth + _balance(line))
+        if (unopened is not None and begun) or (closes and begun and depth <= 0):
             return at + len(line) if known else None
         paragraph = number > 0 and not line.strip()
+        left = (left and paragraph) or (depth == 0 and indent == base and bool(_LEAVES.match(line)))
         at += len(line) + 1
     return None
 
 
 def _closed_after(suffix: str, base: int) -> int:
-    """How many brackets are closed right after the gap: on the same line, or by a next line that is not further out."""
+    """How many open brackets are closed after the gap: on the same line, or while the next lines belong to it."""
     rest, _, below = suffix.partition("\n")
-    following = _line_below(below)
-    if _indent(following) < base:
-        following = ""
-    return sum(len(line.strip()) - len(line.strip().lstrip(_CLOSERS)) for line in (rest, following))
+    depth, closed = 0, 0
+    following = (found[0] for found in itertools.islice(_LINE_BELOW.finditer(below), _MOST_BELOW))
+    for line in itertools.chain((rest,), following):
+        if line is not rest and (_indent(line) < base or (_indent(line) == base and line.lstrip()[0] not in _CLOSERS)):
+            break
+        for mark in _STRINGS.sub("", line):
+            depth += (mark in _OPENERS) - (mark in _CLOSERS)
+            closed = max(closed, -depth)
+    return closed
 
 
 def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+    """Columns of blanks at its beginning."""
+    return len(line[: len(line) - len(line.lstrip())].expandtabs())
 
 
 def _balance(line: str) -> int:
@@ -124,36 +150,90 @@ def _balance(line: str) -> int:
     return sum(plain.count(mark) for mark in _OPENERS) - sum(plain.count(mark) for mark in _CLOSERS)
 
 
-def _unopened(line: str, depth: int) -> int | None:
-    """The place of the first bracket that closes what nothing has opened."""
+def _opened(line: str) -> int:
+    """How many brackets are open at its end."""
+    depth = 0
+    for mark in _STRINGS.sub("", line):
+        depth = max(0, depth + (mark in _OPENERS) - (mark in _CLOSERS))
+    return depth
+
+
+def _unopened(line: str, depth: int, *, known: bool) -> int | None:
+    """The place of the first bracket that closes what nothing has opened; in a line that is not whole, outside of a
+    string that has begun."""
     plain = _STRINGS.sub(lambda found: "x" * len(found[0]), line)
     for at, mark in enumerate(plain):
+        if mark in _QUOTES and not known:
+            return None
         depth += (mark in _OPENERS) - (mark in _CLOSERS)
         if depth < 0:
             return at
     return None
 
 
-def _without_closers(text: str, before: str, rest: str) -> str:
-    """Brackets that the rest of the line closes are not closed twice."""
-    allowed = -max(0, _balance(before + rest))
-    for mark in reversed(rest):
-        if not (text.rstrip().endswith(mark) and _balance(text) < allowed):
-            break
-        text = text.rstrip()[:-1]
+def _without_ends(text: str, before: str, suffix: str) -> str:
+    """What the rest of the line closes is not closed twice: brackets, quotes, and what stands behind them."""
+    said, rest = text.rstrip(), suffix.partition("\n")[0].strip()
+    open_ = max(0, _opened(before) - _closed_after(suffix, _indent(before)))
+    for length in range(len(rest), 0, -1):
+        end = rest[:length]
+        closed = sum(end.count(mark) for mark in _CLOSERS)
+        quote = next((mark for mark in end if mark in _QUOTES), "")
+        if (
+            said.endswith(end)
+            and (not closed or _balance(said) + closed <= -open_)
+            and (not quote or said.count(quote) % 2)
+        ):
+            return said.removesuffix(end)
     return text
 
 
-def _without_lines_below(text: str, below: str) -> str:
-    """The text up to a line that is the next one of the file."""
-    following = _line_below(below).strip()
-    if len(re.findall(r"\w", following)) < 2:
-        return text
-    lines = text.split("\n")
+def _written(text: str, before: str) -> list[str]:
+    """The lines as they will stand in the file, but for what comes after the gap; the last may not be whole."""
+    return (before + text).split("\n")
+
+
+def _copied(lines: Sequence[str], before: str, below: str, *, over: bool) -> int | None:
+    """Where the text begins to say the lines that are next in the file.
+
+    One line is enough when it has words in it; a bracket or a quote may well stand twice.
+
+    Args:
+        over: nothing more will be written, so the last line is all that there is to compare.
+    """
+    following = [found[0] for found in itertools.islice(_LINE_BELOW.finditer(below), 2)]
+    if not following:
+        return None
+    at = -len(before)
     for number, line in enumerate(lines):
-        if number and line.strip() == following:
-            return "\n".join(lines[:number])
-    return text
+        if line.rstrip() == following[0].rstrip() and (number or not before.strip()):
+            more = [later.rstrip() for later in lines[number + 1 :] if later.strip()]
+            ends = over and not more and not line.strip(_QUOTES + " \t")
+            if _says(line) or ends or (more and more[0] == following[-1].rstrip() and len(following) > 1):
+                return max(at - 1, 0)
+        at += len(line) + 1
+    return None
+
+
+def _repeated(lines: Sequence[str], before: str) -> int | None:
+    """Where the text begins to say over again what it has just said: a line for the third time, several for the second.
+
+    A small model that does this does not stop by itself.
+    """
+    for end in range(2, len(lines) + 1):
+        for size in range(1, end // 2 + 1):
+            start = end - size * (3 if size == 1 else 2)
+            if start < 0 or lines[end - 1] != lines[end - 1 - size]:
+                continue
+            part = lines[end - size : end]
+            if lines[start:end] == [*part] * ((end - start) // size) and any(map(_says, part)):
+                return max(sum(len(line) + 1 for line in lines[: start + size]) - 1 - len(before), 0)
+    return None
+
+
+def _says(line: str) -> bool:
+    """Whether there is more in it than marks and one letter."""
+    return _WORDS.search(line) is not None
 
 
 def _line_below(below: str) -> str:

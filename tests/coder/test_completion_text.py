@@ -72,7 +72,9 @@ def test_both_sides_together_are_the_text(text: str, data: st.DataObject) -> Non
         ("    baz", " + 1)\n", ")\n", " + 1"),
         ("x = ", "a + 1\n", " + 1\n", "a"),
         ("if ", "a == b:\n    c", ":\n", "a == b"),
-        ("x = f(", "1)\n", ");\n", "1)"),
+        ("x = f(", "1)\n", ");\n", "1"),
+        ("x = f(", "1);\n", ");\n", "1"),
+        ("say('", "hello'\n", "');\n", "hello"),
         ("say('", "hello')\n", "')\n", "hello"),
         ("x = ", "\n1", "  # the number\n", ""),
     ],
@@ -103,6 +105,26 @@ PYTHON_BODY = "\n    if x:\n        return 1\n\n    return 2\n\n\ndef g():\n    
         ("print(f(", "')', 1)\n", ")\n", "')', 1)"),
         ("    x = 1\n    ", "y = 2\n    return x\n    z = 3\n", "\n    return x\n", "y = 2"),
         ("a = ", "b and c\nmore\n", " and c\n", "b"),
+        # the editor has closed the bracket already
+        ("f() {", "\n  return 1;\n}\n\ng() {\n", "}\n", "\n  return 1;\n"),
+        ("  x = {", "\n    1,\n  };\n  y\n", "};\n", "\n    1,\n  "),
+        ("} catch (e) {", "\n  log(e);\n}\nmore();\n", "\n", "\n  log(e);\n}"),
+        ("  self.equal(str(", "x.y),\n    z)\n", "),\n    z)\n", "x.y"),
+        # several paragraphs, up to the end of the body
+        ("def f():\n    ", "a = 1\n\n    return a\n\ndef g():\n", "\n\n\nx = 1\n", "a = 1\n\n    return a"),
+        ("def f():\n    ", "return 1\n    return 1\n", "\n", "return 1"),
+        ("def f():\n    ", "if x:\n        yy()\n    zz()\n", "\n        yy()\n", "if x:"),
+        # at the end of a line that says all it has to say
+        ("    x = 1", "\n    y = 2\n    z = 3\n", "\n    z = 3\n", "\n    y = 2"),
+        # what stands below
+        ("    ", "return 1\n", "\n    return 1\n", ""),
+        ("    the end", " of it.\n    \"\"\"\n    x()\n", "\n    \"\"\"\n    x()\n", " of it."),
+        ("  }\n  ", "}\n", "\n}\n", "}"),
+        # the same again and again
+        ("", "a1()\na1()\na1()\na1()\n", "", "a1()"),
+        ("", "a1()\nb1()\na1()\nb1()\na1()\n", "", "a1()\nb1()"),
+        # an apostrophe that is no quote
+        ("fn a<'a>(x: &'a str) {", "\n    x\n}\n\nfn b() {\n", "\n", "\n    x\n}"),
     ],
 )
 def test_a_block(prefix: str, text: str, suffix: str, wanted: str) -> None:
