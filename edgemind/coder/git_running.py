@@ -93,6 +93,11 @@ def _options(root: Path) -> list[str]:
     return options + [word for name, to in named.items() for one in to for word in ("-c", f"{name}.{one}")]
 
 
+def _is_outside(place: str, root: Path) -> bool:
+    """A repository may bring a program of its own called git, for those whose PATH has ``./bin``."""
+    return os.path.isabs(place) and not Path(os.path.realpath(place)).is_relative_to(root)
+
+
 def _run(
     root: Path, arguments: list[str], writing: bool = False, given: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
@@ -100,7 +105,9 @@ def _run(
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("GIT_") or _OF_THE_USER.fullmatch(name)
     }
+    programs = os.environ.get("PATH", os.defpath).split(os.pathsep)
     environment |= {
+        "PATH": os.pathsep.join(place for place in programs if _is_outside(place, root)),
         "GIT_CEILING_DIRECTORIES": str(root.parent),
         "GIT_OPTIONAL_LOCKS": str(int(writing)),
         "GIT_TERMINAL_PROMPT": "0",

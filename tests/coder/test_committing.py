@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -105,6 +106,19 @@ def test_who_commits_may_stand_in_the_environment(repository: Path, monkeypatch:
     commit = committing.commit(repository, "edgemind/a", "A", ["a.py"])
     monkeypatch.undo()
     assert _git(repository, "show", "-s", "--format=%an %ae", commit) == "B b@example.org"
+
+
+def test_a_git_that_the_repository_brings_is_not_run(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trap = repository / "bin" / "git"
+    trap.parent.mkdir()
+    trap.write_text(f"#!/bin/sh\ntouch {repository}/ran\n")
+    trap.chmod(0o755)
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("PATH", os.pathsep.join(["bin", "", str(trap.parent), os.environ["PATH"]]))
+    subprocess.run(["git", "--version"], check=True)
+    (repository / "ran").unlink()
+    committing.check(repository)
+    assert not (repository / "ran").exists()
 
 
 def test_hooks_and_filters_of_the_settings_are_off(repository: Path) -> None:
