@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from edgemind.cli import console
+from edgemind.coder.diffing import as_text
 from edgemind.coder.session_events import Proposal
 from edgemind.errors import UsageError, WorkspaceProblem
 from edgemind.terminal import clean, clean_line
@@ -53,6 +54,11 @@ class Answers:
         """From now on the first Ctrl-C calls ``stop``; while a question is put it leaves at once."""
         interrupt.keep(stop)
         self._before, self._after = interrupt.release, lambda: interrupt.keep(stop)
+
+    def see(self, proposal: Proposal) -> None:
+        """Whoever is asked has seen what about, also where standard output is for an object."""
+        if self._consent.json and (proposal.protected or not (self._consent.apply or self._consent.yes)):
+            console.err(as_text(proposal.diffs))
 
     def apply(self, proposal: Proposal) -> bool:
         if self._consent.apply or self._consent.yes:

@@ -121,7 +121,7 @@ def _one(flags: CodeFlags, session: CodeSession, answers: Answers, interrupt: In
     from edgemind.cli.code_result import Collected
     from edgemind.cli.code_view import CodeView
     from edgemind.coder.picking import picked
-    from edgemind.coder.session_events import Finished
+    from edgemind.coder.session_events import Finished, Proposal
 
     name = model_name(flags)
     files = picked(session.workspace, flags.named)
@@ -144,6 +144,8 @@ def _one(flags: CodeFlags, session: CodeSession, answers: Answers, interrupt: In
                         view.answer_without_edit()
                     continue
                 _show(view, collected, event)
+                if isinstance(event, Proposal) and not flags.dry_run:
+                    answers.see(event)
             interrupt.release()
         except (EdgemindError, KeyboardInterrupt) as problem:
             if flags.json_output:
@@ -159,14 +161,9 @@ def _one(flags: CodeFlags, session: CodeSession, answers: Answers, interrupt: In
 
 
 def _show(view: CodeView | None, collected: Collected, event: SessionEvent) -> None:
-    from edgemind.coder.diffing import as_text
-    from edgemind.coder.session_events import Proposal
-
     collected.add(event)
     if view:
         view.show(event)
-    elif isinstance(event, Proposal):
-        console.err(as_text(event.diffs))  # standard output is the object's; whoever is asked sees what about
 
 
 def _options(flags: CodeFlags, test: TestCommand | None, thinking: ThinkingPolicy) -> Options:

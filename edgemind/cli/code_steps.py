@@ -151,13 +151,16 @@ def apply(
         raise BadInput("No patch comes through standard input.", "edgemind code apply - < PATCH")
     consent = Consent(apply=yes, yes=yes, json=json_output)
     need_consent(consent, dry_run)
-    with writing(Answers(consent)) as steps:
+    answers = Answers(consent)
+    with writing(answers) as steps:
         proposal = steps.propose(changes_of_patch(steps.workspace, text))
         if not proposal.changes:
             raise BadInput("The patch changes nothing: the files are that way already.", "edgemind code log")
         view = CodeView("", dry_run=dry_run)
         if not json_output:
             view.show(proposal)
+        elif not dry_run:
+            answers.see(proposal)
         applied = (
             None if dry_run else steps.write(proposal, f"patch {Path(patch).name if patch != '-' else ''}".strip())
         )
