@@ -312,6 +312,7 @@ class Talk:
             history=InMemoryHistory(),
             completer=_completer(self),
             complete_while_typing=False,
+            complete_in_thread=True,
             key_bindings=keys,
             enable_open_in_editor=False,
             enable_suspend=True,
