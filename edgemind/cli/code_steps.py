@@ -130,7 +130,7 @@ def print_map(workspace: Workspace, words: str, tokens: int, json_output: bool =
 
 def apply(
     patch: Annotated[
-        str, typer.Argument(metavar="PATCH", help="A file with a diff or SEARCH/REPLACE blocks; - reads a pipe.")
+        str, typer.Argument(metavar="PATCH", help="A file with a diff, edit blocks or whole files; - reads a pipe.")
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking, protected files excepted.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")] = False,
@@ -138,7 +138,7 @@ def apply(
 ) -> int:
     """Apply a patch that was written elsewhere.
 
-    Unified diffs and SEARCH/REPLACE blocks; one that fits no place, or several, is refused.
+    Diffs, SEARCH/REPLACE blocks, *** Begin Patch; what fits no place, or several, is refused.
     """
     from edgemind.cli.code_ask import Answers, Consent, need_consent
     from edgemind.cli.code_result import file_objects
@@ -146,7 +146,8 @@ def apply(
     from edgemind.coder.patching import changes_of_patch
 
     shut_in()
-    text = prompt.standard_input() if patch == "-" else prompt.attachment(patch).text
+    escaped = "surrogateescape"  # the files may be in any encoding
+    text = prompt.standard_input(escaped) if patch == "-" else prompt.attachment(patch, escaped).text
     if text is None:
         raise BadInput("No patch comes through standard input.", "edgemind code apply - < PATCH")
     consent = Consent(apply=yes, yes=yes, json=json_output)

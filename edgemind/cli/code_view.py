@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgemind.cli import console
 from edgemind.cli.render import StepWriter, Waiting, remark
-from edgemind.coder.diffing import FileDiff, header
+from edgemind.coder.diffing import FileDiff, as_text, header
 from edgemind.coder.session_events import (
     Applied,
     Cited,
@@ -134,9 +134,12 @@ class CodeView:
             self.say(self._unsaid.strip())
 
     def diffs(self, diffs: Sequence[FileDiff]) -> None:
-        """Always on standard output."""
+        """Always on standard output; where that is a pipe, to the byte."""
         self.rest()
-        console.out("".join(f"{line}\n" for one in diffs for line in self._diff(one)))
+        if self._terminal:
+            console.out("".join(f"{line}\n" for one in diffs for line in self._diff(one)))
+        else:
+            console.out_bytes(as_text(diffs).encode("utf-8", "surrogateescape"))
 
     def _think(self, event: Thinking) -> None:
         if self._hide_thinking:

@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from edgemind.errors import EdgemindError
@@ -74,10 +75,20 @@ def out(text: str) -> None:
         BrokenPipeError: the reader went away.
         EdgemindError: it cannot be written, on a full disk for one.
     """
+    _out(lambda: sys.stdout.write(text))
+
+
+def out_bytes(data: bytes) -> None:
+    """As ``out``, for what another program reads to the byte."""
+    _out(lambda: sys.stdout.buffer.write(data))
+
+
+def _out(write: Callable[[], int]) -> None:
     if sys.stdout is None:
         return
     try:
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        write()
         sys.stdout.flush()
     except BrokenPipeError:
         raise

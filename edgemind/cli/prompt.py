@@ -73,7 +73,7 @@ def standard_input_has_text() -> bool:
     return sys.stdin is not None and not console.is_terminal(sys.stdin)
 
 
-def standard_input() -> str | None:
+def standard_input(errors: str = "strict") -> str | None:
     """All of standard input; ``None`` when it is a keyboard or closed.
 
     Raises:
@@ -87,10 +87,10 @@ def standard_input() -> str | None:
             data = _read(0, what)
     except OSError as problem:
         raise BadInput(f"{what} cannot be read: {problem.strerror}.", EXAMPLE) from problem
-    return decode(data, what)
+    return decode(data, what, errors)
 
 
-def attachment(path: str) -> Attachment:
+def attachment(path: str, errors: str = "strict") -> Attachment:
     """A file, or what comes out of a named pipe (``-f <(command)``).
 
     Raises:
@@ -118,18 +118,18 @@ def attachment(path: str) -> Attachment:
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)
         raise BadInput(f"{shown} cannot be read: {reason}.", hint) from problem
-    return Attachment(Path(shown).name, decode(data, shown))
+    return Attachment(Path(shown).name, decode(data, shown, errors))
 
 
-def decode(data: bytes, what: str) -> str:
-    """Text from UTF-8, or from UTF-16 that says so by its first bytes.
+def decode(data: bytes, what: str, errors: str = "strict") -> str:
+    """Text from UTF-8, or from UTF-16 that says so by its first bytes. ``errors``: as for ``bytes.decode``.
 
     Raises:
         BadInput: it is something else; the message says where.
     """
     encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode(encoding)
+        text = data.decode(encoding, errors)
     except UnicodeDecodeError as problem:
         at = f"byte {problem.start:,} is not {'UTF-8' if encoding.startswith('utf-8') else 'UTF-16'}"
         raise BadInput(f"{what} is not text: {at}.", "Convert it first; only text can be sent to a model.") from problem

@@ -324,3 +324,20 @@ def test_a_question_is_answered_without_an_edit(code: Code, folder: Path) -> Non
     assert ran.code == 0
     assert ran.out.strip()
     assert os.listdir(folder) == ["a.py"]
+
+
+def test_a_patch_is_exact_on_both_ways(folder: Path, tmp_path: Path) -> None:
+    """Line ends, a missing final newline and bytes that are no UTF-8: read from a file, written to a pipe."""
+    before, after = b"a\r\ncaf\xe9\r\nc", b"a\r\ncaf\xe9s\r\nC"
+    odd, other = folder / "odd.txt", tmp_path / "other.txt"
+    odd.write_bytes(before)
+    other.write_bytes(after)
+    patch = tmp_path / "odd.patch"
+    with patch.open("wb") as file:
+        labels = ("--label", "a/odd.txt", "--label", "b/odd.txt")
+        subprocess.run(["diff", "-au", *labels, odd, other], stdout=file, check=False)
+    command = [COMMAND, "code", "apply", str(patch)]
+    shown = subprocess.run([*command, "--dry-run"], cwd=folder, capture_output=True, check=True, timeout=TIMEOUT).stdout
+    subprocess.run(["git", "apply", "--check", "-"], input=shown, cwd=folder, check=True)
+    subprocess.run([*command, "--yes"], cwd=folder, capture_output=True, check=True, timeout=TIMEOUT)
+    assert odd.read_bytes() == after
