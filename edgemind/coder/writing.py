@@ -103,7 +103,9 @@ class Writing:
         interrupted: that was the last."""
         if self._mended is not None:
             label, self._mended = clean_line(self._mended), None
-            raise NothingToUndo(f"The last step, {label}, is taken back already.", "For the one before it: edgemind code undo")
+            raise NothingToUndo(
+                f"The last step, {label}, is taken back already.", "For the one before it: edgemind code undo"
+            )
         step = self.journal.undo()
         self.last = ()
         return step
