@@ -25,6 +25,11 @@ def main() -> None:
         if "id" not in request:
             continue
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": request["id"]}
+        if request["method"] == "complete" and os.environ.get("FAKE_DEATHS"):
+            deaths = Path(os.environ["FAKE_DEATHS"])
+            if deaths.read_text():
+                deaths.write_text(deaths.read_text()[1:])
+                sys.exit(7)
         if error:
             answer["error"] = error
         else:

@@ -133,6 +133,100 @@ function steps.by_hand()
   finish({ before = before or vim.NIL, shown = plugin.shown() })
 end
 
+function steps.in_one_step()
+  keys("iab")
+  wait("a completion", plugin.shown)
+  keys("<Tab>z")
+  wait("the text", function()
+    return text() == "abc1\nc2z"
+  end)
+  keys("<Esc>u")
+  wait("what was typed", function()
+    return text() == "ab"
+  end)
+  finish({ lines = lines() })
+end
+
+function steps.typed_on()
+  keys("iab")
+  wait("a completion", plugin.shown)
+  keys("cd")
+  wait("the rest", function()
+    return plugin.shown() == "ef"
+  end)
+  keys("<Tab>")
+  wait("the text", function()
+    return text() == "abcdef"
+  end)
+  finish({ lines = lines() })
+end
+
+local function typed_where(prepare)
+  prepare()
+  keys("iab")
+  wait("the text", function()
+    return text():find("ab")
+  end)
+  vim.defer_fn(function()
+    finish({ shown = plugin.shown() or vim.NIL, status = plugin.status(true) })
+  end, 300)
+end
+
+function steps.private_file()
+  typed_where(function()
+    vim.cmd("edit " .. vim.fn.tempname() .. "/.env")
+  end)
+end
+
+function steps.unlisted()
+  typed_where(function()
+    vim.bo.buflisted = false
+  end)
+end
+
+function steps.read_only()
+  typed_where(function()
+    vim.bo.readonly = true
+  end)
+end
+
+function steps.dies()
+  keys("iab")
+  wait("a completion or a message", function()
+    if #said == 0 and not plugin.shown() then
+      vim.cmd("EdgemindComplete")
+    end
+    return #said > 0 or plugin.shown()
+  end)
+  finish({ shown = plugin.shown() or vim.NIL, lines = lines() })
+end
+
+function steps.health()
+  vim.cmd("checkhealth edgemind")
+  finish({ lines = lines() })
+end
+
+--- Keys that were mapped before the plugin was set up.
+local former = vim.env.NVIM_FORMER
+if former == "plug" then
+  vim.keymap.set("i", "<Plug>(former)", "<Esc>ifrom plug ")
+  vim.api.nvim_set_keymap("i", "<Tab>", "<Plug>(former)", {})
+elseif former == "callback" then
+  vim.keymap.set("i", "<Tab>", function()
+    vim.api.nvim_put({ "from callback" }, "c", false, true)
+  end)
+elseif former == "expr" then
+  vim.cmd([[inoremap <expr> <Tab> "from expr "]])
+end
+
+function steps.former_key()
+  keys("i<Tab>x")
+  wait("the key", function()
+    return text():find("x")
+  end)
+  finish({ lines = lines() })
+end
+
 plugin.setup(vim.json.decode(vim.env.NVIM_OPTIONS))
 vim.defer_fn(function()
   coroutine.resume(coroutine.create(function()

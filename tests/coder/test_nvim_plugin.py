@@ -27,9 +27,12 @@ Session = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    def run(steps: str, text: str = "", *, error: Any = None, **options: Any) -> dict[str, Any]:
+    def run(
+        steps: str, text: str = "", *, error: Any = None, deaths: int = 0, former: str = "", **options: Any
+    ) -> dict[str, Any]:
         result, log = tmp_path / "result.json", tmp_path / "log.jsonl"
         command = [sys.executable, str(HERE / "fake_completer.py")]
+        (tmp_path / "deaths").write_text("x" * deaths)
         home = {f"XDG_{name}_HOME": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "STATE", "CACHE")}
         environment = {
             **os.environ,
@@ -40,6 +43,8 @@ def session(tmp_path: Path) -> Session:
             "FAKE_TEXT": text,
             "FAKE_LOG": str(log),
             "FAKE_ERROR": json.dumps(error),
+            "FAKE_DEATHS": str(tmp_path / "deaths"),
+            "NVIM_FORMER": former,
         }
         assert NVIM
         without_settings = ("--headless", "-u", "NONE", "-i", "NONE", "-n")
@@ -98,6 +103,46 @@ def test_in_the_middle_of_a_line_the_rest_is_drawn_behind(session: Session) -> N
     assert value["lines"] == ["print(äö, 1)"]
     assert value["cursor"] == [1, len("print(äö, 1".encode())]
     assert {"prefix": "print(äö", "suffix": ")", "lines": "one"} in asked(value)
+
+
+def test_what_was_taken_is_undone_alone_and_keys_keep_their_order(session: Session) -> None:
+    assert session("in_one_step", "c1\nc2")["lines"] == ["ab"]
+
+
+def test_who_types_what_is_shown_asks_nobody_again(session: Session) -> None:
+    value = session("typed_on", "cdef", debounce_ms=0)
+    assert value["lines"] == ["abcdef"]
+    assert asked(value)[-2]["prefix"] == "ab"
+
+
+@pytest.mark.parametrize("steps", ["private_file", "unlisted", "read_only"])
+def test_buffers_that_are_left_alone(session: Session, steps: str) -> None:
+    value = session(steps, "c")
+    assert value["shown"] is None
+    assert value["status"].startswith("this buffer is not completed")
+    assert value["log"] == []
+
+
+@pytest.mark.parametrize("former", ["plug", "callback", "expr"])
+def test_without_a_completion_tab_does_what_it_did_before(session: Session, former: str) -> None:
+    lines = session("former_key", former=former)["lines"]
+    assert lines[0].startswith(f"from {former}")
+    assert lines[0].endswith("x")
+
+
+def test_a_process_that_ends_is_started_again_once(session: Session) -> None:
+    assert session("dies", "c", deaths=1)["shown"] == "c"
+    value = session("dies", "c", deaths=9)
+    assert value["shown"] is None
+    assert [said["message"] for said in value["said"]] == [
+        "edgemind: it ended with code 7\n:EdgemindStop lets it start again."
+    ]
+
+
+def test_a_look_at_its_health(session: Session) -> None:
+    said = "\n".join(session("health")["lines"])
+    assert "edgemind" in said
+    assert "it starts with the first completion" in said
 
 
 def test_without_a_completion_tab_is_tab(session: Session) -> None:

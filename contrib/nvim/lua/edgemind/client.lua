@@ -52,6 +52,7 @@ end
 
 --- Close its input, at which it ends.
 function Client:stop()
+  self.stopped = true
   if self.job then
     vim.fn.chanclose(self.job, "stdin")
   end
