@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +34,12 @@ LEAK = 2.0
 
 FAR = 0.03
 """How much a name counts that is defined in a file which is not imported: mostly another thing of the same name."""
+
+CONTENT = 2.0
+"""How much more a file counts whose text says as much of the task as any."""
+
+USUAL = 3.0
+"""Of words that one in twenty definitions has, each counts as one; rarer ones for more."""
 
 _PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")
 _WORDS = re.compile(r"[^\W\d]\w*")
@@ -83,33 +89,42 @@ def parts_of(text: str) -> list[str]:
     return found
 
 
-def ranked(outlines: Mapping[str, Outline], task: Collection[str] = (), named: Collection[str] = ()) -> list[Ranked]:
+def ranked(
+    outlines: Mapping[str, Outline],
+    task: Collection[str] = (),
+    named: Collection[str] = (),
+    worth: Mapping[str, float] | None = None,
+) -> list[Ranked]:
     """All definitions, the most important first; equal ones in the order of paths and lines.
 
     Args:
         outlines: by path.
         task: its words, as ``words_of`` gives them.
         named: paths that the user named.
+        worth: how much the text of each file says of the task.
     """
     paths = sorted(outlines)
-    fit = _Fit(task)
+    fit = _Fit(task, outlines)
+    most = max(worth.values(), default=0.0) if worth else 0.0
     definers = _definers(outlines, paths)
     places = [_place(path) for path in paths]
     links = [_links(at, outlines[path], places, definers, fit) for at, path in enumerate(paths)]
     ranks = _page_rank(links, [_pull(path, outlines[path], fit, path in named) for path in paths])
-    worth: dict[tuple[int, str], float] = defaultdict(float)
+    given: dict[tuple[int, str], float] = defaultdict(float)
     for at, out in enumerate(links):
         total = sum(out.values()) + LEAK
         for to_name, weight in out.items():
-            worth[to_name] += ranks[at] * weight / total
+            given[to_name] += ranks[at] * weight / total
     found = []
     for at, path in enumerate(paths):
         definitions = outlines[path].definitions
         beside = 0.3 if places[at].is_test and path not in named and "test" not in task else 1.0
-        beside *= 1 + fit.hits(path)
+        beside *= 1 + fit.said(path)
+        if worth and most:
+            beside *= 1 + CONTENT * worth.get(path, 0.0) / most
         share = (1 - DAMPING) * ranks[at] / max(1, len(definitions))
         for definition in definitions:
-            rank = math.sqrt(DAMPING * worth.get((at, definition.name), 0.0) + share)
+            rank = math.sqrt(DAMPING * given.get((at, definition.name), 0.0) + share)
             pulled = rank * fit.match(definition.name) * _depth(definition.level) * beside
             found.append(Ranked(path, definition, pulled))
     found.sort(key=lambda one: (-one.rank, one.path, one.definition.first))
@@ -119,23 +134,34 @@ def ranked(outlines: Mapping[str, Outline], task: Collection[str] = (), named: C
 class _Fit:
     """How well names fit the words of a task. A large tree has the same names many times, so what was found is kept."""
 
-    def __init__(self, task: Collection[str]) -> None:
+    def __init__(self, task: Collection[str], outlines: Mapping[str, Outline]) -> None:
         self.words = frozenset(task)
         self._any = re.compile("|".join(map(re.escape, sorted(task)))) if task else None
+        names = Counter(one.name for outline in outlines.values() for one in outline.definitions) if task else Counter()
+        with_word: Counter[str] = Counter()
+        for name, number in names.items():
+            with_word.update(dict.fromkeys(self._found(name), number))
+        self._rare = {word: math.log(1 + names.total() / number) / USUAL for word, number in with_word.items()}
         self._matches: dict[str, float] = {}
         self._tellings: dict[str, tuple[float, bool]] = {}
 
-    def hits(self, text: str) -> int:
-        """How many words of the task a name or path has."""
+    def _found(self, text: str) -> frozenset[str]:
         if self._any is None or not self._any.search(text.lower()):  # what words_of finds stands in the text
-            return 0
-        return len(words_of(text) & self.words)
+            return frozenset()
+        return words_of(text) & self.words
+
+    def said(self, text: str) -> float:
+        """How much of the task a name or path says: the number of words, those that few definitions have for more."""
+        return sum(self._rare.get(word, 1.0) for word in self._found(text))
 
     def match(self, name: str) -> float:
-        """How much more a name counts because the task says it, whole or in part."""
+        """How much more a name counts because the task says it, whole or in part; two words of it say far more."""
         found = self._matches.get(name)
         if found is None:
-            found = self._matches[name] = 10.0 if name.lower() in self.words else 1.0 + 2.0 * self.hits(name)
+            found = 1.0 + 2.0 * self.said(name) ** 2
+            if name.lower() in self.words:
+                found = max(found, 10.0)
+            self._matches[name] = found
         return found
 
     def telling(self, name: str) -> tuple[float, bool]:
@@ -230,7 +256,7 @@ def _shares(out: Mapping[tuple[int, str], float]) -> tuple[float, list[tuple[int
 def _pull(path: str, outline: Outline, fit: _Fit, named: bool) -> float:
     if not (fit.words or named):
         return 1.0
-    hits: float = fit.hits(path.rpartition(".")[0] or path)
+    hits = fit.said(path.rpartition(".")[0] or path)
     hits += sum(0.5 for name in {one.name for one in outline.definitions} if fit.match(name) > 1)
     return 1.0 / PULL + min(hits, 8.0) + (10.0 if named else 0.0)
 

@@ -113,11 +113,11 @@ def repo_map(
     started = time.monotonic()
     words = words_of(task)
     sources = [file for file in listing.files if _is_source(file.path)]
-    if len(sources) > MOST_RANKED and worth is None:
+    if words and worth is None:
         worth = mentions(workspace, listing, task, most_seconds=most_seconds / 2, watch=watch).worth
     chosen = _chosen(sources, words, named, worth or {})
     outlines, unread = _outlines(workspace, chosen, started + most_seconds, watch)
-    order = _once(ranked(outlines, words, frozenset(named)), frozenset(exclude))
+    order = _once(ranked(outlines, words, frozenset(named), worth), frozenset(exclude))
     best = _most_that_fit(order, budget_tokens, count)
     lines = tuple(MapLine(one.path, one.definition.first, one.definition.signature, one.rank) for one in best)
     text = render(best)
