@@ -54,6 +54,10 @@ _SHAPES = {
     "javascript": (
         "(program (lexical_declaration (variable_declarator) @definition))",
         "(program (export_statement (lexical_declaration (variable_declarator) @definition)))",
+        "(program (variable_declaration (variable_declarator value: "
+        "[(function_expression) (arrow_function) (class) (object)]) @definition))",
+        "(program (expression_statement (assignment_expression left: (member_expression) right: "
+        "[(function_expression) (arrow_function) (class)]) @definition))",
     ),
     "python": (
         "(module (assignment left: (identifier)) @definition)",

@@ -20,6 +20,12 @@ SOURCES = {
         "  return shape.area(1);\n};\nfunction plain() {}\n",
         {"LIMIT": 1, "Shape": 2, "area": 3, "draw": 5, "plain": 8},
     ),
+    "old.cjs": (
+        "var fs = require('fs');\nvar Util = {\n  side: 1\n};\nvar make = function (n) { return n; };\n"
+        "Shape.prototype.area = function (scale) {\n  return scale;\n};\nexports.draw = (shape) => shape;\n"
+        "module.exports = class Base {};\n",
+        {"Util": 2, "make": 5, "area": 6, "draw": 9},
+    ),
     "shapes.ts": (
         "export interface Shape {\n  area(scale: number): number;\n}\ntype Name = string;\nenum Kind { A, B }\n"
         "export function draw(shape: Shape): void {}\nabstract class Base { abstract go(): void }\n",
