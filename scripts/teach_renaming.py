@@ -99,6 +99,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--type", default="q8_0", choices=("f16", "q8_0"), help="Of the weights in the file.")
     options = parser.parse_args()
+    if options.out.exists():
+        parser.error(f"{options.out} is there already")
     from edgemind.convert.convert import convert
     from edgemind.models import builtin
 

@@ -36,6 +36,9 @@ SELDOM = 16
 CALLS, TOKENS = 0.1, 150.0
 """Close calls in so many tokens, before any were seen."""
 
+FEW = 12
+"""Tokens of a copy that promise too little."""
+
 COST = 0.4
 """Of a drafted token, in decodes, roughly."""
 
@@ -82,7 +85,7 @@ class Rounding:
             left: tokens to the end of what is copied.
         """
         survival, hoped = self.survival(left + TAIL), min(run, left)
-        return survival * (1 - COST) * hoped > (1 - survival) * (COST * hoped + TAIL / 2)
+        return hoped >= FEW and survival * (1 - COST) * hoped > (1 - survival) * (COST * hoped + TAIL / 2)
 
     def survival(self, tokens: int) -> float:
         """The chance that no close call comes within so many tokens."""

@@ -147,12 +147,13 @@ def test_survival_falls_with_what_is_to_come_and_with_close_calls() -> None:
 
 def test_drafts_begin_where_much_is_copied_and_little_is_lost() -> None:
     rounding = Rounding()
-    assert not rounding.pays(4, 300)
+    assert not rounding.pays(12, 300)
     assert not rounding.pays(64, 2)
     assert rounding.pays(32, 300)
     for _ in range(2000):
         rounding.note(close=False)
-    assert rounding.pays(4, 300)
+    assert rounding.pays(12, 300)
+    assert not rounding.pays(11, 300)
     for _ in range(20):
         rounding.note(close=True)
     assert not rounding.pays(64, 300)

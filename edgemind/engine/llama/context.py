@@ -206,7 +206,7 @@ class Context(Handle):
         self.n_outputs = int(params.n_outputs_max)
         self.n_batch = int(C.llama_n_batch(address))
         self._memory = C.llama_get_memory(address)
-        self._row = ctypes.c_float * model.n_vocab
+        self._row: Any = ctypes.c_float * model.n_vocab
         self._abort: tuple[Any, Any, Any] | None = None
         self._on_node = on_node
 
