@@ -97,7 +97,8 @@ def mentions(
         if file.size > MOST_BYTES:
             continue
         data = _data(workspace, file.path).lower()
-        in_path = words_of(file.path)
+        low = file.path.lower()
+        in_path = words_of(file.path) if any(word in low for word in words) else frozenset()
         in_file = [at for at, needle in enumerate(needles) if needle in data or words[at] in in_path]
         if in_file:
             held[file.path] = in_file + [at for at in in_file if words[at] in in_path]
