@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from edgemind.coder.file_text import FileText
@@ -271,6 +273,34 @@ def test_a_block_sees_what_the_block_before_it_changed() -> None:
 
 def test_blanks_at_a_lines_end_can_be_taken_away() -> None:
     assert applied(block("x = 1  \n", "x = 1\n", "src/a.py"), a="x = 1  \n") == {"src/a.py": "x = 1\n"}
+
+
+PIECES = (
+    "--- a/x.py", "+++ b/x.py", "--- /dev/null", "+++ /dev/null", "@@ -1,2 +1,2 @@", "@@ -0,0 +1 @@", "@@", "@@ ... @@",
+    "@@@ -1 -1 +1 @@@", " a", "-a", "+b", "-b", "+", "-", " ", "", "\\ No newline at end of file",
+    "diff --git a/x.py b/x.py", "diff --git a/x.py b/y.py", "diff --git ", 'diff --git "a', "new file mode 100755", "deleted file mode 100644",
+    "new mode 100755", "rename from x.py", "rename to y.py", "rename to ../../x", "rename to .git/config",
+    "copy from x.py", "copy to z.py", "index 1..2 100644", "Binary files a and b differ", "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE",
+    "------- SEARCH", "```", "```python", "````", "~~~", "   ```", "x.py", "**x.py**", "*** Begin Patch",
+    "*** Update File: x.py", "*** Add File: n.py", "*** Delete File: x.py", "*** Move to: m.py", "*** End of File",
+    "*** End Patch", "a", "b", "a\r", "\r", '--- "a/\\303\\244"', "--- \t", "+++ ", "@@ -99999999,5 +1,5 @@", "-- ",
+    "\x1b[1mdiff --git a/x.py b/x.py\x1b[m", "# ... existing code ...", "\x0b", "\u00e9",
+)  # fmt: skip
+
+
+def test_pieces_of_patches_in_any_order_are_read_or_refused_in_a_sentence() -> None:
+    rng = random.Random(7)
+    for _ in range(3_000):
+        patch = "\n".join(rng.choices(PIECES, k=rng.randint(1, 12)))
+        text = rng.choice(("a\nb\nc\n", "a\nb", "", "a\r\nb\r\n", "a\na\na\n", "a\rb\r"))
+        there = Tree.of({"x.py": FileText.read(text.encode()), "y.py": FileText.read(b"a\nb\n")})
+        made, problem = [], None
+        try:
+            made = read_patch(patch, there)
+        except BadPatch as refusal:
+            problem = refusal
+        assert not any(part in ("..", ".git") for change in made for part in change.path.split("/"))
+        assert problem is None or (problem.hint and problem.message.isprintable() and problem.message.endswith("."))
 
 
 NAMES = ("my file.py", "Dockerfile.dev", "bin/run", ".env.example", "weird[1].c", "src/\u65e5\u672c.txt")

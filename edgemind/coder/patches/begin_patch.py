@@ -62,7 +62,10 @@ def apply(lines: Sequence[str], tree: Tree) -> None:
     Raises:
         BadPatch: a part has no one place.
     """
-    for part in _parts(lines):
+    parts = _parts(lines)
+    if not all(part.hunks or part.to or part.what != "Update" for part in parts) or not parts:
+        raise BadPatch("The patch says nothing about the lines of a file.", "Copy the whole patch.")
+    for part in parts:
         path = resolve(part.path, tree)
         file = tree.get(path)
         if part.what == "Add":

@@ -18,6 +18,7 @@ _PATH = re.compile(r"(?:[\w@+~-]*\.)?[\w@+.~-]*[\w+~-](?:[/\\][\w@+.~-]+)+|\.[A-
 """A name without an ending, or hidden, that stands alone."""
 _BEFORE = re.compile(r"^\s*(?:[-*]\s+|#+\s+|\d+[.)]\s+)?[*_`\"']*(?:(?:file|filename|path)\s*[:=]\s*)?[*_`\"']*", re.I)
 _AROUND = re.compile(r"[*_`\"':]+\s*$|\s+$")
+LONGEST_PROSE = 2_000
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "a.k.a"})
 
 
@@ -64,7 +65,9 @@ def name_alone(line: str) -> str:
 
 
 def names_in(text: str) -> list[str]:
-    """What looks like a name of a file, in order, each once."""
+    """What looks like a name of a file, in order, each once; nothing in a line that is too long to be prose."""
+    if len(text) > LONGEST_PROSE:
+        return []
     alone = name_alone(text)
     if _PATH.fullmatch(alone) and not alone.endswith((".", "/")):
         return [alone.replace("\\", "/")]

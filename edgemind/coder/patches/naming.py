@@ -52,6 +52,8 @@ def by_its_end(name: str, tree: Tree) -> str | None:
 
 def may_be_new(path: str) -> str:
     """The path itself. Raises ``BadPatch`` when no file of it may be written."""
+    if not path:
+        raise BadPatch("The patch names no file.", "Write the lines `--- a/FILE` and `+++ b/FILE` above it.")
     reason = forbidden(path)
     if reason:
         raise BadPatch(f"The patch names {clean_line(path)}, which {reason}.", "Name a file of this folder.")
@@ -83,7 +85,7 @@ def of_sides(old: str, new: str) -> list[str]:
     """What two names of a diff may mean, the likeliest first: without what differs before them (``a/`` and ``b/``, two
     folders), as they are, then without folder after folder of their beginning, as ``patch -p`` has it."""
     there = [plainly(name) for name in (old, new) if name and name != NOWHERE]
-    if len(there) == 1:
+    if len(there) < 2:
         short = [name[2:] for name in there if name.startswith(("a/", "b/"))]
     elif there[0].startswith("a/") and there[1].startswith("b/"):
         short = [there[1][2:], there[0][2:]]

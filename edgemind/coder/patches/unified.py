@@ -43,7 +43,7 @@ def apply(lines: Sequence[str], tree: Tree) -> None:
 
 
 def _refuse(diff: FileDiff) -> None:
-    named = clean_line(diff.git or of_sides(diff.old, diff.new or "a file")[0])
+    named = _shown(diff)
     if diff.binary:
         raise BadPatch(f"The patch changes {named}, which is binary.", "git apply PATCH")
     for header, value in diff.headers.items():
@@ -53,7 +53,7 @@ def _refuse(diff: FileDiff) -> None:
 
 
 def _create(diff: FileDiff, tree: Tree) -> None:
-    path = may_be_new(diff.git or of_sides(diff.old, diff.new)[0])
+    path = may_be_new(next(iter(_names(diff)), ""))
     new = [line for hunk in diff.hunks for line in hunk.side("+")]
     if any(hunk.side("-") for hunk in diff.hunks):
         raise BadPatch(f"The patch creates {clean_line(path)} and says what is in it already.", "git diff, again")
@@ -87,8 +87,7 @@ def _move(diff: FileDiff, tree: Tree) -> None:
 
 def _change(diff: FileDiff, tree: Tree) -> None:
     if not diff.hunks and "new mode" not in diff.headers:
-        named = clean_line(_names(diff)[0])
-        raise BadPatch(f"The patch says nothing about the lines of {named}.", "Copy the whole patch.")
+        raise BadPatch(f"The patch says nothing about the lines of {_shown(diff)}.", "Copy the whole patch.")
     if not (diff.old or diff.new or diff.git):
         path = home("The patch", lambda text: all(Lines(text).places(_old(hunk)) for hunk in diff.hunks), tree)
     elif diff.git is None and _renames(diff, tree):
@@ -114,15 +113,18 @@ def _renames(diff: FileDiff, tree: Tree) -> bool:
 
 
 def _names(diff: FileDiff) -> list[str]:
-    sides = of_sides(diff.old, diff.new) if diff.old or diff.new else []
-    return list(dict.fromkeys([*([diff.git] if diff.git else []), *sides]))
+    return list(dict.fromkeys([*([diff.git] if diff.git else []), *of_sides(diff.old, diff.new)]))
+
+
+def _shown(diff: FileDiff) -> str:
+    return clean_line(next(iter(_names(diff)), "a file"))
 
 
 def _there(diff: FileDiff, tree: Tree) -> str:
     names = _names(diff)
-    found = existing(names, tree) or by_its_end(names[0], tree)
+    found = existing(names, tree) or by_its_end(next(iter(names), ""), tree)
     if found is None:
-        raise _no_file(may_be_new(names[0]))
+        raise _no_file(may_be_new(next(iter(names), "")))
     return found
 
 
