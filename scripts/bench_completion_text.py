@@ -258,7 +258,7 @@ def overruns(place: Place, lines: list[str], rng: random.Random) -> dict[str, st
         "it ends": "",
         "the file goes on": place.suffix[:OVERRUN],
         "other code": f"{rest}\n\n\n{other_code(lines, rng)}"[:OVERRUN],
-        "itself again": (rest + again) * (1 + OVERRUN // max(1, len(again))),
+        "itself again": (rest + again) * (3 + OVERRUN // max(1, len(again))),
     }
 
 
@@ -301,14 +301,17 @@ def wanted(place: Place) -> bool:
 
 
 def places(files: list[list[str]], punch: Punch, count: int, rng: random.Random) -> Iterator[tuple[Place, list[str]]]:
-    found = 0
+    """Different ones; fewer where there are not so many."""
+    seen = set()
     for _ in range(400 * count):
-        if found == count:
+        if len(seen) == count:
             return
         lines = rng.choice(files)
         place = punch(lines, rng)
         if place and place.middle.strip() and len(place.middle) <= MOST_GAP and wanted(place):
-            found += 1
+            if place in seen:
+                continue
+            seen.add(place)
             yield place, lines
 
 
@@ -323,7 +326,7 @@ def main() -> None:
     files = sources(options.paths or [Path(sysconfig.get_path("stdlib")), SAMPLES], random.Random(options.seed))
     print(f"{len(files)} files, {options.gaps} gaps of each kind, seed {options.seed}\n")
     names = ("it ends", "the file goes on", "other code", "itself again")
-    print(f"| gap | mode | {' | '.join(names)} | doubled |\n|---|---|{'---|' * (len(names) + 1)}")
+    print(f"| gap | mode | gaps | {' | '.join(names)} | doubled |\n|---|---|{'---|' * (len(names) + 2)}")
     modes: list[tuple[Lines, dict[str, Punch]]] = [("one", LINE_KINDS), ("block", LINE_KINDS), ("block", BLOCK_KINDS)]
     for mode, kinds in modes:
         for kind, punch in kinds.items():
@@ -346,7 +349,7 @@ def row(kind: str, mode: Lines, gaps: list[tuple[Place, list[str]]], options: ar
                 print(f"--- {kind}, {name}\n{before}⟦{place.middle}⟧{after}\n=== {text!r}\n=== {place.middle!r}")
     if gaps:
         cells = " | ".join(f"{100 * right[name] / len(gaps):.0f} %" for name in right)
-        print(f"| {kind} | {mode} | {cells} | {twice} |", flush=True)
+        print(f"| {kind} | {mode} | {len(gaps)} | {cells} | {twice} |", flush=True)
 
 
 if __name__ == "__main__":
