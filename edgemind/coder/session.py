@@ -26,6 +26,7 @@ from edgemind.coder.session_events import (
     Finished,
     Note,
     Outcome,
+    Proposal,
     Repairing,
     SessionEvent,
     Tested,
@@ -182,6 +183,8 @@ class CodeSession:
         except Stopped:
             return self._stopped(work)
         found = work.asked(found)
+        if not number:
+            work.named = frozenset(part.path for part in found.parts if part.kind == "file")
         yield ContextChosen(found, number)
         editing = Editing(self.engine, found, self._editing_options(found, number))
         self._begin(editing)
@@ -200,7 +203,7 @@ class CodeSession:
         changes = changes_of(texts, editing.edits)
         if not changes:
             return self._without_changes(work, found, bool(editing.edits), dropped)
-        proposal = self.writing.propose(changes)
+        proposal = self._asking_for_the_test(self.writing.propose(changes), work)
         yield proposal
         if self.options.dry_run:
             return self._end(work, "shown", "Nothing was written (--dry-run).")
@@ -226,6 +229,17 @@ class CodeSession:
         work.attempts.append(Attempt(editing.answer, wrong))
         yield Repairing(number + 1, self.options.rounds)
         return None
+
+    def _asking_for_the_test(self, proposal: Proposal, work: Work) -> Proposal:
+        """What decides whether the model did well is not changed by it alone."""
+        if self.options.test is None:
+            return proposal
+        made = {path for path, change in work.changed.items() if change.before is None}
+        told = {path for path, _ in proposal.protected}
+        judges = self.options.test.files(self.workspace) - work.named - made - told
+        reason = "is run by the test and is not among the files that you named"
+        asked = [(path, reason) for path in proposal.paths if path in judges]
+        return replace(proposal, protected=(*proposal.protected, *asked))
 
     def _stopped(self, work: Work) -> Finished:
         kept = f" {work.still_failing()}" if work.failing else ""

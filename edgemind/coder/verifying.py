@@ -7,6 +7,7 @@ Not for: syntax (``syntax``), what a failure leads to (``session``).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
@@ -19,12 +20,16 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgemind.coder import supervised
-from edgemind.errors import UsageError
+from edgemind.errors import EdgemindError, UsageError
 from edgemind.models.opening import typed
 from edgemind.privacy import jail
 from edgemind.terminal import clean, clean_line
+
+if TYPE_CHECKING:
+    from edgemind.coder.workspace import Workspace
 
 LIMIT_S = 120.0
 KEPT_BYTES = 64 << 10
@@ -41,6 +46,8 @@ _SUPERVISED = (sys.executable, "-I", "-S", supervised.__file__)
 _LOOK_S = 0.1
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?~\n]|^\s*\w+=")
 """A text without these means the same without a shell."""
+
+_BETWEEN_WORDS = re.compile(r"[\s'\"|&;<>()`=]+")
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 
 
@@ -53,6 +60,16 @@ class TestCommand:
     text: str
     """As the user wrote it."""
     arguments: tuple[str, ...]
+
+    def files(self, workspace: Workspace) -> set[str]:
+        """Those of its words that are files of the workspace: what is run, by their paths."""
+        found = set()
+        for word in filter(None, _BETWEEN_WORDS.split(self.text)):
+            with contextlib.suppress(EdgemindError):
+                path = workspace.relative(word)
+                if (workspace.root / path).is_file():
+                    found.add(path)
+        return found
 
 
 @dataclass(frozen=True)

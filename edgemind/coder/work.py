@@ -36,6 +36,8 @@ class Work:
     attempts: list[Attempt] = field(default_factory=list)
     failing: str = ""
     """What the last check said, as the end of a sentence."""
+    named: frozenset[str] = frozenset()
+    """The files that the user named, as such or in the task."""
     branch: str = ""
     """On which it was committed."""
     first: Context | None = None

@@ -31,12 +31,14 @@ class Agrees:
 
     def __init__(self, times: int = 99) -> None:
         self.times = times
+        self.touched: list[str] = []
 
     def apply(self, proposal: Proposal) -> bool:
         self.times -= 1
         return self.times >= 0
 
     def touch(self, path: str, reason: str) -> bool:
+        self.touched.append(f"{path} {reason}")
         return True
 
     def commit(self, branch: str, message: str) -> str | None:
@@ -150,6 +152,39 @@ def test_a_repair_is_shown_no_more_of_a_large_file_than_was_shown_before(folder:
     assert "1002|more = 2" in shown
     assert "large.py (lines 2001 to 2006 of 2996)" in shown
     assert "lines 5 to 9" not in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "task", "asked"),
+    [
+        ("./check.sh", "Make it pass", 1),
+        ("sh -c './check.sh && true'", "Make it pass", 1),
+        ("./check.sh", "Change check.sh", 0),
+        ("test -e app.py", "Make it pass", 0),
+    ],
+    ids=["the script", "inside a shell", "named in the task", "another"],
+)
+def test_what_the_test_runs_is_not_changed_without_a_question(
+    folder: Path, command: str, task: str, asked: int
+) -> None:
+    (folder / "check.sh").write_text("#!/bin/sh\n# Make it pass\nexit 1\n")
+    (folder / "check.sh").chmod(0o755)
+    engine, agrees = ScriptedEngine(["edit check.sh\nreplace 3-3\n```\nexit 0\n```"]), Agrees()
+    session = CodeSession(Workspace.find(folder), engine, Options(test=command_of(command, folder)), agrees)  # type: ignore[arg-type]
+    done = list(session.run(task))[-1]
+    assert isinstance(done, Finished)
+    assert (done.outcome, len(agrees.touched)) == ("verified", asked)
+    assert all(line.startswith("check.sh is run by the test") for line in agrees.touched)
+
+
+def test_a_test_that_the_task_itself_made_may_be_repaired(folder: Path) -> None:
+    make, mend = "create new_test.py\n````\nx = 1\n````", "edit new_test.py\nreplace 1-1\n```\ny = 1\n```"
+    engine, agrees = ScriptedEngine([make], [mend]), Agrees()
+    test = command_of("grep -q y new_test.py", folder)
+    session = CodeSession(Workspace.find(folder), engine, Options(test=test), agrees)  # type: ignore[arg-type]
+    done = list(session.run("Make it pass"))[-1]
+    assert isinstance(done, Finished)
+    assert (done.outcome, agrees.touched) == ("verified", [])
 
 
 def test_what_cannot_be_begun_is_an_error(folder: Path) -> None:
