@@ -14,6 +14,7 @@ import errno
 import os
 import stat
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -221,7 +222,10 @@ class _Walk:
         """``end`` is ``/`` for a folder. One that git lists as such is another repository."""
         if self._known is None:
             return ignored(path + end, layers)
-        return path not in self._known and path + end not in self._known
+        for same in (path, path if path.isascii() else unicodedata.normalize("NFC", path)):  # as git names it on macOS
+            if same in self._known or same + end in self._known:
+                return False
+        return True
 
     def _outer_patterns(self) -> tuple[Patterns, ...]:
         if not self._workspace.repository or self._known is not None:

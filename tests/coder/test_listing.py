@@ -108,6 +108,13 @@ def test_what_git_tracks_is_listed_although_it_is_ignored(tmp_path: Path) -> Non
     assert listed(root) == (".gitignore", "a.log", "build/kept.py")
 
 
+def test_a_name_that_git_composes_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = repository(tmp_path)
+    make(root, {"o\u0308rter/u\u0308ber.py": b"a\n"})
+    monkeypatch.setattr(listing.git_status, "files", lambda _: {"\u00f6rter/\u00fcber.py"})
+    assert listed(root) == ("o\u0308rter/u\u0308ber.py",)
+
+
 def test_the_users_own_patterns_count(tmp_path: Path) -> None:
     root = repository(tmp_path / "project")
     make(tmp_path, {"mine": b"*.swp\n", "project/a.py": b"a\n", "project/a.swp": b"a\n"})
