@@ -26,6 +26,9 @@ MOST_AFTER = 2_000
 STEP = 2_000
 """Characters by which the beginning of a long text before the cursor moves."""
 
+BROKEN = "\ufffd"
+"""What stands for bytes that are no character: nothing after one is worth having in a file that has none."""
+
 MOST_TOKENS: dict[Lines, int] = {"one": 64, "block": 256}
 
 Stop = Literal["line", "block", "end", "max_tokens", "context_full", "cancelled"]
@@ -114,7 +117,10 @@ class Completing:
                     stop = "end" if event.stop_reason == "stop_string" else event.stop_reason
         if end is not None:
             stop = "line" if self._gap.lines == "one" else "block"
-        whole, _ = visible(fitted(text if end is None else text[:end], before, after))
+        text = text if end is None else text[:end]
+        if BROKEN not in before + after:
+            text = text.partition(BROKEN)[0]
+        whole, _ = visible(fitted(text, before, after))
         return Completion(whole, stop, tokens, prompt, cached, time.perf_counter() - started, hidden, worked)
 
 

@@ -170,6 +170,25 @@ def test_nothing_that_nobody_sees_comes_back(editor: Editor) -> None:
     assert editor.answer()["result"]["text"] == "1[31m + 2"
 
 
+@pytest.mark.parametrize(("prefix", "text"), [("x = ", "1"), ("# \ufffd\nx = ", "1 \ufffd2")])
+def test_broken_characters_end_it_unless_the_file_has_them(editor: Editor, prefix: str, text: str) -> None:
+    editor.ask(1, "complete", prefix=prefix)
+    _, generation = editor.asked()
+    write(generation, "1 \ufffd2")
+    generation.events.put(Done(stop_reason="end"))
+    assert editor.answer()["result"]["text"] == text
+
+
+def test_a_thousand_requests_at_once_have_a_thousand_answers(editor: Editor) -> None:
+    threading.Thread(
+        target=lambda: [editor.ask(number, "complete", prefix="x" * number) for number in range(1000)], daemon=True
+    ).start()
+    stale = {editor.answer()["id"] for _ in range(999)}
+    assert stale == set(range(999))
+    editor.ask("end", "cancel", id=999)
+    assert {editor.answer()["id"] for _ in range(2)} == {999, "end"}
+
+
 def test_windows_line_ends_are_sent_as_one_character(editor: Editor) -> None:
     editor.ask(1, "complete", prefix="a\r\nb", suffix="\r\nc")
     request, generation = editor.asked()

@@ -118,7 +118,7 @@ PYTHON_BODY = "\n    if x:\n        return 1\n\n    return 2\n\n\ndef g():\n    
         ("    x = 1", "\n    y = 2\n    z = 3\n", "\n    z = 3\n", "\n    y = 2"),
         # what stands below
         ("    ", "return 1\n", "\n    return 1\n", ""),
-        ("    the end", " of it.\n    \"\"\"\n    x()\n", "\n    \"\"\"\n    x()\n", " of it."),
+        ("    the end", ' of it.\n    """\n    x()\n', '\n    """\n    x()\n', " of it."),
         ("  }\n  ", "}\n", "\n}\n", "}"),
         # the same again and again
         ("", "a1()\na1()\na1()\na1()\n", "", "a1()"),
