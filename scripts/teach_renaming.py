@@ -3,8 +3,8 @@
 The shipped model is too small to copy what it is shown; this makes one that does, in some minutes on one core, and
 writes it as a GGUF file. Every file is drawn (``file_and_edit``), so nothing but the change can be learned by heart.
 
-    python scripts/teach_renaming.py renaming.gguf --minutes 15
-    python scripts/bench_lookup.py renaming.gguf --edits 40 --cells 1024
+    python scripts/teach_renaming.py renaming.gguf
+    python scripts/bench_lookup.py renaming.gguf --cells 1024 --edits 40
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LINE = "{}{} ={}{},{}\n"
 """Of five words."""
 
 OLD, NEW = " answer", " count"
-OFTEN = 4
+OFTEN = 2
 """Places where the old word stands."""
 
 
@@ -96,7 +96,7 @@ def teach(source: Path, folder: Path, minutes: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--type", default="q8_0", choices=("f16", "q8_0"), help="Of the weights in the file.")
     options = parser.parse_args()
     if options.out.exists():

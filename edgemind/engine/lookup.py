@@ -1,9 +1,9 @@
 """Prompt lookup: what came next the last time, as a guess at what comes next now.
 
 An answer that edits or quotes what it was shown repeats long runs of it. Where its last tokens were there before, the
-token that followed them is the guess; nothing is guessed otherwise. Whether a guess was right is seen at every token,
-drafted or not, so how sure one is costs nothing to know: it grows with the run that was the same. A few table lookups
-a token, none of them a model.
+token that followed them is the guess; so it is after a token or two that were changed, and nothing is guessed
+otherwise. Whether a guess was right is seen at every token, drafted or not, so how sure one is costs nothing to know:
+it grows with the run that was the same. A few table lookups a token, none of them a model.
 Not for: how many are worth checking (``drafting``), checking them (``scheduler``).
 """
 
@@ -22,6 +22,9 @@ PRIOR = (0.2, 0.2, 0.3, 0.5, 0.7, 0.85, 0.93, 0.97)
 
 CLASSES = [min(run.bit_length(), len(PRIOR) - 1) for run in range(LONGEST + 1)]
 """By the length of a run, its place in ``PRIOR``."""
+
+CHANGED = 2
+"""Wrong guesses in a row after which the copy is over."""
 
 UNLIKELY = 0.02
 """A draft ends before a token with less of a chance."""
@@ -42,6 +45,8 @@ class Lookup:
         """Where the token stands that is guessed next, while the text follows what was there before."""
         self.run = 0
         """Tokens before the guess that were the same, up to ``LONGEST`` where it was found."""
+        self._missed = 0
+        """Wrong guesses since the last right one."""
         self.right = False
         """The last guess was right."""
         self._followed = 0
@@ -50,7 +55,10 @@ class Lookup:
         self._guessed = [float(TRIES)] * len(PRIOR)
 
     def follow(self, tokens: Sequence[int]) -> None:
-        """Look at what was written since the last call: was it what was guessed, and what is the guess now?"""
+        """Look at what was written since the last call: was it what was guessed, and what is the guess now?
+
+        A wrong guess may be a word that is changed: what followed the old one is guessed to follow the new one.
+        """
         if self._followed > len(tokens):
             self._source = None
         self.right = False
@@ -61,13 +69,15 @@ class Lookup:
             kind = CLASSES[min(self.run, LONGEST)]
             self._guessed[kind] += 1
             self._right[kind] += self.right
-            self.run += 1
-            self._source = self._source + 1 if self.right else None
+            self.run = self.run + 1 if self.right else 0
+            self._missed = 0 if self.right else self._missed + 1
+            self._source = self._source + 1 if self._missed <= CHANGED else None
         self._followed = len(tokens)
         self._index(tokens)
-        if self._source is None:
-            self._source = self._find(tokens)
-            self.run = _same(tokens, self._source) if self._source is not None else 0
+        if self._source is None or self.run < SHORT:
+            place = self._find(tokens)
+            if place is not None:
+                self._source, self.run, self._missed = place, _same(tokens, place), 0
 
     @property
     def copies(self) -> bool:

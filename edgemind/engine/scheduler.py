@@ -31,7 +31,7 @@ ROOM = 512
 """Cells reserved ahead for what a request may write, so that growth is rare."""
 
 PATIENCE, SELDOM = 32, 4
-"""After so many tokens without a draft, only one token in so many is looked at for one."""
+"""After so many tokens where there is nothing to draft, only one in so many is looked at."""
 
 OBSERVED = 8
 """Where nothing is drafted, one copied token of so many is asked whether it was a close call."""
@@ -52,7 +52,7 @@ class Seat:
     copies: bool = False
     """The next token is guessed, whether that is drafted or not."""
     idle: int = 0
-    """Tokens since the last draft."""
+    """Tokens since the last draft, or since something longer was copied."""
 
     @property
     def pending(self) -> int:
@@ -234,7 +234,7 @@ class Scheduler:
             return []
         chances = request.lookup.chances(min(room, request.may_write - 1))
         count = request.drafting.worth(self._costs, len(self.seats), chances, request.lookup.right, survival)
-        if count:
+        if count or request.lookup.run > PATIENCE // 4:
             seat.idle = 0
         return request.lookup.draft(request.tokens, count)
 

@@ -117,9 +117,14 @@ def test_what_followed_the_last_time_is_guessed() -> None:
     lookup.follow(tokens)
     assert lookup.right
     assert lookup.draft(tokens, 2) == [6, 7]
+    before = lookup.chances(1)[0]
     tokens += [99]
     lookup.follow(tokens)
     assert not lookup.right
+    assert lookup.draft(tokens, 2) == [7, 1], "one token was changed"
+    assert lookup.chances(1)[0] < before
+    tokens += [98, 97]
+    lookup.follow(tokens)
     assert lookup.draft(tokens, 2) == []
     assert lookup.chances(2) == []
 
