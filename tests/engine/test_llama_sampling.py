@@ -91,24 +91,23 @@ def test_settings_come_from_the_first_layer_that_has_them() -> None:
     assert set(Sampling.model_fields) == set(llama.ResolvedSampling.__dataclass_fields__)
 
 
-def test_the_margin_is_that_of_what_a_greedy_chain_chooses_from(model: llama.Model, ctx: llama.Context) -> None:
+def test_a_token_is_clear_by_its_lead_over_what_else_could_be_chosen(model: llama.Model, ctx: llama.Context) -> None:
     row = ctx.logits(0).copy()
-    first, second, third = np.argsort(row)[::-1][:3]
-    for params, ahead in (
-        (GREEDY, row[first] - row[second]),
-        (replace(GREEDY, logit_bias={int(first): -1000.0}), row[second] - row[third]),
-        (replace(GREEDY, logit_bias={int(second): -1000.0}), row[first] - row[third]),
-    ):
-        with llama.Sampler.build(model, params) as sampler:
-            assert sampler.margin(ctx, 0) == pytest.approx(ahead)
-            assert sampler.margin(ctx, 0) == pytest.approx(ahead), "nothing is accepted"
-    with (
-        llama.Grammar.compile(model, 'root ::= "x" | "y"') as grammar,
-        llama.Sampler.build(model, GREEDY) as sampler,
-    ):
-        sampler.set_grammar(grammar)
-        letters = [row[model.vocab.tokenize(letter, add_special=False, parse_special=False)[0]] for letter in "xy"]
-        assert sampler.margin(ctx, 0) == pytest.approx(abs(letters[0] - letters[1]))
+    first, second, third = (int(token) for token in np.argsort(row)[::-1][:3])
+    letters = [model.vocab.tokenize(letter, add_special=False, parse_special=False)[0] for letter in "xy"]
+    best, other = sorted(letters, key=lambda token: -row[token])
+    with llama.Grammar.compile(model, 'root ::= "x" | "y"') as grammar:
+        for params, rules, token, after in (
+            (GREEDY, None, first, second),
+            (replace(GREEDY, logit_bias={first: -1000.0}), None, second, third),
+            (replace(GREEDY, logit_bias={second: -1000.0}), None, first, third),
+            (GREEDY, grammar, best, other),
+        ):
+            lead = float(row[token] - row[after])
+            with llama.Sampler.build(model, params) as sampler:
+                sampler.set_grammar(rules)
+                assert sampler.sample_clear(ctx, 0, 1.01 * lead) is None
+                assert sampler.sample_clear(ctx, 0, 0.99 * lead) == token, "nothing was accepted before"
 
 
 def test_the_order_of_the_chain(model: llama.Model) -> None:
