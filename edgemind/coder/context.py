@@ -341,7 +341,7 @@ class _Gathering:
         else:
             told = f"The {len(files)} files have {sum(part.tokens for part in files):,} tokens, and {kept}."
         lines = largest.last - largest.first + 1
-        fit = min(lines // 2, int(lines * max(0, room - INSTRUCTIONS) / largest.tokens / len(files)))
+        fit = min(lines // 2, int(lines * max(room - INSTRUCTIONS, room // 4) / largest.tokens / len(files)))
         if not fit:
             return PromptTooLong(told, "Take a model with a larger context: edgemind list")
         some = typed(f"{largest.path}:{largest.first}-{largest.first + fit - 1}")
