@@ -386,3 +386,4 @@ def test_hunks_come_in_order() -> None:
     patch = "--- a/src/a.py\n+++ b/src/a.py\n@@ -{} +3 @@\n-top\n+TOP\n@@ -{} +5 @@\n-same\n+SAME\n"
     assert applied(patch.format(1, 3), a=text)["src/a.py"] == "same\nx\nTOP\ny\nSAME\n"
     assert applied(patch.format(3, 1), a=text)["src/a.py"] == "SAME\nx\nTOP\ny\nsame\n"
+    assert "before the hunk above it" in refused(patch.format(1, 3), a="same\nx\ntop\n")

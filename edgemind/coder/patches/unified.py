@@ -163,12 +163,13 @@ def _places(hunks: Sequence[Hunk], path: str, lines: Lines) -> list[Place]:
     moved as theirs are."""
     found = [_candidates(hunk, path, lines) for hunk in hunks]
     numbers = [hunk.at or 0 for hunk in hunks]
+    in_order = numbers == sorted(set(numbers))
     placed: list[Place] = []
     for number, (hunk, places) in enumerate(zip(hunks, found, strict=True)):
         quote = Quote(f"Hunk {hunk.number}", path, _old(hunk))
         if len(places) > 1:
             before, after = _neighbours(hunks, found, number)
-            if numbers == sorted(set(numbers)) and len(places) < MOST_PLACES:
+            if in_order and len(places) < MOST_PLACES:
                 least = found[before][0].start + len(_old(hunks[before])) if before is not None else 0
                 most = found[after][0].start if after is not None else len(lines.exact)
                 places = [place for place in places if least <= place.start <= most - len(quote.lines)] or places
@@ -181,6 +182,11 @@ def _places(hunks: Sequence[Hunk], path: str, lines: Lines) -> list[Place]:
             places = there
         if hunk.at and places[0].start + 1 != hunk.at and quote.lines:
             _check_not_done(hunk, quote, lines)
+        if placed and hunk.at and in_order and places[0].start < placed[-1].start:
+            raise BadPatch(
+                f"{quote.name} fits {clean_line(path)} at line {places[0].start + 1} only, before the hunk above it.",
+                "Take it out of the patch, then again.",
+            )
         placed.append(places[0])
     return placed
 
