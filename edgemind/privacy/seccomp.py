@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -298,6 +299,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
+@functools.cache
 def libc() -> ctypes.CDLL:
     """The C library of this process, with errno kept."""
     return ctypes.CDLL(None, use_errno=True)
