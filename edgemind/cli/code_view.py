@@ -207,7 +207,11 @@ class CodeView:
 
     def _happened(self, event: SessionEvent) -> None:
         if isinstance(event, Applied):
-            self.say(f"Written: {', '.join(map(clean_line, event.paths))}  (step {event.step})")
+            written = [clean_line(path) for path in event.paths if path not in event.removed]
+            removed = [clean_line(path) for path in event.removed]
+            parts = [("Written", written), ("Removed", removed)]
+            said = "  ".join(f"{what}: {', '.join(paths)}" for what, paths in parts if paths)
+            self.say(f"{said}  (step {event.step})")
         elif isinstance(event, Testing):
             self.rest()
             self._waiting.say(f"testing: {event.command}")

@@ -76,6 +76,8 @@ class Applied:
 
     step: int
     paths: tuple[str, ...]
+    removed: tuple[str, ...] = ()
+    """Those of ``paths`` that are no more."""
 
 
 @dataclass(frozen=True)

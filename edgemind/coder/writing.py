@@ -96,7 +96,8 @@ class Writing:
             return None
         step = self.journal.apply(proposal.changes, label_of(label))
         self.last, self._mended = proposal.diffs, None
-        return Applied(step, proposal.paths)
+        removed = tuple(change.path for change in proposal.changes if change.after is None)
+        return Applied(step, proposal.paths, removed)
 
     def undo(self) -> Step:
         """Take back the last step. Raises as ``Journal.undo``, and when ``open`` has just taken back one that had been

@@ -326,6 +326,15 @@ def test_a_question_is_answered_without_an_edit(code: Code, folder: Path) -> Non
     assert os.listdir(folder) == ["a.py"]
 
 
+def test_a_patch_that_deletes_says_so(code: Code, folder: Path) -> None:
+    (folder / "old.py").write_text("x = 1\n")
+    ran = code("apply", "-", "--yes", stdin="--- a/old.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x = 1\n")
+    assert ran.code == 0
+    assert not (folder / "old.py").exists()
+    assert "Removed: old.py" in ran.err
+    assert "Written" not in ran.err
+
+
 def test_a_patch_is_exact_on_both_ways(folder: Path, tmp_path: Path) -> None:
     """Line ends, a missing final newline and bytes that are no UTF-8: read from a file, written to a pipe."""
     before, after = b"a\r\ncaf\xe9\r\nc", b"a\r\ncaf\xe9s\r\nC"
