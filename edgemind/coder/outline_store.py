@@ -1,4 +1,5 @@
-"""Outlines kept between runs, in the cache folder, for the user alone: the names in files, not their text.
+"""Outlines kept between runs, in the cache folder, for the user alone: names, and the first lines of
+definitions.
 
 One small database for each folder that was looked at; those used least recently go. Whatever is wrong with one costs
 nothing but reading the files again.
