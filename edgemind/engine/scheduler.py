@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,8 @@ class Seat:
     """The next token is guessed, whether that is drafted or not."""
     idle: int = 0
     """Tokens since the last draft, or since something longer was copied."""
+    runs: dict[int, int] = field(default_factory=dict)
+    """Where tokens went in at once, since there was nothing to choose (the end of a thought), and how many."""
 
     @property
     def pending(self) -> int:
@@ -62,6 +64,11 @@ class Seat:
     def drafted(self) -> bool:
         """Whether drafts left their rounding in a cell."""
         return self.plain < len(self.slot.tokens)
+
+    def lost(self) -> None:
+        """The slot may have lost its cells."""
+        if self.plain > len(self.slot.tokens):
+            self.plain, self.again, self.doubt = len(self.slot.tokens), False, None
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ class Scheduler:
         if result is not llama.DecodeResult.OK:
             for share in shares:
                 self.contexts.rewind(share.seat.slot)
+                share.seat.lost()
             if result is llama.DecodeResult.NO_SLOT:
                 self._yield_cells(ContextFull("llama.cpp found no room in the context for the next tokens.", SHORTER))
             return
@@ -182,6 +190,8 @@ class Scheduler:
             try:
                 self.contexts.reserve(sum(count for _, count in portions), room=self._room())
                 if self.contexts.size != size:
+                    for seat in self.seats:
+                        seat.lost()
                     portions = self._portions()
                 break
             except ContextFull as problem:
@@ -282,8 +292,8 @@ class Scheduler:
     def _portions(self) -> list[tuple[Seat, int]]:
         """Which seat puts how many tokens into the next batch."""
         decoding = [seat for seat in self.seats if seat.pending == 1 or seat.again]
-        room = self.contexts.plan.n_batch - len(decoding)
-        portions = [(seat, 1) for seat in decoding]
+        portions = [(seat, seat.runs.get(len(seat.slot.tokens), 1) if seat.again else 1) for seat in decoding]
+        room = self.contexts.plan.n_batch - sum(count for _, count in portions)
         for seat in self.seats:
             if seat.pending > 1 and not seat.again and room > 0:
                 count = min(seat.pending, room, SHARED_CHUNK if decoding else room)
@@ -322,6 +332,8 @@ class Scheduler:
         seat.slot.tokens += request.tokens[start : start + share.count]
         if seat.plain == start and not share.draft:
             seat.plain += share.count
+        if share.count > 1 and request.written:
+            seat.runs[start] = share.count
         if len(seat.slot.tokens) <= request.prompt_length and not request.written:
             done = len(seat.slot.tokens)
             self._emit(request, PromptProgress(done=done, total=request.prompt_length, cached=request.cached))

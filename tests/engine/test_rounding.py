@@ -15,7 +15,9 @@ from tiny import tiny_model
 from edgemind.engine import llama
 from edgemind.engine.drafting import Costs, Drafting
 from edgemind.engine.events import Sampling
+from edgemind.engine.live import LiveRequest
 from edgemind.engine.rounding import MARGIN, NOISE, SAFETY, Rounding
+from edgemind.engine.scheduler import Scheduler, Share
 
 GUARDED: dict[str, Any] = {"flash": False, "exact": False, "guarded": True}
 
@@ -78,6 +80,42 @@ def test_a_close_call_is_computed_again(model: llama.Model, monkeypatch: pytest.
     assert len(learned) > 2
     for one, other in learned:
         assert np.std(one - other) < NOISE * np.std(other), "both are of the same place in the text"
+
+
+@pytest.mark.usefixtures("eager")
+def test_tokens_that_are_written_for_the_model_are_computed_again_as_they_were(
+    model: llama.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a thought goes in at once; without drafts the same batch is decoded."""
+    follow, verify, least = LiveRequest._follow, Scheduler._verify, Rounding.least
+    rows: dict[int, Any] = {}
+
+    def forcing(live: LiveRequest, token: int, context: llama.Context, index: int, now: float) -> None:
+        follow(live, token, context, index, now)
+        if live.written == 60:
+            live._force(" abc def ghij klm", "", now)
+
+    def noting(scheduler: Scheduler, share: Share, held: int) -> int:
+        if not share.draft and not share.seat.drafted:
+            rows[share.seat.request.written] = scheduler.contexts.context.logits(share.index).copy()
+        return verify(scheduler, share, held)
+
+    monkeypatch.setattr(LiveRequest, "_follow", forcing)
+    monkeypatch.setattr(Scheduler, "_verify", noting)
+    compared = 0
+    for seed in range(6):
+        rng = random.Random(seed)
+        monkeypatch.setattr(Rounding, "least", least)
+        (plain,) = answers(model, [repeating(seed)], False, **GUARDED)
+        wanted = dict(rows)
+        rows.clear()
+        monkeypatch.setattr(Rounding, "least", lambda at, row, rng=rng: 1e9 if rng.random() < 0.03 else least(at, row))
+        (drafted,) = answers(model, [repeating(seed)], True, **GUARDED)
+        assert drafted[:2] == plain[:2]
+        for place in rows.keys() & wanted.keys():
+            assert np.array_equal(rows[place], wanted[place]), (seed, place)
+            compared += place > 75
+    assert compared > 20
 
 
 @pytest.mark.usefixtures("eager")
@@ -197,4 +235,23 @@ def test_a_token_that_alone_fits_is_clear_however_small_its_lead(model: llama.Mo
         only = model.vocab.tokenize("a", add_special=False, parse_special=False)[0]
         sampler.set_grammar(llama.Grammar.compile(model, 'root ::= "a"'))
         assert sampler.sample_clear(context, batch.n_tokens - 1, 1e9) == only
+        sampler.close()
+
+
+@pytest.mark.parametrize("penalty", [0.5, 1.25])
+def test_a_penalty_that_spreads_logits_spreads_their_noise(model: llama.Model, penalty: float) -> None:
+    prompt = repeating(3)
+    with llama.Context(model, n_ctx=256, threads=1, flash_attention=False) as context:
+        batch = llama.Batch(64)
+        batch.extend(prompt, 0, 0, 1)
+        context.decode(batch)
+        logits = context.logits(len(prompt) - 1)
+        logits[:] = -10.0
+        logits[7], logits[8] = -1.0, -2.0
+        sampler = llama.Sampler.build(model, llama.resolve(Sampling(temperature=0, repeat_penalty=penalty)))
+        gain = max(penalty, 1 / penalty)
+        assert sampler.sample_clear(context, len(prompt) - 1, 1.01 / gain) is None
+        assert sampler.sample_clear(context, len(prompt) - 1, 0.99 / gain) == 7
+        logits[9] = np.nan
+        assert sampler.sample_clear(context, len(prompt) - 1, 0.1) is None
         sampler.close()

@@ -77,6 +77,8 @@ class Sampler(Handle):
         """The most likely token is chosen, whatever the random numbers."""
         self._plain = False
         """Greedy, and nothing changes the logits before."""
+        self._gain = 1.0
+        """By how much the chain makes differences between logits larger, at most."""
         self._n_vocab = n_vocab
         self._grammar: Grammar | None = None
         self._candidates: Any = None
@@ -96,6 +98,8 @@ class Sampler(Handle):
             links = _links(model, params)
             sampler.greedy = params.temperature <= 0
             sampler._plain = sampler.greedy and len(links) == 1
+            if params.repeat_penalty > 0:
+                sampler._gain = max(params.repeat_penalty, 1 / params.repeat_penalty)
             for link in links:
                 C.llama_sampler_chain_add(sampler.raw, link)
         except BaseException:
@@ -132,8 +136,9 @@ class Sampler(Handle):
             BadConstraint: no token fits the grammar.
             EdgemindError: no logits were asked for at this index.
         """
+        least *= self._gain
         token, lead = self._leader(ctx, index, least)
-        if lead < least:
+        if not lead >= least:  # nor where it is not a number
             return None
         if self._grammar is not None:
             self._grammar.accept(token)
@@ -215,9 +220,9 @@ class Sampler(Handle):
 
 
 def _ahead(logits: npt.NDArray[np.float32], best: int) -> float:
-    """The logit at ``best`` less the largest of the others."""
-    others = [part.max() for part in (logits[:best], logits[best + 1 :]) if part.size]
-    return float(logits[best] - max(others)) if others else float("inf")
+    """The logit at ``best`` less the largest of the others; not a number where one of them is none."""
+    others = np.array([part.max() for part in (logits[:best], logits[best + 1 :]) if part.size])
+    return float(logits[best] - others.max()) if others.size else float("inf")
 
 
 def _links(model: Model, params: ResolvedSampling) -> list[Any]:
