@@ -140,7 +140,7 @@ def mixture_of_experts(path: Path) -> Path:
         (writer.add_expert_used_count, 2),
     ):
         add(value)
-    size = tiny._bpe(writer, "llama", tiny.WORDS, 0, tiny.SPECIALS)
+    size = tiny._bpe(writer, "llama-bpe", tiny.WORDS, 0, tiny.SPECIALS)
     shapes = tiny._tensors("llama", 1, 64, 4, 4, size)
     for part in ("gate", "up", "down"):
         del shapes[f"blk.0.ffn_{part}.weight"]
