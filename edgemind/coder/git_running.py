@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -95,7 +96,8 @@ def _options(root: Path) -> list[str]:
 
 def _is_outside(place: str, root: Path) -> bool:
     """A repository may bring a program of its own called git, for those whose PATH has ``./bin``."""
-    return os.path.isabs(place) and not Path(os.path.realpath(place)).is_relative_to(root)
+    inside = root != root.parent and Path(os.path.realpath(place)).is_relative_to(root)  # in "/" everything would be
+    return os.path.isabs(place) and not inside
 
 
 def _run(
@@ -105,9 +107,13 @@ def _run(
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("GIT_") or _OF_THE_USER.fullmatch(name)
     }
-    programs = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    searched = os.pathsep.join(place for place in places if _is_outside(place, root))
+    program = shutil.which("git", path=searched) if searched else None  # an empty PATH means the folder it is run in
+    if program is None:
+        raise WorkspaceProblem("git is not installed.", "Install git, or leave --commit out.")
     environment |= {
-        "PATH": os.pathsep.join(place for place in programs if _is_outside(place, root)),
+        "PATH": searched,
         "GIT_CEILING_DIRECTORIES": str(root.parent),
         "GIT_OPTIONAL_LOCKS": str(int(writing)),
         "GIT_TERMINAL_PROMPT": "0",
@@ -119,7 +125,7 @@ def _run(
     }
     try:
         return subprocess.run(
-            ["git", *arguments],
+            [program, *arguments],
             cwd=root,
             env=environment,
             input=given,
@@ -127,8 +133,6 @@ def _run(
             timeout=limit_s,
             start_new_session=True,
         )
-    except FileNotFoundError:
-        raise WorkspaceProblem("git is not installed.", "Install git, or leave --commit out.") from None
     except subprocess.TimeoutExpired:
         raise WorkspaceProblem(f"git took longer than {limit_s:.0f} s.", "git status") from None
     except (OSError, ValueError) as problem:

@@ -313,12 +313,18 @@ def forget_old(state_dir: Path, keep: Path, now: float | None = None) -> None:
     oldest = (time.time() if now is None else now) - KEEP_DAYS * 86400
     with contextlib.suppress(OSError):
         for folder in state_dir.iterdir():
-            status = folder.lstat()
-            if folder == keep or not stat.S_ISDIR(status.st_mode) or status.st_mtime > oldest:
+            if folder == keep or not _is_unused(folder, oldest):
                 continue
             with contextlib.suppress(OSError), locked(folder / _LOCK, 0) as held:
-                if held and not any(name.endswith((_APPLYING, _UNDOING, _RESCUED)) for name in os.listdir(folder)):
+                if not held or not _is_unused(folder, oldest):  # a step may have come before the lock
+                    continue
+                if not any(name.endswith((_APPLYING, _UNDOING, _RESCUED)) for name in os.listdir(folder)):
                     shutil.rmtree(folder)
+
+
+def _is_unused(folder: Path, oldest: float) -> bool:
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_mtime <= oldest
 
 
 def _changed(path: str) -> FileChanged:

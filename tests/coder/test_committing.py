@@ -121,6 +121,23 @@ def test_a_git_that_the_repository_brings_is_not_run(repository: Path, monkeypat
     assert not (repository / "ran").exists()
 
 
+@pytest.mark.parametrize("places", [("bin", "./bin"), ("REPOSITORY",), (".",), ("",)], ids=lambda places: places[0])
+def test_nor_where_no_other_git_is_on_the_path(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, places: tuple[str, ...]
+) -> None:
+    trap = repository / "git"
+    trap.write_text(f"#!/bin/sh\n/usr/bin/touch {repository}/ran\n")
+    trap.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join(places).replace("REPOSITORY", str(repository)))
+    with pytest.raises(WorkspaceProblem, match="git is not installed"):
+        git_running.run(repository, "status")
+    assert not (repository / "ran").exists()
+
+
+def test_git_is_found_for_a_workspace_that_is_the_whole_disk() -> None:
+    assert git_running.run(Path("/"), "--version").stdout.startswith(b"git version")
+
+
 def test_hooks_and_filters_of_the_settings_are_off(repository: Path) -> None:
     """Those of git 2.54 and later, which need no file."""
     for name, value in (("hook.e.vil.command", "touch ran"), ("hook.e.vil.event", "post-commit")):
