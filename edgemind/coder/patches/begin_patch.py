@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgemind.coder.file_text import FileText, new_text
-from edgemind.coder.patches.locating import Lines, Place, Quote, doubt, missing
+from edgemind.coder.patches.locating import MOST_PLACES, Lines, Place, Quote, doubt, missing
 from edgemind.coder.patches.naming import may_be_new, plainly, resolve
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.patches.splicing import Splice, spliced
@@ -29,7 +29,8 @@ from edgemind.terminal import clean_line
 _FILE = re.compile(r"\*\*\* (?P<what>Add|Update|Delete) File: (?P<path>.+)$")
 _MOVE = re.compile(r"\*\*\* Move to: (?P<path>.+)$")
 _END_OF_FILE = "*** End of File"
-_MARKS = ("*** Begin Patch", "*** End Patch", "*** Environment ID")
+_END = "*** End Patch"
+_MARKS = ("*** Begin Patch", _END, "*** Environment ID")
 
 
 @dataclass
@@ -56,24 +57,25 @@ def first_of_begin_patch(lines: Sequence[str]) -> int | None:
     return next((at for at, line in enumerate(lines) if line.startswith(_MARKS[0]) or _FILE.match(line)), None)
 
 
-def apply(lines: Sequence[str], tree: Tree) -> None:
-    """Change the files as the patch says.
+def apply(lines: Sequence[str], tree: Tree) -> set[int]:
+    """Change the files as the patch says. Returns which lines the patch is.
 
     Raises:
         BadPatch: a part has no one place.
     """
-    parts = _parts(lines)
+    parts, taken = _parts(lines)
     if not all(part.hunks or part.to or part.what != "Update" for part in parts) or not parts:
         raise BadPatch("The patch says nothing about the lines of a file.", "Copy the whole patch.")
     for part in parts:
-        path = resolve(part.path, tree)
-        file = tree.get(path)
         if part.what == "Add":
             new = [text for hunk in part.hunks for text in hunk.side("+")]
-            tree.create(may_be_new(path), File(FileText.read(new_text(new))))
-        elif file is None:
+            tree.create(may_be_new(plainly(part.path)), File(FileText.read(new_text(new))))
+            continue
+        path = resolve(part.path, tree)
+        file = tree.get(path)
+        if file is None:
             raise BadPatch(f"The patch changes {clean_line(path)}, which does not exist.", "Name the right file.")
-        elif part.what == "Delete":
+        if part.what == "Delete":
             tree.put(path, None)
         else:
             changed = File(_edited(part, path, file.text), file.mode)
@@ -82,19 +84,30 @@ def apply(lines: Sequence[str], tree: Tree) -> None:
                 tree.create(may_be_new(plainly(part.to)), changed)
             else:
                 tree.put(path, changed)
+    return taken
 
 
-def _parts(lines: Sequence[str]) -> list[_Part]:
+def _parts(lines: Sequence[str]) -> tuple[list[_Part], set[int]]:
+    """What is said of each file, in one patch or several, and the lines that say it."""
     parts: list[_Part] = []
-    number = 0
-    for line in lines:
+    taken: set[int] = set()
+    part: _Part | None = None
+    number = blanks = 0
+    for at, line in enumerate([*lines, _END]):
         begun = _FILE.match(line)
-        part = parts[-1] if parts else None
+        marked = line.startswith(_MARKS)
+        if part and part.hunks and (begun or marked):
+            last = part.hunks[-1].lines
+            del last[max(0, len(last) - blanks) :]
+        blanks = 0 if line else blanks + 1
+        if begun or marked or part:
+            taken.add(at)
         if begun:
-            parts.append(_Part(begun["what"], begun["path"].strip()))
-        elif line.startswith(_MARKS[1]):
-            break
-        elif part is None or line.startswith(_MARKS):
+            part = _Part(begun["what"], begun["path"].strip())
+            parts.append(part)
+        elif marked:
+            part = None
+        elif part is None:
             continue
         elif moved := _MOVE.match(line):
             part.to = moved["path"].strip()
@@ -113,7 +126,7 @@ def _parts(lines: Sequence[str]) -> list[_Part]:
                 part.hunks.append(_Hunk(number))
             mark, text = (line[0], line[1:]) if line[:1] in ("+", "-", " ") else (" ", line)
             part.hunks[-1].lines.append((mark, text))
-    return parts
+    return parts, taken
 
 
 def _edited(part: _Part, path: str, text: FileText) -> FileText:
@@ -137,16 +150,16 @@ def _place(hunk: _Hunk, path: str, lines: Lines, least: int) -> Place:
         if hunk.after and len(begins) != 1:
             raise doubt(quote, [Place(start) for start in begins])
         return Place(begins[0] if hunk.after else len(lines.exact))
-    places = [place for place in lines.places(old) if place.start >= least]
-    if hunk.at_end:
-        places = [place for place in places if place.start + len(old) >= len(lines.exact)] or places
+    places = lines.places(old, least=max(begins[0], len(lines.exact) - len(old))) if hunk.at_end else []
+    places = places or lines.places(old, least=begins[0])
     if not places:
         raise missing(quote, lines)
     if hunk.after and len(places) > 1:
+        beyond = next((begin for begin in begins if begin > places[-1].start), None)
+        if len(places) >= MOST_PLACES and beyond is not None:
+            places += lines.places(old, least=beyond)[:1]
         first = [next((place for place in places if place.start >= begin), None) for begin in begins]
         places = [place for place in dict.fromkeys(first) if place is not None]
-        if not places:
-            raise missing(quote, lines)
     if len(places) > 1:
         raise doubt(quote, places)
     return places[0]

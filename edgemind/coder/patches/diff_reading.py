@@ -21,6 +21,8 @@ _GIT = re.compile(r"diff --git (.+)$")
 _HEADER = re.compile(
     r"(?P<what>(?:old|new|deleted file|new file) mode|(?:rename|copy) (?:from|to)|index \S+) (?P<value>.+)$"
 )
+_MAIL = re.compile(r"From [0-9a-f]{40} ")
+"""Of ``git format-patch``: what is said between its diffs is a commit's message, whatever it looks like."""
 _BINARY = re.compile(r"(?:Binary files .* differ|GIT binary patch)$")
 _STAMP = re.compile(
     r"\s+(?:\d{4}-\d\d-\d\d[ T]\d\d:|[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:|\((?:revision|working|nonex)).*$"
@@ -107,13 +109,14 @@ def _next(lines: Sequence[str], at: int, indent: str) -> list[str]:
     return [after.removeprefix(indent) for after in lines[at + 1 : at + 2] if after.startswith(indent)]
 
 
-def read_diff(lines: Sequence[str]) -> list[FileDiff]:
-    """The files of a diff; what stands between them is passed over.
+def read_diff(lines: Sequence[str]) -> tuple[list[FileDiff], set[int]]:
+    """The files of a diff, and the lines that say them; what stands between them is passed over.
 
     Raises:
         BadPatch: it is one of a merge, which has two old sides.
     """
-    return _Reading(lines).files
+    reading = _Reading(lines)
+    return reading.files, reading.taken
 
 
 class _Reading:
@@ -123,14 +126,19 @@ class _Reading:
         self._lines = [line.removesuffix("\r") for line in lines] if dos else list(lines)
         self._end = None if dos else LF
         self.files: list[FileDiff] = []
+        self.taken: set[int] = set()
         self._hunks = self._fitting = 0
+        self._mail = False
         at = 0
         while at < len(self._lines):
-            at = self._part(at)
+            end = self._part(at)
+            self.taken.update(range(at, end))
+            at = max(end, at + 1)
 
     def _part(self, at: int) -> int:
-        """Read what begins here; where the next thing begins."""
+        """Read what begins here; where the next thing begins, or ``at`` when nothing of a diff is here."""
         line = self._lines[at]
+        self._mail = self._mail or bool(_MAIL.match(line))
         if _COMBINED.match(line):
             raise BadPatch(
                 "The patch is a diff of a merge with both of its sides (diff --cc).", "git diff HEAD, or git show -m"
@@ -152,7 +160,7 @@ class _Reading:
             current.binary = True
         if _COUNTED.match(line) or (_LOOSE.match(line) and (current or _BARE.match(line))):
             return self._hunk(at + 1, _COUNTED.match(line))
-        return at + 1
+        return at + 1 if self._mail else at
 
     def _names(self, at: int) -> int:
         old, new = (line.removesuffix("\r")[4:] for line in self._lines[at : at + 2])

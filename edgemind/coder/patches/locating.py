@@ -10,9 +10,9 @@ import contextlib
 import difflib
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from edgemind.coder.file_text import FileText, visible
 from edgemind.coder.patches.problems import BadPatch
@@ -57,20 +57,19 @@ class Lines:
         self.exact = text.lines
         self._asked = 0
 
-    def places(self, quoted: Sequence[str], near: Sequence[int] = ()) -> list[Place]:
-        """The places by the strictest comparison that finds any: the first ones, and those that begin ``near``."""
+    def places(self, quoted: Sequence[str], near: Sequence[int] = (), least: int = 0) -> list[Place]:
+        """The places by the strictest comparison that finds any: the first ones that begin at line ``least`` (0-based)
+        or after it, and those that begin ``near``."""
         self._asked += 1
         index = self._exact if self._asked > FEW else None
-        starts = _starts(self.exact, index, quoted, near)
-        if not starts:
-            starts = _starts(self._shown, self._by_shown, [line.rstrip() for line in quoted], near)
-        if starts:
-            return [Place(start) for start in starts]
-        if not any(line.strip() for line in quoted):
-            return []
-        starts = _starts(self.stripped, self._by_stripped, [line.strip() for line in quoted], near)
-        shifted = (_shifted(start, quoted, self._shown) for start in starts)
-        return [place for place in shifted if place is not None]
+        places = _places(self.exact, index, quoted, near, least)
+        if not places:
+            places = _places(self._shown, self._by_shown, [line.rstrip() for line in quoted], near, least)
+        if places or not any(line.strip() for line in quoted):
+            return places
+        stripped = [line.strip() for line in quoted]
+        fits = partial(_shifted, wanted=quoted, shown=self._shown)
+        return _places(self.stripped, self._by_stripped, stripped, near, least, fits)
 
     def sharing(self, wanted: Sequence[str]) -> int | None:
         """Where most of these lines, without blanks around them, stand as far apart as here; ``None`` for nowhere."""
@@ -139,9 +138,14 @@ def _index(lines: Sequence[str]) -> dict[str, list[int]]:
     return found
 
 
-def _starts(
-    lines: tuple[str, ...], index: dict[str, list[int]] | None, quoted: Sequence[str], near: Sequence[int]
-) -> list[int]:
+def _places(
+    lines: tuple[str, ...],
+    index: dict[str, list[int]] | None,
+    quoted: Sequence[str],
+    near: Sequence[int],
+    least: int,
+    fits: Callable[[int], Place | None] = Place,
+) -> list[Place]:
     """Where all of them stand in a row, found by the rarest of them, or of the first ones when there is no index."""
     wanted, size = tuple(quoted), len(quoted)
     if not size:
@@ -151,10 +155,12 @@ def _starts(
     rarest = min(some_of, key=lambda at: counts[at])
     every = _all_of(lines, wanted[rarest]) if index is None else index.get(wanted[rarest], ())
     starts = (at - rarest for at in every)
-    found = (start for start in starts if start >= 0 and lines[start : start + size] == wanted)
+    there = (start for start in starts if start >= least and lines[start : start + size] == wanted)
+    found = (place for start in there if (place := fits(start)) is not None)
     some = list(itertools.islice(found, MOST_PLACES))
     if len(some) == MOST_PLACES:
-        some += [start for start in near if start > some[-1] and lines[start : start + size] == wanted]
+        beyond = (start for start in near if start > some[-1].start and lines[start : start + size] == wanted)
+        some += [place for start in beyond if (place := fits(start)) is not None]
     return some
 
 

@@ -7,7 +7,7 @@ Not for: edits under a grammar (``edit_reading``).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgemind.coder.patches import begin_patch, search_replace, unified, whole_files
 from edgemind.coder.patches.diff_reading import dedented, first_of_diff
@@ -18,6 +18,12 @@ from edgemind.terminal import clean_line
 
 _COLOURED = re.compile(r"^\x1b\[[\d;]*m(?:diff --git|--- )", re.M)
 _COLOUR = re.compile(r"\x1b\[[\d;]*[mK]")
+DIFF, BLOCKS, BEGIN, WHOLE = "a unified diff", "SEARCH/REPLACE blocks", "a *** Begin Patch", "a whole file"
+_APPLY: dict[str, Callable[[Sequence[str], Tree], set[int]]] = {
+    DIFF: unified.apply,
+    BLOCKS: search_replace.apply,
+    BEGIN: begin_patch.apply,
+}
 _OLD_DIFFS = re.compile(r"(?:\d+(?:,\d+)?[acd](?:\d+(?:,\d+)?)?|\*{15}.*)$")
 """Of ``diff`` and ``diff -c``."""
 
@@ -30,26 +36,46 @@ def read_patch(text: str, tree: Tree) -> list[FileChange]:
     """
     lines = dedented((_COLOUR.sub("", text) if _COLOURED.search(text) else text).removesuffix("\n").split("\n"))
     plain = [line.removesuffix("\r") for line in lines]
-    forms = {
-        "diff": first_of_diff(plain),
-        "blocks": search_replace.first_of_blocks(plain),
-        "begin": begin_patch.first_of_begin_patch(plain),
-    }
-    begun = {name: at for name, at in forms.items() if at is not None}
-    form = min(begun, key=lambda name: begun[name]) if begun else ""
+    form = _earliest(_begun(plain))
     try:
-        if form == "diff":
-            unified.apply(lines, tree)
-        elif form == "blocks":
-            search_replace.apply(plain, tree)
-        elif form == "begin":
-            begin_patch.apply(plain, tree)
+        if form:
+            taken = _APPLY[form](lines if form == DIFF else plain, tree)
+            _refuse_another(form, plain, taken, tree)
         else:
             _refuse_old_diffs(plain)
             whole_files.apply(plain, tree)
     except ValueError as problem:
         raise BadPatch(f"The patch contradicts itself: {problem}.", "Apply its parts one after the other.") from None
     return tree.changes()
+
+
+def _begun(lines: Sequence[str]) -> dict[str, int]:
+    """Where each form begins that is among the lines."""
+    firsts = {
+        DIFF: first_of_diff(lines),
+        BLOCKS: search_replace.first_of_blocks(lines),
+        BEGIN: begin_patch.first_of_begin_patch(lines),
+    }
+    return {form: at for form, at in firsts.items() if at is not None}
+
+
+def _earliest(begun: dict[str, int]) -> str | None:
+    return min(begun, key=lambda form: begun[form], default=None)
+
+
+def _refuse_another(form: str, lines: Sequence[str], taken: set[int], tree: Tree) -> None:
+    """Raise when a second form begins outside the lines of the first one: nothing of a text is dropped in silence."""
+    left = ["" if at in taken else line for at, line in enumerate(lines)]
+    begun = {other: at for other, at in _begun(left).items() if other != form}
+    whole = whole_files.first_of_files(left, taken, tree)
+    if whole is not None:
+        begun[WHOLE] = whole
+    other = _earliest(begun)
+    if other:
+        raise BadPatch(
+            f"The text has {form} and, at line {begun[other] + 1}, {other}.",
+            "Save each in a file of its own, then for each: edgemind code apply FILE",
+        )
 
 
 def _refuse_old_diffs(lines: Sequence[str]) -> None:

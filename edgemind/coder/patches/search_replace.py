@@ -22,7 +22,7 @@ from functools import partial
 from edgemind.coder.file_text import FileText, new_text
 from edgemind.coder.patches.fences import name_alone, names_in
 from edgemind.coder.patches.locating import Lines, Place, Quote, locate
-from edgemind.coder.patches.naming import existing, home, plainly, resolve
+from edgemind.coder.patches.naming import existing, home, may_be_new, plainly, resolve
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.patches.splicing import Splice, spliced
 from edgemind.coder.patches.tree import File, Tree
@@ -43,6 +43,8 @@ MOST_COMPARED = 1 << 20
 @dataclass(frozen=True)
 class _Block:
     number: int
+    at: range
+    """Its lines in the text."""
     named: tuple[str, ...]
     """Lines above it, the nearest first, and what stands behind its own first line."""
     lines: tuple[str, ...]
@@ -61,16 +63,18 @@ def is_search_replace(lines: Sequence[str]) -> bool:
     return first_of_blocks(lines) is not None
 
 
-def apply(lines: Sequence[str], tree: Tree) -> None:
-    """Change the files as all blocks say.
+def apply(lines: Sequence[str], tree: Tree) -> set[int]:
+    """Change the files as all blocks say. Returns which lines the blocks are.
 
     Raises:
         BadPatch: a block has no end, no file, or no one place.
     """
     path: str | None = None
-    for block in _blocks(lines):
+    found = _blocks(lines)
+    for block in found:
         path = _path(block, tree) or path or home(block.name, partial(_fits, block), tree)
         _change(block, path, tree)
+    return {at for block in found for at in block.at}
 
 
 def _blocks(lines: Sequence[str]) -> list[_Block]:
@@ -92,7 +96,7 @@ def _blocks(lines: Sequence[str]) -> list[_Block]:
         if end is None or opened < end:
             raise BadPatch(f"Block {number} has no end (>>>>>>> REPLACE).", "Copy the whole block.")
         named = (*((opening[1],) if opening[1].strip() else ()), *above[:LINES_ABOVE])
-        found.append(_Block(number, named, _without_numbers(lines[at + 1 : end])))
+        found.append(_Block(number, range(at, end + 1), named, _without_numbers(lines[at + 1 : end])))
         above, at = [], end + 1
     return found
 
@@ -108,12 +112,13 @@ def _without_numbers(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _path(block: _Block, tree: Tree) -> str | None:
+    quotes = any(line.strip() for line in _halves(block)[0][0])
     for line in block.named:
         whole = existing([plainly(name_alone(line)), line.strip()], tree)
         if whole:
             return whole
         for name in names_in(line):
-            return resolve(name, tree)
+            return resolve(name, tree) if quotes else may_be_new(plainly(name))
     return None
 
 

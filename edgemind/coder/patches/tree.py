@@ -59,6 +59,11 @@ class Tree:
             self._found[path] = self._read(path)
         return self._found[path]
 
+    def before(self, path: str) -> File | None:
+        """The file as it was before the patch."""
+        self.get(path)
+        return self._found.get(path)
+
     def __contains__(self, path: str) -> bool:
         return self.get(path) is not None
 

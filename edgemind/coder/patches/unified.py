@@ -24,13 +24,14 @@ _NO_FILES = {"120": "is a symbolic link", "160": "is a submodule"}
 """By the first digits of git's modes."""
 
 
-def apply(lines: Sequence[str], tree: Tree) -> None:
-    """Change the files as a diff says.
+def apply(lines: Sequence[str], tree: Tree) -> set[int]:
+    """Change the files as a diff says. Returns which lines the diff is.
 
     Raises:
         BadPatch: a hunk has no one place, or it changes what is no text.
     """
-    for diff in read_diff(lines):
+    diffs, taken = read_diff(lines)
+    for diff in diffs:
         _refuse(diff)
         if diff.created and not diff.deleted:
             _create(diff, tree)
@@ -40,6 +41,7 @@ def apply(lines: Sequence[str], tree: Tree) -> None:
             _move(diff, tree)
         else:
             _change(diff, tree)
+    return taken
 
 
 def _refuse(diff: FileDiff) -> None:

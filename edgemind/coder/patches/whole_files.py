@@ -57,6 +57,21 @@ def apply(lines: Sequence[str], tree: Tree) -> None:
         )
 
 
+def first_of_files(lines: Sequence[str], taken: set[int], tree: Tree) -> int | None:
+    """The line of the first block that is a file beside another form of edit, whose lines are ``taken``. One that only
+    quotes what the file has, or had, is none."""
+    for block in blocks(lines):
+        said = {line.strip() for line in block.lines} - {""}
+        if not said or not taken.isdisjoint(range(block.opened, block.opened + len(block.lines) + 1)):
+            continue
+        path = _named(block, lines, tree)
+        files = (tree.before(path), tree.get(path)) if path else ()
+        there = {line.strip() for file in files if file for line in file.text.lines}
+        if path and not said <= there:
+            return block.opened
+    return None
+
+
 def _named(block: Block, lines: Sequence[str], tree: Tree) -> str | None:
     """The file of a block: named in the fence, in its first comment, on the line above."""
     info, above = block.info, line_above(lines, block)
