@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from edgemind.coder import diffing
 from edgemind.coder.committing import SUBJECT, subject
+from edgemind.coder.file_text import visible
+from edgemind.errors import EdgemindError
 
 if TYPE_CHECKING:
     from edgemind.coder.diffing import FileDiff
@@ -35,12 +37,16 @@ def written(engine: Engine, task: str, diffs: Sequence[FileDiff]) -> str:
         "Write the subject line of a git commit for this change: what it does, in the imperative, at most"
         f" {SUBJECT} characters, nothing else.\n\nTask: {task[: shown // 3]}\n\n{diffing.as_text(diffs)[:shown]}"
     )
+    harmless = "\n".join(visible(line)[0] for line in asked.split("\n"))
     request = GenerateRequest(
-        messages=(Message(role="user", content=asked),),
+        messages=(Message(role="user", content=harmless),),
         sampling=Sampling(temperature=0),
         max_tokens=64,
         thinking="off",
         grammar=GRAMMAR,
     )
-    with engine.generate(request) as generation:
-        return subject("".join(event.text for event in generation if isinstance(event, Answer)))
+    try:
+        with engine.generate(request) as generation:
+            return subject("".join(event.text for event in generation if isinstance(event, Answer)))
+    except EdgemindError:
+        return ""

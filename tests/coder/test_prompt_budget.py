@@ -17,7 +17,7 @@ from edgemind.coder.diffing import diff
 from edgemind.coder.types import FileChange
 from edgemind.engine.client import Engine, Generation
 from edgemind.engine.events import GenerateRequest, LoadOptions
-from edgemind.errors import PromptTooLong
+from edgemind.errors import PromptTooLong, WorkerDied
 
 CONTEXTS = (2_100, 4_096, 32_768)
 WORDS = (
@@ -99,17 +99,39 @@ def test_a_long_test_output_does_not_end_the_task(tmp_path: Path, engine: Engine
     assert bool(found.notes) == (engine.wait_loaded().context_limit < 32_768)
 
 
-def test_the_subject_of_a_commit_is_asked_for_within_the_context(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[GenerateRequest] = []
+@pytest.fixture
+def asked(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[GenerateRequest]:
+    """What the engine is asked."""
+    found: list[GenerateRequest] = []
     generate = engine.generate
 
     def noted(request: GenerateRequest) -> Generation:
-        asked.append(request)
+        found.append(request)
         return generate(request)
 
     monkeypatch.setattr(engine, "generate", noted)
+    return found
+
+
+def test_the_subject_of_a_commit_is_asked_for_within_the_context(engine: Engine, asked: list[GenerateRequest]) -> None:
     change = FileChange("a.py", b"", b"x = 1  # a long line of a change\n" * 2_000, None)
     assert messages.written(engine, "task " * 1_000, [diff(change)])
     assert engine.count(asked[0].messages) + 64 < engine.wait_loaded().context_limit
+
+
+def test_the_subject_is_written_from_what_can_be_seen_of_any_bytes(
+    engine: Engine, asked: list[GenerateRequest]
+) -> None:
+    after = b"x = 'caf\xe9'\n" + "# a\u202eb\u200bc\x1b[31md\n\tend\n".encode()
+    assert messages.written(engine, "say caf\udce9", [diff(FileChange("n\udce9.py", b"x = 1\n", after, None))])
+    content = asked[0].messages[0].content
+    assert "+x = 'caf\ufffd'\n+# abc[31md\n+\tend\n" in content
+    assert "say caf\ufffd" in content
+
+
+def test_an_engine_that_fails_leaves_the_subject_to_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(request: GenerateRequest) -> Generation:
+        raise WorkerDied("It stopped.", "Again.")
+
+    monkeypatch.setattr(engine, "generate", failing)
+    assert messages.written(engine, "task", [diff(FileChange("a.py", b"", b"x\n", None))]) == ""
