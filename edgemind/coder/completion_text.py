@@ -23,6 +23,10 @@ _WORDS = re.compile(r"\w.*\w")
 _LEAVES = re.compile(r"\s*(?:return|raise|throw)\b")
 _MOST_BELOW = 30
 """Lines after the gap in which its brackets are looked for."""
+_MOST_BLANK = 4
+"""Blank lines in a row after which nothing more is expected."""
+_MOST_REPEATED = 60
+"""Lines that are noticed when they are said over again."""
 _LINE_BELOW = re.compile(r"^.*\S.*$", re.MULTILINE)
 _STRINGS = re.compile(r"""("(?:\\.|[^"\\\n])*"|(?<![&<])'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\\n])*`)""")
 """An apostrophe after ``&`` or ``<`` is Rust's."""
@@ -83,6 +87,8 @@ def fitted(text: str, prefix: str, suffix: str) -> str:
 def _first_line(text: str, *, inside: bool) -> int | None:
     """The end of the first line that says something; in the middle of a line, the end of that line."""
     start = 0 if inside else len(text) - len(text.lstrip())
+    if text.count("\n", 0, start) > _MOST_BLANK:
+        return 0
     end = text.find("\n", start)
     return None if end < 0 else end
 
@@ -91,7 +97,8 @@ def _block(text: str, before: str, suffix: str) -> int | None:
     """A block is over before a line that is less indented, or after the bracket that closes what was open.
 
     In a line that has begun already the block is that statement: it is over before the next line that is no deeper.
-    Where the file has more of the block below, or where nothing can be less indented, another paragraph ends it too.
+    Where the file has more of the block below, or where nothing can be less indented, another paragraph ends it too,
+    and many blank lines do anywhere.
     """
     lines = text.split("\n")
     first = next((line for line in lines if line.strip()), "")
@@ -102,6 +109,7 @@ def _block(text: str, before: str, suffix: str) -> int | None:
     following = _line_below(below)
     paragraphs = begun or base == 0 or _indent(following) >= base
     paragraph, left, at = False, False, 0
+    blank, said = 0, 0
     for number, line in enumerate(lines):
         known = number < len(lines) - 1
         indent = _indent(line) if number else base
@@ -120,6 +128,9 @@ def _block(text: str, before: str, suffix: str) -> int | None:
         if (unopened is not None and begun) or (closes and begun and depth <= 0):
             return at + len(line) if known else None
         paragraph = number > 0 and not line.strip()
+        blank, said = (blank + 1, said) if paragraph else (0, at + len(line))
+        if blank == _MOST_BLANK and known:
+            return said
         left = (left and paragraph) or (depth == 0 and indent == base and bool(_LEAVES.match(line)))
         at += len(line) + 1
     return None
@@ -207,7 +218,7 @@ def _copied(lines: Sequence[str], before: str, below: str, *, over: bool) -> int
     at = -len(before)
     for number, line in enumerate(lines):
         if line.rstrip() == following[0].rstrip() and (number or not before.strip()):
-            more = [later.rstrip() for later in lines[number + 1 :] if later.strip()]
+            more = [*itertools.islice((later.rstrip() for later in lines[number + 1 :] if later.strip()), 1)]
             ends = over and not more and not line.strip(_QUOTES + " \t")
             if _says(line) or ends or (more and more[0] == following[-1].rstrip() and len(following) > 1):
                 return max(at - 1, 0)
@@ -220,13 +231,15 @@ def _repeated(lines: Sequence[str], before: str) -> int | None:
 
     A small model that does this does not stop by itself.
     """
-    for end in range(2, len(lines) + 1):
-        for size in range(1, end // 2 + 1):
+    says = -len(lines)
+    for end in range(1, len(lines) + 1):
+        if _says(lines[end - 1]):
+            says = end
+        for size in range(end - says + 1, min(end // 2, _MOST_REPEATED) + 1):
             start = end - size * (3 if size == 1 else 2)
             if start < 0 or lines[end - 1] != lines[end - 1 - size]:
                 continue
-            part = lines[end - size : end]
-            if lines[start:end] == [*part] * ((end - start) // size) and any(map(_says, part)):
+            if lines[start:end] == [*lines[end - size : end]] * ((end - start) // size):
                 return max(sum(len(line) + 1 for line in lines[: start + size]) - 1 - len(before), 0)
     return None
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgemind.coder import completion_text
 from edgemind.coder.completion_text import Lines, end_of, fitted, split_at
 from edgemind.errors import BadInput
 
@@ -146,3 +147,34 @@ def test_an_end_that_was_found_stays_where_it_is(text: str, prefix: str, suffix:
         ends = [end_of(text[:cut], prefix, suffix, lines) for cut in range(len(text) + 1)]
         found = [end for end in ends if end is not None]
         assert found == [] or ends[-1] is not None
+
+
+@pytest.mark.parametrize("lines", ["one", "block"])
+@pytest.mark.parametrize("prefix", ["", "def f():\n    ", "x = f("])
+def test_blank_lines_without_end_are_ended(prefix: str, lines: Lines) -> None:
+    assert end_of("\n" * 6, prefix, "", lines) == 0
+    assert completed(prefix, "\n" * 99 + "x1()\n", "", lines) == ""
+
+
+def test_three_blank_lines_belong_to_a_block_and_more_do_not() -> None:
+    assert completed("def f():\n    ", "a1()\n\n\n\n    b1()\n\n\n\n\n    c1()\n") == "a1()\n\n\n\n    b1()"
+
+
+@pytest.mark.parametrize("lines", [["ab", *["}"] * 600], [f"line {number}" for number in range(600)]])
+def test_looking_for_what_is_said_again_takes_a_few_looks_a_line(lines: list[str]) -> None:
+    """It is done at every token."""
+    looks = 0
+
+    class Line(str):
+        def __eq__(self, other: object) -> bool:
+            nonlocal looks
+            looks += 1
+            return str.__eq__(self, other)
+
+        def __ne__(self, other: object) -> bool:
+            return not self == other
+
+        __hash__ = str.__hash__
+
+    assert completion_text._repeated([Line(line) for line in lines], "") is None
+    assert looks <= completion_text._MOST_REPEATED * len(lines)
