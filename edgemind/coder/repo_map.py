@@ -267,10 +267,10 @@ def _outlines(
             if made is None:
                 continue
             found[path] = made
-            _kept.put((str(workspace.root), *missing[path]), made)
-            if made.problem:
+            if made.problem:  # perhaps only this time: the machine was busy, no child could be started
                 unread.append((path, made.problem))
             else:
+                _kept.put((str(workspace.root), *missing[path]), made)
                 new[missing[path]] = made
             if len(new) == SAVED_AT_ONCE:
                 outline_store.save(workspace.root, new)

@@ -12,6 +12,7 @@ import pytest
 from small_repositories import SOURCES, workspace
 
 from edgemind.coder import repo_map as repo_map_module
+from edgemind.coder.parsers import Parsers
 from edgemind.coder.ranking import ranked, words_of
 from edgemind.coder.repo_map import RepoMap, repo_map
 from edgemind.coder.symbols import Definition, Outline
@@ -100,6 +101,21 @@ def test_a_second_map_reads_only_what_changed(tmp_path: Path, monkeypatch: pytes
     assert read == ["b.py"]
     assert "gamma_three" in found.text
     assert "beta_two" not in found.text
+
+
+def test_a_file_whose_parser_failed_is_parsed_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '"""\ndef only_text():\n    pass\n"""\n\n\ndef area():\n    pass\n'
+    place, listing = workspace(tmp_path, {"a.py": text})
+
+    def refuse(*_: object) -> None:
+        raise OSError("no process left")
+
+    with monkeypatch.context() as busy:
+        busy.setattr(Parsers, "_take", refuse)
+        found = repo_map(place, listing, "", 200, count)
+    assert found.unread == (("a.py", "no parser could be started"),)
+    assert "def only_text():" in found.text
+    assert repo_map(place, listing, "", 200, count).text == "a.py:\n    7|def area():"
 
 
 def test_kept_outlines_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
