@@ -9,12 +9,15 @@ Not for: making outlines (``parsers``), the outlines of this process (``repo_map
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import sqlite3
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,7 +25,7 @@ from edgemind.coder.symbols import Definition, Outline
 from edgemind.settings import paths
 
 FORMAT = 1
-"""Changes with what an outline is or how it is made."""
+"""Changes with what an outline is or how it is made; other grammars make others too (``_made_by``)."""
 
 MOST_FOLDERS = 8
 MOST_BYTES = 128 << 20
@@ -77,11 +80,18 @@ def _file(root: Path) -> Path:
 def _open(file: Path) -> sqlite3.Connection:
     database = sqlite3.connect(file, timeout=1.0)
     database.execute("PRAGMA synchronous = OFF")
-    if database.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+    if database.execute("PRAGMA user_version").fetchone()[0] != _made_by():
         database.execute("DROP TABLE IF EXISTS outline")
         database.execute("CREATE TABLE outline (path BLOB PRIMARY KEY, state TEXT, outline TEXT) WITHOUT ROWID")
-        database.execute(f"PRAGMA user_version = {FORMAT}")
+        database.execute(f"PRAGMA user_version = {_made_by()}")
     return database
+
+
+@functools.cache
+def _made_by() -> int:
+    """A number for this format and the installed grammars, as SQLite keeps one: 31 bits, not 0."""
+    grammars = f"{FORMAT} {metadata.version('tree-sitter-language-pack')}"
+    return zlib.crc32(grammars.encode()) >> 1 or 1
 
 
 @contextlib.contextmanager

@@ -46,6 +46,23 @@ def test_a_damaged_store_is_begun_anew(tmp_path: Path, damage: bytes) -> None:
     assert outline_store.load(tmp_path, [KEY]) == {KEY[0]: ONE}
 
 
+@pytest.mark.parametrize("upgraded", ["grammars", "format"])
+def test_what_older_grammars_or_formats_made_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgraded: str
+) -> None:
+    outline_store.save(tmp_path, {KEY: ONE})
+    outline_store._made_by.cache_clear()
+    with monkeypatch.context() as later:
+        if upgraded == "grammars":
+            later.setattr(outline_store.metadata, "version", lambda _: "99.0")
+        else:
+            later.setattr(outline_store, "FORMAT", 99)
+        assert outline_store.load(tmp_path, [KEY]) == {}
+        outline_store.save(tmp_path, {KEY: ONE})
+        assert outline_store.load(tmp_path, [KEY]) == {KEY[0]: ONE}
+    outline_store._made_by.cache_clear()
+
+
 def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outline_store, "MOST_FOLDERS", 3)
     for number in range(6):
