@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgemind.coder.file_text import FileText
+from edgemind.coder.patches.fences import name_alone
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.patches.reading import read_patch
 from edgemind.coder.patches.tree import Tree
@@ -108,3 +109,40 @@ def test_places_with_other_indentation_are_all_seen() -> None:
     text = "  x\n\ty\n" * 120 + "\tx\n\ty\n" * 2
     patch = "a.c\n<<<<<<< SEARCH\nx\ny\n=======\nz\ny\n>>>>>>> REPLACE\n"
     assert "2 places" in refused(patch, {"a.c": text})
+
+
+OLD = {"old/setup.py": "import setuptools\n\nsetuptools.setup(\n    name='x',\n)\n", "pkg/__init__.py": ""}
+
+
+def test_a_whole_file_is_not_written_over_another_of_its_name() -> None:
+    other = "{}\n```python\nfrom distutils import core\n\ncore.configure()\ncore.build()\ncore.run()\n```\n"
+    assert "little in common with old/setup.py" in refused(other.format("setup.py"), OLD)
+    assert "little in common with pkg/__init__.py" in refused(other.format("__init__.py"), OLD)
+    assert list(applied(other.format("./setup.py"), OLD)) == ["setup.py"]
+    assert list(applied(other.format("old/setup.py"), OLD)) == ["old/setup.py"]
+    new = OLD["old/setup.py"].replace("'x'", "'y'")
+    assert applied(f"setup.py\n```python\n{new}```\n", OLD) == {"old/setup.py": new}
+
+
+@pytest.mark.parametrize("line", ["#" + " " * 30_000 + "x", "# ..." + ". " * 15_000 + "x", "a" + " " * 30_000 + "x"])
+def test_long_lines_of_blanks_and_dots_cost_nothing(line: str) -> None:
+    """With the patterns that went back and forth over them, each of these took minutes and more."""
+    text = "x = 1\n"
+    assert applied(f"{line}\na.py\n```python\n{text}{line}\n```\n", {"a.py": text}) == {"a.py": f"{text}{line}\n"}
+    assert applied(f"{line}\n{BLOCK}", PAIR) == {"b.py": "THREE\nfour\n"}
+    assert name_alone(line) == line.removeprefix("#").strip()
+
+
+def rename(old: str, new: str, hunk: str = "") -> str:
+    names = f"--- a/{old}\n+++ b/{new}\n{hunk}" if hunk else ""
+    return f"diff --git a/{old} b/{new}\nsimilarity index 90%\nrename from {old}\nrename to {new}\n{names}"
+
+
+def test_files_that_swap_their_names() -> None:
+    there = rename("b.py", "a.py", "@@ -1,2 +1,2 @@\n-three\n+3\n four\n")
+    assert applied(there + rename("a.py", "b.py"), PAIR) == {"a.py": "3\nfour\n", "b.py": PAIR["a.py"]}
+    chain = rename("a.py", "b.py") + rename("b.py", "c.py")
+    assert applied(chain, PAIR) == {"a.py": "", "b.py": PAIR["a.py"], "c.py": PAIR["b.py"]}
+    assert "creates b.py, which exists" in refused(rename("a.py", "b.py"), PAIR)
+    swap = rename("b.py", "a.py") + rename("a.py", "b.py")
+    assert applied(swap + swap, PAIR) == {}

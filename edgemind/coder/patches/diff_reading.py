@@ -25,7 +25,7 @@ _MAIL = re.compile(r"From [0-9a-f]{40} ")
 """Of ``git format-patch``: what is said between its diffs is a commit's message, whatever it looks like."""
 _BINARY = re.compile(r"(?:Binary files .* differ|GIT binary patch)$")
 _STAMP = re.compile(
-    r"\s+(?:\d{4}-\d\d-\d\d[ T]\d\d:|[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:|\((?:revision|working|nonex)).*$"
+    r"\s(?:\d{4}-\d\d-\d\d[ T]\d\d:|[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:|\((?:revision|working|nonex)).*$"
 )
 _EPOCH = re.compile(
     r"\s(?:1970-01-01|1969-12-31)[ T]|\b(?:Jan +1|Jan 01|Dec 31) \d\d:\d\d:\d\d (?:1970|1969)\b|\(nonexistent\)"

@@ -17,7 +17,7 @@ _PLAIN_NAMES = re.compile(
 _PATH = re.compile(r"(?:[\w@+~-]*\.)?[\w@+.~-]*[\w+~-](?:[/\\][\w@+.~-]+)+|\.[A-Za-z][\w.-]+")
 """A name without an ending, or hidden, that stands alone."""
 _BEFORE = re.compile(r"^\s*(?:[-*]\s+|#+\s+|\d+[.)]\s+)?[*_`\"']*(?:(?:file|filename|path)\s*[:=]\s*)?[*_`\"']*", re.I)
-_AROUND = re.compile(r"[*_`\"':]+\s*$|\s+$")
+_AROUND = "*_`\"':"
 LONGEST_PROSE = 2_000
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "a.k.a"})
 
@@ -61,7 +61,7 @@ def line_above(lines: Sequence[str], block: Block) -> str:
 
 def name_alone(line: str) -> str:
     """What a line says beside Markdown's marks and words such as ``File:``; a name, when it says nothing else."""
-    return _AROUND.sub("", _BEFORE.sub("", line))
+    return _BEFORE.sub("", line).rstrip().rstrip(_AROUND).rstrip()
 
 
 def names_in(text: str) -> list[str]:

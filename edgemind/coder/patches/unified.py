@@ -31,14 +31,16 @@ def apply(lines: Sequence[str], tree: Tree) -> set[int]:
         BadPatch: a hunk has no one place, or it changes what is no text.
     """
     diffs, taken = read_diff(lines)
-    for diff in diffs:
+    aside: dict[str, File] = {}
+    for number, diff in enumerate(diffs):
         _refuse(diff)
         if diff.created and not diff.deleted:
             _create(diff, tree)
         elif diff.deleted:
             _delete(diff, tree)
         elif "rename to" in diff.headers or "copy to" in diff.headers:
-            _move(diff, tree)
+            _make_room(diff, diffs[number + 1 :], tree, aside)
+            _move(diff, tree, aside)
         else:
             _change(diff, tree)
     return taken
@@ -76,14 +78,26 @@ def _delete(diff: FileDiff, tree: Tree) -> None:
     tree.put(path, None)
 
 
-def _move(diff: FileDiff, tree: Tree) -> None:
+def _make_room(diff: FileDiff, later: Sequence[FileDiff], tree: Tree, aside: dict[str, File]) -> None:
+    """Put aside the file in whose place another goes and that is renamed further down, as where two swap names."""
+    path = next((diff.headers[way] for way in ("rename to", "copy to") if way in diff.headers), "")
+    if any(one.headers.get("rename from") == path for one in later) and existing([path], tree):
+        file = tree.get(path)
+        assert file is not None
+        aside[path] = file
+        tree.put(path, None)
+
+
+def _move(diff: FileDiff, tree: Tree, aside: dict[str, File]) -> None:
     way = "rename" if "rename to" in diff.headers else "copy"
     old, new = diff.headers.get(f"{way} from", ""), diff.headers[f"{way} to"]
-    file = tree.get(old) if existing([old], tree) else None
+    file = aside.pop(old, None) if way == "rename" else aside.get(old)
     if file is None:
-        raise _no_file(old or new)
-    if way == "rename":
-        tree.put(old, None)
+        file = tree.get(old) if existing([old], tree) else None
+        if file is None:
+            raise _no_file(old or new)
+        if way == "rename":
+            tree.put(old, None)
     tree.create(may_be_new(new), _with_mode(File(_edited(diff, old, file.text), file.mode), diff))
 
 
