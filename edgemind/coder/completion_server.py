@@ -20,10 +20,12 @@ from edgemind import __version__
 from edgemind.coder import rpc
 from edgemind.coder.completing import Completing, Gap, cannot
 from edgemind.coder.completion_text import Lines
+from edgemind.coder.private_names import secret_name
 from edgemind.coder.rpc import Connection, Request, RpcError
 from edgemind.engine.client import Engine
 from edgemind.engine.events import ModelInfo
-from edgemind.errors import EdgemindError
+from edgemind.errors import BadInput, EdgemindError
+from edgemind.terminal import clean_line
 
 PROTOCOL = 1
 """Changes when a client would have to."""
@@ -140,6 +142,8 @@ class CompletionServer:
         given = _given(_Complete, request)
         if request.notification:
             return
+        if given.path and secret_name(given.path):
+            raise _told(_private(given.path))
         texts = (given.prefix.replace("\r\n", "\n"), given.suffix.replace("\r\n", "\n"))
         gap = Gap(*texts, given.path, given.lines, given.max_tokens)
         with self._changed:
@@ -224,6 +228,13 @@ class CompletionServer:
         except EdgemindError as problem:
             raise _told(problem) from problem
         return info
+
+
+def _private(path: str) -> BadInput:
+    return BadInput(
+        f"{clean_line(path)} usually holds keys or passwords, so it is not completed while you type.",
+        "From the shell it is: edgemind complete FILE:LINE",
+    )
 
 
 def _told(problem: EdgemindError) -> RpcError:

@@ -178,6 +178,18 @@ function steps.private_file()
   end)
 end
 
+--- Which of some paths would be completed.
+function steps.private_names()
+  local open = {}
+  for _, path in ipairs(vim.json.decode(vim.env.FAKE_TEXT)) do
+    vim.cmd("edit " .. vim.fn.fnameescape(vim.fn.tempname() .. "/" .. path))
+    if not plugin.status(true):find("^this buffer is not completed") then
+      table.insert(open, path)
+    end
+  end
+  finish({ open = open })
+end
+
 function steps.unlisted()
   typed_where(function()
     vim.bo.buflisted = false

@@ -126,6 +126,16 @@ def write(generation: FakeGeneration, *texts: str) -> None:
         generation.events.put(Answer(text=text))
 
 
+@pytest.mark.parametrize("path", ["prod.env", ".npmrc", "/home/a/.aws/config", "secrets.yml", "\x1b/x.tfvars"])
+def test_a_file_that_usually_holds_secrets_is_not_completed(editor: Editor, path: str) -> None:
+    editor.ask(1, "complete", prefix="TOKEN=", path=path)
+    error = editor.answer()["error"]
+    assert error["code"] == rpc.ENGINE_ERROR
+    assert "usually holds keys or passwords" in error["message"]
+    assert error["message"].isprintable()
+    assert editor.engine.asked.empty()
+
+
 def test_it_introduces_itself_when_the_model_is_there(editor: Editor) -> None:
     editor.engine.loaded.clear()
     editor.ask(1, "initialize")

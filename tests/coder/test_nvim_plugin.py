@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from tiny import tiny_model
 
+from edgemind.coder.private_names import secret_name
+
 HERE = Path(__file__).parent
 PLUGIN = HERE.parent.parent / "contrib" / "nvim"
 NVIM = shutil.which("nvim")
@@ -121,6 +123,23 @@ def test_buffers_that_are_left_alone(session: Session, steps: str) -> None:
     assert value["shown"] is None
     assert value["status"].startswith("this buffer is not completed")
     assert value["log"] == []
+
+
+SECRETS = (
+    ".env", ".env.local", "prod.env", ".envrc", ".npmrc", ".pypirc", ".netrc", "_netrc", ".pgpass", ".my.cnf",
+    ".git-credentials", ".htpasswd", ".vault-token", ".aws/config", ".aws/credentials", ".kube/config",
+    "kubeconfig", ".docker/config.json", ".config/gh/hosts.yml", ".ssh/config", "prod.tfvars", "prod.tfvars.json",
+    "terraform.tfstate", "a.pfx", "a.jks", "a.keystore", "a.pem", "a.key", "a.p8", "a.p12", "a.kdbx", "a.gpg",
+    "a.age", "secrets", "secret.json", "secrets.yml", "secrets.prod.yaml", ".secrets.toml", "passwords.txt",
+    "credentials.json", "id_ed25519", "id_ed25519_sk", "ssh_host_rsa_key", ".bash_history", "rclone.conf"
+)  # fmt: skip
+CODE = ("env.py", "secrets.py", "secretary.yml", "passwords.py", "keys.lua", "config", ".npmignore", "Dockerfile")
+
+
+def test_files_that_usually_hold_secrets_are_never_sent_and_source_code_is(session: Session) -> None:
+    assert all(map(secret_name, SECRETS))
+    assert not any(map(secret_name, CODE))
+    assert session("private_names", json.dumps([*SECRETS, *CODE]))["open"] == [*CODE]
 
 
 @pytest.mark.parametrize("former", ["plug", "callback", "expr"])

@@ -20,9 +20,18 @@ M.defaults = {
   accept = "<Tab>",
   dismiss = "<C-]>",
   filetypes_off = { help = true, gitcommit = true, TelescopePrompt = true },
-  private = { -- patterns of whole paths that are never sent
-    "/%.env$", "/%.env%.[^/]*$", "/%.netrc$", "/%.pgpass$", "/%.ssh/", "/%.gnupg/", "/%.password%-store/", "^/dev/shm/",
-    "%.gpg$", "%.asc$", "%.pem$", "%.key$", "%.p12$", "%.kdbx?$", "/id_[a-z0-9]+$", "/credentials[^/]*$",
+  private = { -- patterns of whole paths that are never sent; `edgemind` refuses others by name
+    "%.env$", "/%.env%.[^/]*$", "/%.envrc$", "/[._]?netrc$", "/%.pgpass$", "/%.npmrc$", "/%.yarnrc%.yml$",
+    "/%.pypirc$", "/%.git%-credentials$", "/%.htpasswd$", "/%.vault[-_][^/]*$", "/%.my%.cnf$", "/%.s3cfg$",
+    "/%.boto$", "/%.dockercfg$", "/%.terraformrc$", "/%.[^/]*_history$", "/rclone%.conf$", "/kubeconfig$",
+    "/credentials[^/]*$", "/%.?secrets?$", "/%.?secrets?%.[%w_.-]*ya?ml$", "/%.?secrets?%.[%w_.-]*json$",
+    "/%.?secrets?%.[%w_.-]*toml$", "/%.?secrets?%.[%w_.-]*ini$", "/%.?secrets?%.[%w_.-]*txt$",
+    "/%.?secrets?%.[%w_.-]*properties$", "/passwords?$", "/passwords?%.txt$", "/passwords?%.csv$",
+    "/id_[a-z0-9_]+$", "/ssh_host_[a-z0-9_]+$", "/%.ssh/", "/%.gnupg/", "/%.password%-store/", "/%.gcloud/",
+    "/%.config/gh/", "/%.config/gcloud/", "/%.aws/", "/%.kube/", "/%.docker/config%.json$", "/%.azure/",
+    "^/dev/shm/", "%.gpg$", "%.pgp$", "%.asc$", "%.age$", "%.agekey$", "%.pem$", "%.key$", "%.p8$", "%.p12$",
+    "%.pfx$", "%.jks$", "%.keystore$", "%.kdbx?$", "%.ppk$", "%.ovpn$", "%.der$", "%.tfvars$", "%.tfvars%.json$",
+    "%.tfstate$", "%.tfstate%.backup$", "%.mobileprovision$", "%.publishsettings$",
   },
   highlight = "EdgemindGhost",
 }
