@@ -84,6 +84,11 @@ def test_blank_lines_between_the_parts_of_a_begin_patch_are_of_no_file() -> None
     assert applied(patch, PAIR) == {"n.py": "x\n", "a.py": "one\ntwo\n2\n", "m.py": "y\n\n"}
 
 
+@pytest.mark.parametrize("after", [BLOCK, "That is all.\n", "- item\n", "```\n"])
+def test_what_follows_a_new_file_without_an_end_does_not_become_a_part_of_it(after: str) -> None:
+    assert "adds n.py with lines without +" in refused(f"*** Begin Patch\n*** Add File: n.py\n+x\n{after}", PAIR)
+
+
 BRACES = "".join(f"f{at}\n}}\n" for at in range(200))
 CLOSE = "@@{}\n-}}\n+}};\n"
 

@@ -68,8 +68,11 @@ def apply(lines: Sequence[str], tree: Tree) -> set[int]:
         raise BadPatch("The patch says nothing about the lines of a file.", "Copy the whole patch.")
     for part in parts:
         if part.what == "Add":
+            path = may_be_new(plainly(part.path))
+            if any(mark != "+" and text.strip() for hunk in part.hunks for mark, text in hunk.lines):
+                raise BadPatch(f"The patch adds {clean_line(path)} with lines without +.", "Write + before each.")
             new = [text for hunk in part.hunks for text in hunk.side("+")]
-            tree.create(may_be_new(plainly(part.path)), File(FileText.read(new_text(new))))
+            tree.create(path, File(FileText.read(new_text(new))))
             continue
         path = resolve(part.path, tree)
         file = tree.get(path)
