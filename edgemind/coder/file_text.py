@@ -16,6 +16,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import ne
 
 from edgemind.coder.problems import UnreadableText
 from edgemind.coder.types import Delete, Edit, Insert, Replace, Whole
@@ -23,6 +24,12 @@ from edgemind.terminal import clean
 
 MOST_COMPARED = 1 << 22
 """Pairs of lines, or of characters, between which equal ones are looked for."""
+
+_LIKE = 0.6
+"""How much of two lines is the same, of 1, where one may be the other, changed."""
+
+_FOR_A_LINE = 256
+"""Pairs of characters that looking at a line costs as much as."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -203,27 +210,55 @@ def _put(text: FileText, start: int, stop: int, new: Sequence[str]) -> tuple[lis
     shown = [visible(line)[0] for line in old]
     lines = list(new)
     newlines = [usual] * len(lines)
+    room = MOST_COMPARED // max(sum(map(ne, old, shown)), 1)
     at, to = 0, 0
     for same_at, same_to, size in (*_same(shown, new), (len(old), len(new), 0)):
         between = min(same_at - at, same_to - to)
         newlines[to : to + between] = ends[at : at + between]
+        likest: dict[int, tuple[float, str, list[tuple[int, int, int]]]] = {}
         for number in range(at, same_at):
             if old[number] != shown[number]:
-                _keep_hidden(old[number], shown[number], lines, new, to, same_to)
+                near = _around((to + number - at, same_to - same_at + number), to, same_to)
+                like, place, runs = _likest(shown[number], new, near, room)
+                if like >= _LIKE and (place not in likest or like > likest[place][0]):
+                    likest[place] = like, old[number], runs
+        for place, (_, line, runs) in likest.items():
+            lines[place] = _with_hidden(new[place], line, runs)
         lines[same_to : same_to + size] = old[same_at : same_at + size]
         newlines[same_to : same_to + size] = ends[same_at : same_at + size]
         at, to = same_at + size, same_to + size
     return [_in_old_encoding(line) for line in lines] if text.old_encoding else lines, newlines
 
 
-def _keep_hidden(old: str, shown: str, lines: list[str], new: Sequence[str], first: int, end: int) -> None:
-    """Put what was hidden in a line into the one of ``lines`` that is like it, after characters that are as before."""
-    if len(shown) * sum(map(len, new[first:end])) > MOST_COMPARED:
-        return
-    like = difflib.get_close_matches(shown, new[first:end], 1)
-    if not like:
-        return
-    to = new.index(like[0], first)
+def _around(places: Iterable[int], first: int, end: int) -> Iterator[int]:
+    """The numbers from ``first`` to before ``end``, the nearest to ``places`` first. One may come twice."""
+    within = [min(max(place, first), end - 1) for place in places]
+    for far in range(end - first):
+        found = dict.fromkeys(place + step for place in within for step in (-far, far))
+        yield from (at for at in found if first <= at < end)
+
+
+def _likest(
+    shown: str, new: Sequence[str], places: Iterable[int], room: int
+) -> tuple[float, int, list[tuple[int, int, int]]]:
+    """How like it the likest of the new lines is, its place, and what is the same. The first two places are looked at
+    in any case, the others while ``room`` pairs of characters last."""
+    found: list[tuple[float, int, list[tuple[int, int, int]]]] = []
+    left = room
+    for place in places:
+        if left <= 0 and len(found) > 1:
+            break
+        line = new[place]
+        both = len(shown) + len(line)
+        runs = list(_same(shown, line, room))
+        found.append((2 * sum(size for _, _, size in runs) / max(both, 1), place, runs))
+        ends = runs[0][2] + runs[-1][2]
+        left -= (len(shown) - ends) * (len(line) - ends) + both + _FOR_A_LINE
+    return max(found, key=lambda one: one[0], default=(0.0, 0, []))
+
+
+def _with_hidden(new: str, old: str, runs: Iterable[tuple[int, int, int]]) -> str:
+    """A new line with what was hidden in the old one, after characters that are as before."""
     before, pieces = "", []
     for char in old:
         if visible(char)[0]:
@@ -232,12 +267,12 @@ def _keep_hidden(old: str, shown: str, lines: list[str], new: Sequence[str], fir
             pieces[-1] += char
         else:
             before += char
-    chars = list(lines[to])
-    for same_at, same_to, size in _same(shown, like[0]):
+    chars = list(new)
+    for same_at, same_to, size in runs:
         chars[same_to : same_to + size] = pieces[same_at : same_at + size]
         if size and same_at == same_to == 0:
             chars[0] = before + chars[0]
-    lines[to] = "".join(chars)
+    return "".join(chars)
 
 
 def _in_old_encoding(line: str) -> str:
@@ -247,14 +282,17 @@ def _in_old_encoding(line: str) -> str:
         return line
 
 
-def _same(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """Runs of equal lines or characters, in order: where in the old, where in the new, how many."""
+def _same(old: Sequence[str], new: Sequence[str], most: int = MOST_COMPARED) -> Iterator[tuple[int, int, int]]:
+    """Runs of equal lines or characters, in order: where in the old, where in the new, how many.
+
+    Those at the beginning and the end only, where more than ``most`` pairs are left between them.
+    """
     least = min(len(old), len(new))
     head = next((at for at in range(least) if old[at] != new[at]), least)
     tail = next((at for at in range(least - head) if old[-1 - at] != new[-1 - at]), least - head)
     yield 0, 0, head
     middle, changed = old[head : len(old) - tail], new[head : len(new) - tail]
-    if len(middle) * len(changed) <= MOST_COMPARED:
+    if len(middle) * len(changed) <= most:
         for run in difflib.SequenceMatcher(None, middle, changed, autojunk=False).get_matching_blocks():
             yield run.a + head, run.b + head, run.size
     yield len(old) - tail, len(new) - tail, tail

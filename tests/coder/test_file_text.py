@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgemind.coder.file_text import FileText, new_text, visible, with_edits
+from edgemind.coder.file_text import MOST_COMPARED, FileText, new_text, visible, with_edits
 from edgemind.coder.problems import UnreadableText
 from edgemind.coder.types import Create, Delete, Edit, Insert, Replace, Whole
 
@@ -122,6 +123,28 @@ EDITS: dict[str, tuple[bytes, Sequence[Edit], bytes]] = {
 def test_an_edit_changes_what_it_says_and_no_more(name: str) -> None:
     before, edits, after = EDITS[name]
     assert with_edits(FileText.read(before), edits) == after
+
+
+@pytest.mark.parametrize("inserted", [0, 40])
+def test_hidden_bytes_of_many_changed_lines_stay_for_a_bounded_price(
+    inserted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = 0
+
+    class Counted(difflib.SequenceMatcher[str]):
+        def get_matching_blocks(self) -> list[difflib.Match]:
+            nonlocal compared
+            compared += len(self.a) * len(self.b)
+            return super().get_matching_blocks()
+
+    monkeypatch.setattr(difflib, "SequenceMatcher", Counted)
+    before = "".join(f"    total_{at} = compute(alpha_{at}, 'caf\xe9')  # r\xe9sultat {at}\n" for at in range(400))
+    after = before.replace("compute(alpha", "calculate(beta")
+    top = [f"number_{at} = {at}" for at in range(inserted)]
+    new = (*top, *after.replace("\xe9", "\ufffd").splitlines())
+    edited = with_edits(FileText.read(before.encode("latin-1")), [Replace("x", 1, 400, new)])
+    assert edited.decode("latin-1") == "".join(f"{line}\n" for line in top) + after
+    assert compared <= 4 * MOST_COMPARED
 
 
 @pytest.mark.parametrize(
