@@ -236,7 +236,7 @@ class CodeSession:
             return proposal
         made = {path for path, change in work.changed.items() if change.before is None}
         told = {path for path, _ in proposal.protected}
-        judges = self.options.test.files(self.workspace) - work.named - made - told
+        judges = self.options.test.judges(self.workspace, proposal.paths) - work.named - made - told
         reason = "is run by the test and is not among the files that you named"
         asked = [(path, reason) for path in proposal.paths if path in judges]
         return replace(proposal, protected=(*proposal.protected, *asked))

@@ -8,6 +8,8 @@ Not for: syntax (``syntax``), what a failure leads to (``session``).
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import itertools
 import os
 import re
 import selectors
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +51,13 @@ _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?~\n]|^\s*\w+=")
 """A text without these means the same without a shell."""
 
 _BETWEEN_WORDS = re.compile(r"[\s'\"|&;<>()`=]+")
+_MODULE = re.compile(r"\w+(\.\w+)*")
+_OF_TESTS = re.compile(
+    r"(^|/)([Tt]ests?|__tests__|specs?)/|(^|/)(test_|conftest\.)[^/]*$"
+    r"|((^|[/._-])(tests?|specs?)|[a-z\d](Tests?|Spec))\.[^/]+$"
+)
+"""Paths of files that look like tests, or like something that tests need."""
+
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 
 
@@ -61,14 +71,32 @@ class TestCommand:
     """As the user wrote it."""
     arguments: tuple[str, ...]
 
-    def files(self, workspace: Workspace) -> set[str]:
-        """Those of its words that are files of the workspace: what is run, by their paths."""
-        found = set()
-        for word in filter(None, _BETWEEN_WORDS.split(self.text)):
-            with contextlib.suppress(EdgemindError):
-                path = workspace.relative(word)
-                if (workspace.root / path).is_file():
-                    found.add(path)
+    def judges(self, workspace: Workspace, paths: Iterable[str]) -> set[str]:
+        """Those of the paths that are files which it runs, by its words: files, patterns, modules, tests of folders."""
+        named = self._named(workspace)
+        return {
+            path
+            for path in paths
+            if (workspace.root / path).is_file()
+            and any(_is_named(path, name) or (_OF_TESTS.search(path) and _is_below(path, name)) for name in named)
+        }
+
+    def _named(self, workspace: Workspace) -> dict[str, None]:
+        """Paths of the workspace that its words may mean, from a folder that is another of its words too (``cd``)."""
+        words = [*shlex.split(self.text), *_BETWEEN_WORDS.split(self.text)]
+        folders, found = {workspace.start: None}, dict[str, None]()
+        for before, word in itertools.pairwise(["", *words]):
+            names = {word, word.split(":")[0], word.removesuffix("...")}
+            if _MODULE.fullmatch(word) and ("." in word or before == "-m" or _OF_TESTS.search(f"{word}.py")):
+                parts = word.split(".")
+                names |= {"/".join(parts), *(f"{'/'.join(parts[:end])}.py" for end in range(1, len(parts) + 1))}
+            for folder, name in itertools.product(tuple(folders), filter(None, names)):
+                with contextlib.suppress(EdgemindError):
+                    whole = Path(os.path.normpath(folder / name))
+                    path = "." if whole == workspace.root else workspace.relative(whole)
+                    found[path] = None
+                    if os.path.isdir(whole):
+                        folders[whole] = None
         return found
 
 
@@ -108,6 +136,15 @@ class TestResult:
         assert self.code is not None
         how = f"was ended by signal {-self.code}" if self.code < 0 else f"failed with exit code {self.code}"
         return f"The test {how} after {self.seconds:.1f} s."
+
+
+def _is_named(path: str, name: str) -> bool:
+    parts, wanted = path.split("/"), name.split("/")
+    return path == name or (len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted)))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return folder == "." or path.startswith(f"{folder}/")
 
 
 def test_command(text: str, folder: Path) -> TestCommand:

@@ -177,6 +177,18 @@ def test_what_the_test_runs_is_not_changed_without_a_question(
     assert all(line.startswith("check.sh is run by the test") for line in agrees.touched)
 
 
+@pytest.mark.parametrize(("task", "asked"), [("Make it pass", 1), ("Change tests/test_x.sh", 0)])
+def test_nor_is_a_test_of_a_folder_that_it_runs(folder: Path, task: str, asked: int) -> None:
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_x.sh").write_text("# Make it pass\nexit 1\n")
+    engine, agrees = ScriptedEngine(["edit tests/test_x.sh\nreplace 2-2\n```\nexit 0\n```"]), Agrees()
+    test = command_of("cat tests/* | sh", folder)
+    session = CodeSession(Workspace.find(folder), engine, Options(test=test), agrees)  # type: ignore[arg-type]
+    done = list(session.run(task))[-1]
+    assert isinstance(done, Finished)
+    assert (done.outcome, len(agrees.touched)) == ("verified", asked)
+
+
 def test_a_test_that_the_task_itself_made_may_be_repaired(folder: Path) -> None:
     make, mend = "create new_test.py\n````\nx = 1\n````", "edit new_test.py\nreplace 1-1\n```\ny = 1\n```"
     engine, agrees = ScriptedEngine([make], [mend]), Agrees()

@@ -13,7 +13,8 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from edgemind.coder.verifying import KEPT_BYTES, TestResult, run_test, test_command
+from edgemind.coder.verifying import KEPT_BYTES, TestCommand, TestResult, run_test, test_command
+from edgemind.coder.workspace import Workspace
 from edgemind.errors import UsageError
 
 T = TypeVar("T")
@@ -31,6 +32,65 @@ def test_a_test_that_passes_and_one_that_fails(tmp_path: Path) -> None:
     assert (good.passed, good.code, good.output) == (True, 0, "fine")
     assert (bad.passed, bad.code, bad.output) == (False, 3, "oh")
     assert "failed with exit code 3" in bad.summary
+
+
+OTHERS = {"app.py", "checks.py", "latest.py", "sub/app.py", "sub/check/d.py", "web/c.ts", "my check.sh"}
+LIKE_TESTS = {
+    "conftest.py",
+    "test_app.py",
+    "tests/test_x.py",
+    "tests/data/x.json",
+    "sub/b_test.go",
+    "sub/check/test_d.py",
+    "web/c.spec.ts",
+    "web/FooTest.java",
+}
+JUDGES: dict[str, set[str]] = {
+    "pytest tests/test_x.py": {"tests/test_x.py"},
+    "pytest 'tests/test_x.py::test_y[a b]'": {"tests/test_x.py"},
+    "pytest tests/test_x.py:3": {"tests/test_x.py"},
+    "pytest tests/test_*.py": {"tests/test_x.py"},
+    "pytest tests/": {"tests/test_x.py", "tests/data/x.json"},
+    "pytest --rootdir=tests": {"tests/test_x.py", "tests/data/x.json"},
+    "pytest sub": {"sub/b_test.go", "sub/check/test_d.py"},
+    "pytest .": LIKE_TESTS,
+    "go test ./...": LIKE_TESTS,
+    "python -m unittest tests.test_x": {"tests/test_x.py"},
+    "python -m unittest tests.test_x.Case.test_y": {"tests/test_x.py"},
+    "python -m unittest sub.check": {"sub/check/test_d.py"},
+    "python -m unittest test_app": {"test_app.py"},
+    "python -m checks": {"checks.py"},
+    "pytest -k app": set(),
+    "cd sub && python app.py": {"sub/app.py", "app.py", "sub/b_test.go", "sub/check/test_d.py"},
+    "(cd sub; cd check; python d.py)": {"sub/check/d.py", "sub/b_test.go", "sub/check/test_d.py"},
+    "sh -c 'exec python app.py'": {"app.py"},
+    f"sh -c '{'true;' * 1000} ./app.py'": {"app.py"},
+    "'my check.sh'": {"my check.sh"},
+    "ls / .. ../x": set(),
+}
+
+
+@pytest.mark.parametrize("text", sorted(JUDGES), ids=lambda text: text[:50])
+def test_what_a_command_runs_is_found_by_its_words(tmp_path: Path, text: str) -> None:
+    for file in LIKE_TESTS | OTHERS:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    proposed = {*LIKE_TESTS, *OTHERS, "tests/test_new.py"}
+    assert TestCommand(text, ()).judges(Workspace.find(tmp_path), proposed) == JUDGES[text]
+
+
+def test_its_words_are_those_of_the_folder_that_it_runs_in(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "sub").mkdir()
+    for file in ("check.py", "test_top.py", "sub/check.py", "sub/test_a.py"):
+        (tmp_path / file).touch()
+    workspace, proposed = Workspace.find(tmp_path / "sub"), ("check.py", "test_top.py", "sub/check.py", "sub/test_a.py")
+    for text, judges in (
+        ("python check.py", {"sub/check.py"}),
+        ("pytest .", {"sub/test_a.py"}),
+        ("pytest ..", {"test_top.py", "sub/test_a.py"}),
+    ):
+        assert TestCommand(text, ()).judges(workspace, proposed) == judges
 
 
 def test_a_test_that_hangs_is_killed_with_what_it_started(tmp_path: Path) -> None:
