@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgemind.chat import prompting, titles
 from edgemind.chat.answering import Answering, Asked
@@ -231,6 +231,11 @@ class Session:
     def rename(self, title: str) -> None:
         """A title by the user; the model makes none any more. An empty one gives that back to the model."""
         self._keeper.update_chat(title=title.strip(), titled=bool(title.strip()))
+        self._changed()
+
+    def shelve(self, **changes: Any) -> None:
+        """Where the chat stands among others: ``folder``, ``tags``, ``pinned``."""
+        self._keeper.update_chat(**changes)
         self._changed()
 
     def close(self, *, wait: float = 2.0) -> None:

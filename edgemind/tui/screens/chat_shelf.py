@@ -106,7 +106,8 @@ class Shelving(Answering):
             changes.pop("titled", None)
             if title is not None:
                 session.rename(title)
-        if changes:
+            session.shelve(**changes)
+        else:
             self._home(chat_id).update_chat(chat_id, **changes)
         self._listed_again()
 
