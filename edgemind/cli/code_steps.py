@@ -147,7 +147,8 @@ def apply(
 
     shut_in()
     escaped = "surrogateescape"  # the files may be in any encoding
-    text = prompt.standard_input(escaped) if patch == "-" else prompt.attachment(patch, escaped).text
+    use = "edgemind code apply FILE.patch"
+    text = prompt.standard_input(escaped) if patch == "-" else prompt.attachment(patch, escaped, use).text
     if text is None:
         raise BadInput("No patch comes through standard input.", "edgemind code apply - < PATCH")
     consent = Consent(apply=yes, yes=yes, json=json_output)

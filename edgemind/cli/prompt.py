@@ -90,18 +90,24 @@ def standard_input(errors: str = "strict") -> str | None:
     return decode(data, what, errors)
 
 
-def attachment(path: str, errors: str = "strict") -> Attachment:
+ATTACHED = "Name text files, each with an -f: -f a.txt -f b.txt"
+
+
+def attachment(path: str, errors: str = "strict", hint: str = ATTACHED) -> Attachment:
     """A file, or what comes out of a named pipe (``-f <(command)``).
+
+    Args:
+        errors: as for ``bytes.decode``.
+        hint: what to do about a path that is none.
 
     Raises:
         BadInput: it is missing, unreadable, a folder or device, too long, or not text.
     """
     shown = clean_line(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-    hint = "-f takes a text file; it may be given several times."
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise BadInput(f"{shown} is a folder.", "Name the files in it: -f a.txt -f b.txt")
+            raise BadInput(f"{shown} is a folder.", hint)
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise BadInput(f"{shown} is a device or socket, not a file.", hint)
         with _patience(f"someone to write to {shown}") if stat.S_ISFIFO(mode) else contextlib.nullcontext():

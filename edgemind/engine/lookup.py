@@ -34,7 +34,7 @@ TRIES = 6
 
 
 class Lookup:
-    """An index over one request's tokens, which may grow and lose their last one."""
+    """An index over one request's tokens, which only grow between two looks."""
 
     def __init__(self) -> None:
         self._places: dict[tuple[int, ...], int] = {}
@@ -59,8 +59,6 @@ class Lookup:
 
         A wrong guess may be a word that is changed: what followed the old one is guessed to follow the new one.
         """
-        if self._followed > len(tokens):
-            self._source = None
         self.right = False
         for index in range(self._followed, len(tokens)):
             if self._source is None:

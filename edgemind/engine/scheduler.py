@@ -45,12 +45,8 @@ class Seat:
     slot: Slot
     plain: int = 0
     """Cells of the slot, from the first on, that are bit for bit what they are without drafts."""
-    again: bool = False
-    """Tokens are decoded one by one, since the next was a close call."""
     doubt: npt.NDArray[np.float32] | None = None
-    """The logits of that one, with drafts."""
-    copies: bool = False
-    """The next token is guessed, whether that is drafted or not."""
+    """The logits, with drafts, of a close call, while what drafts have computed is computed again."""
     idle: int = 0
     """Tokens since the last draft, or since something longer was copied."""
     runs: dict[int, int] = field(default_factory=dict)
@@ -61,6 +57,11 @@ class Seat:
         return len(self.request.tokens) - len(self.slot.tokens)
 
     @property
+    def again(self) -> bool:
+        """Tokens are decoded one by one, since the next was a close call."""
+        return self.doubt is not None
+
+    @property
     def drafted(self) -> bool:
         """Whether drafts left their rounding in a cell."""
         return self.plain < len(self.slot.tokens)
@@ -68,7 +69,7 @@ class Seat:
     def lost(self) -> None:
         """The slot may have lost its cells."""
         if self.plain > len(self.slot.tokens):
-            self.plain, self.again, self.doubt = len(self.slot.tokens), False, None
+            self.plain, self.doubt = len(self.slot.tokens), None
 
 
 @dataclass(frozen=True)
@@ -233,20 +234,20 @@ class Scheduler:
         seat.idle += 1
         if seat.again or not request.request.speculate or (seat.idle > PATIENCE and seat.idle % SELDOM):
             return []
-        guarded = request.repeatable and self._guarded(request)
+        guarded = self._guarded(request)
         if request.repeatable and not self.contexts.exact and (not guarded or len(self.seats) > 1):
             return []
-        request.lookup.follow(request.tokens)
-        seat.copies = request.lookup.copies
-        survival = self._survival(seat) if guarded and seat.copies else 1.0
-        if not seat.copies or not survival:
+        lookup = request.lookup
+        lookup.follow(request.tokens)
+        survival = self._survival(seat) if guarded and lookup.copies else 1.0
+        if not lookup.copies or not survival:
             request.drafting.pause()
             return []
-        chances = request.lookup.chances(min(room, request.may_write - 1))
-        count = request.drafting.worth(self._costs, len(self.seats), chances, request.lookup.right, survival)
-        if count or request.lookup.run > PATIENCE // 4:
+        chances = lookup.chances(min(room, request.may_write - 1))
+        count = request.drafting.worth(self._costs, len(self.seats), chances, lookup.right, survival)
+        if count or lookup.run > PATIENCE // 4:
             seat.idle = 0
-        return request.lookup.draft(request.tokens, count)
+        return lookup.draft(request.tokens, count)
 
     def _survival(self, seat: Seat) -> float:
         """The chance that no close call takes back what a draft would gain; 0 where there had better be none."""
@@ -342,7 +343,7 @@ class Scheduler:
         seat.slot.tokens += share.draft
         if seat.doubt is not None:
             self._rounding.learn(seat.doubt, self.contexts.context.logits(share.index))
-        seat.again, seat.doubt = False, None
+            seat.doubt = None
         before = request.written
         try:
             held = self._verify(share, start + share.count)
@@ -365,7 +366,8 @@ class Scheduler:
         """
         seat, request, context = share.seat, share.seat.request, self.contexts.context
         exact = self.contexts.exact and seat.plain >= held - share.count
-        guarded = self._guarded(request) and (seat.drafted or (seat.copies and request.written % OBSERVED == 0))
+        observed = request.lookup.copies and request.written % OBSERVED == 0
+        guarded = self._guarded(request) and (seat.drafted or observed)
         for row, guess in enumerate([*share.draft, None]):
             length = len(request.tokens)
             if guarded and not self._choose(seat, share.index + row):
@@ -390,7 +392,7 @@ class Scheduler:
             rounding.note(close=not chosen)
             if chosen or not seat.drafted:
                 return chosen or request.sample(context, index)
-        seat.again, seat.doubt = True, context.logits(index).copy()
+        seat.doubt = context.logits(index).copy()
         return False
 
     def _leave(self, seat: Seat) -> None:

@@ -236,6 +236,10 @@ def test_a_dirty_tree_keeps_what_is_the_users(code: Code, folder: Path) -> None:
 
 def test_no_such_file_for_a_patch(code: Code) -> None:
     _sentence(code("apply", "missing.patch", "--yes"), 10, "There is no file missing.patch")
+    for path in (".", os.devnull):
+        ran = code("apply", path, "--yes")
+        assert ran.code == 10
+        assert "edgemind code apply FILE.patch" in ran.err
 
 
 def test_a_file_outside(code: Code) -> None:

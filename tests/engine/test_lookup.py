@@ -135,16 +135,6 @@ def test_a_run_at_the_end_repeats_itself() -> None:
     assert lookup.draft(tokens, 5) == [1, 2, 1, 2, 1]
 
 
-def test_a_token_that_is_taken_back_is_no_guess() -> None:
-    lookup, tokens = Lookup(), [1, 2, 3, 4, 1, 2, 3]
-    lookup.follow(tokens)
-    tokens.pop()
-    lookup.follow(tokens)
-    tokens += [8, 9]
-    lookup.follow(tokens)
-    assert lookup.draft(tokens, 1) == []
-
-
 def test_chances_fall_along_a_draft_and_grow_with_the_run() -> None:
     lookup, tokens = Lookup(), [*range(40), *range(5)]
     lookup.follow(tokens)
