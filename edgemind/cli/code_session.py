@@ -336,7 +336,7 @@ class Talk:
         if self._names is None:
             from edgemind.coder.listing import Listing
 
-            self._names = [file.path for file in Listing.of(self._session.workspace).files]
+            self._names = list(Listing.of(self._session.workspace).paths())
         return self._names
 
 

@@ -72,7 +72,7 @@ def request(context: Context, options: Options) -> GenerateRequest:
 
 def citations(answer: str, workspace: Workspace, listing: Listing, context: Context) -> tuple[Citation, ...]:
     """The places that an answer names, each once, in order, and whether they are there."""
-    known = {file.path for file in listing.files} | {path for path, _, _ in context.shown}
+    known = set(listing.paths()) | {path for path, _, _ in context.shown}
     root = f"{workspace.root.as_posix()}/"
     lengths: dict[str, int] = {}
     found: dict[tuple[str, int, int], Citation] = {}

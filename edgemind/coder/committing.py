@@ -28,11 +28,11 @@ def check(root: Path) -> None:
     Raises:
         WorkspaceProblem: why not.
     """
-    for name in _UNDER_WAY:
-        if (root / _said(root, "rev-parse", "--git-path", name)).exists():
-            raise WorkspaceProblem(
-                "There is a merge, rebase or the like under way here, so nothing is committed.", "git status"
-            )
+    own = Path(_said(root, "rev-parse", "--absolute-git-dir"))
+    if any((own / name).exists() for name in _UNDER_WAY):
+        raise WorkspaceProblem(
+            "There is a merge, rebase or the like under way here, so nothing is committed.", "git status"
+        )
     if run(root, "var", "GIT_AUTHOR_IDENT").returncode:
         raise WorkspaceProblem(
             "git does not know who you are, so it cannot commit.",

@@ -218,9 +218,9 @@ def _copied(lines: Sequence[str], before: str, below: str, *, over: bool) -> int
     at = -len(before)
     for number, line in enumerate(lines):
         if line.rstrip() == following[0].rstrip() and (number or not before.strip()):
-            more = [*itertools.islice((later.rstrip() for later in lines[number + 1 :] if later.strip()), 1)]
+            more = next((later.rstrip() for later in lines[number + 1 :] if later.strip()), "")
             ends = over and not more and not line.strip(_QUOTES + " \t")
-            if _says(line) or ends or (more and more[0] == following[-1].rstrip() and len(following) > 1):
+            if _says(line) or ends or (more == following[-1].rstrip() and len(following) > 1):
                 return max(at - 1, 0)
         at += len(line) + 1
     return None

@@ -118,11 +118,14 @@ def mentioned(
     Raises:
         OutsideWorkspace: ``alone``, and the only place that the task names for what it asks for is not in this folder.
     """
-    known = {file.path for file in listing.files}
+    known = set(listing.paths())
+    names = [*_names(_MENTION, task), *_names(_DESTINATION, task)]
+    ends = {name.rpartition("/")[2] for name, _ in names}
+    near = [path for path in listing.paths() if path.rpartition("/")[2] in ends]
     found: dict[str, None] = {}
     kept_back: dict[str, None] = {}
     outside: EdgemindError | None = None
-    for name, lines in (*_names(_MENTION, task), *_names(_DESTINATION, task)):
+    for name, lines in names:
         try:
             path = workspace.relative(os.path.expanduser(name))
         except OutsideWorkspace as problem:
@@ -130,7 +133,7 @@ def mentioned(
             continue
         except EdgemindError:
             continue
-        same = [path] if path in known else [other for other in known if other.endswith(f"/{name}")]
+        same = [path] if path in known else [other for other in near if other.endswith(f"/{name}")]
         if len(same) == 1:
             found[f"{same[0]}{lines}"] = None
         elif same:

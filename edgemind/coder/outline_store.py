@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edgemind.coder.symbols import Definition, Outline
+from edgemind.models.store.files import make_root
 from edgemind.settings import paths
 
 FORMAT = 1
@@ -59,7 +60,7 @@ def save(root: Path, outlines: Mapping[Key, Outline]) -> None:
     """Keep these too. What cannot be written is not kept."""
     file = _file(root)
     with _forgiving(file):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_root(file.parent)
         if file.exists() and file.stat().st_size > MOST_BYTES:
             file.unlink()
         if not file.exists():

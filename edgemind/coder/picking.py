@@ -5,8 +5,9 @@ Not for: names inside a task, reading (``named_files``).
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from edgemind.coder.listing import Listing
@@ -28,9 +29,10 @@ def picked(workspace: Workspace, words: Iterable[str]) -> list[str]:
         BadInput: a folder or pattern has no file, or more than ``MOST``.
     """
     found: dict[str, None] = {}
+    listed = functools.cache(lambda: Listing.of(workspace).paths())
     for word in words:
         pattern = _pattern(workspace, word)
-        found |= dict.fromkeys([workspace.relative(word)] if pattern is None else _matching(workspace, word, pattern))
+        found |= dict.fromkeys([workspace.relative(word)] if pattern is None else _matching(listed(), word, pattern))
     return list(found)
 
 
@@ -48,11 +50,11 @@ def _plain(path: str) -> str:
     return "".join(f"\\{letter}" if letter in "*?[]\\!# " else letter for letter in path)
 
 
-def _matching(workspace: Workspace, word: str, pattern: str) -> list[str]:
+def _matching(paths: Sequence[str], word: str, pattern: str) -> list[str]:
     from pathspec import GitIgnoreSpec
 
     spec = GitIgnoreSpec.from_lines([pattern])
-    found = sorted(file.path for file in Listing.of(workspace).files if spec.match_file(file.path))
+    found = [path for path in paths if spec.match_file(path)]
     if not found:
         raise BadInput(f"{clean_line(word)} has no file that could be shown.", "ls -A")
     if len(found) > MOST:

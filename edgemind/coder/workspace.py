@@ -161,15 +161,16 @@ class Workspace:
     def _refused_on_disk(self, path: str) -> _Refused | None:
         names = path.split("/")
         for depth, name in enumerate(names):
-            with self.beneath.folder("/".join(names[:depth])) as fd:
+            folder = "/".join(names[:depth])
+            with self.beneath.folder(folder) as fd:
                 inside = os.listdir(fd)
                 if depth and is_repository(inside):
                     return _OTHER_REPOSITORY
                 if name not in inside:
-                    return _refused_new(fd, name, inside) or _refused_folder(fd, "/".join(names[:depth]))
+                    return _refused_new(fd, name, inside) or _refused_folder(fd, folder)
                 if depth == len(names) - 1:
                     status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                    return _refused_folder(fd, "/".join(names[:depth])) or _refused_file(status)
+                    return _refused_folder(fd, folder) or _refused_file(status)
         return None
 
     def _said(self, refused: _Refused, path: str) -> EdgemindError:
