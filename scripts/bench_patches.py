@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgemind.coder.file_text import FileText
+from edgemind.coder.file_text import FileText, new_text
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.patches.reading import read_patch
 from edgemind.coder.patches.tree import Tree
@@ -68,8 +68,8 @@ def _try(lines: list[str], rng: random.Random, folder: Path, found: dict[str, Co
     others = {at: new for at, new in others.items() if all(abs(at - one) > 1 for one in diff)}
     now, wanted = _with(lines, others), _with(lines, others | diff)
     old, new = folder / "f.py", folder / "new.py"
-    old.write_text(_text(lines))
-    new.write_text(_text(_with(lines, diff)))
+    old.write_bytes(new_text(lines))
+    new.write_bytes(new_text(_with(lines, diff)))
     labels = ("--label", "a/f.py", "--label", "b/f.py")
     made = subprocess.run(
         ["diff", f"-U{rng.choice((1, 2, 3, 3, 3))}", *labels, old, new], capture_output=True, text=True, check=False
@@ -77,15 +77,15 @@ def _try(lines: list[str], rng: random.Random, folder: Path, found: dict[str, Co
     if not made.stdout:
         return
     try:
-        after = read_patch(made.stdout, Tree.of({"f.py": FileText.read(_text(now).encode())}))
-        ours: str | None = (after[0].after or b"").decode() if after else _text(now)
+        after = read_patch(made.stdout, Tree.of({"f.py": FileText.read(new_text(now))}))
+        ours: bytes | None = after[0].after if after else new_text(now)
     except BadPatch:
         ours = None
     found["edgemind code apply"][_judged(ours, wanted)] += 1
     for name, command in COMMANDS.items():
-        old.write_text(_text(now))
+        old.write_bytes(new_text(now))
         ran = subprocess.run(command, input=made.stdout, cwd=folder, capture_output=True, text=True, check=False)
-        found[name][_judged(None if ran.returncode else old.read_text(), wanted)] += 1
+        found[name][_judged(None if ran.returncode else old.read_bytes(), wanted)] += 1
 
 
 def _changes(lines: Sequence[str], rng: random.Random, count: int) -> Changes:
@@ -101,12 +101,8 @@ def _with(lines: Sequence[str], changes: Changes) -> list[str]:
     return [new for at, line in enumerate(lines) for new in changes.get(at, [line])]
 
 
-def _text(lines: Sequence[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _judged(after: str | None, wanted: Sequence[str]) -> str:
-    return "refused" if after is None else "right" if after == _text(wanted) else "wrong"
+def _judged(after: bytes | None, wanted: Sequence[str]) -> str:
+    return "refused" if after is None else "right" if after == new_text(wanted) else "wrong"
 
 
 if __name__ == "__main__":

@@ -154,6 +154,8 @@ BAD = {
     "outside": (block("", "x\n", "../out.py"), "out.py"),
     "git's own": (block("", "x\n", ".git/config.py"), "git"),
     "overlap": (block("import os\n", "import re\n") + block("import os\n", "import sys\n"), "Block 2 is not in"),
+    "a line changed twice": (f"{HEAD}{HUNK}@@ -5 +5 @@\n-    return 1\n+    return 11\n",
+                             "contradicts itself: two of its parts change line 5"),
     "nothing": ("Have you tried turning it off?", "There is no edit"),
     "hunk without lines": ("--- a/src/app.py\n+++ b/src/app.py\n@@ -5,0 +6 @@\n+x = 1\n", "has no line of"),
     "unfinished whole file": ("src/app.py\n```\nx = 1\n", "has no end"),

@@ -22,7 +22,7 @@ from edgemind.coder.file_text import FileText, new_text
 from edgemind.coder.patches.locating import MOST_PLACES, Lines, Place, Quote, doubt, missing
 from edgemind.coder.patches.naming import may_be_new, plainly, resolve
 from edgemind.coder.patches.problems import BadPatch
-from edgemind.coder.patches.splicing import Splice, spliced
+from edgemind.coder.patches.splicing import Splice, runs, spliced
 from edgemind.coder.patches.tree import File, Tree
 from edgemind.terminal import clean_line
 
@@ -117,18 +117,16 @@ def _parts(lines: Sequence[str]) -> tuple[list[_Part], set[int]]:
         elif line.startswith(_END_OF_FILE):
             if part.hunks:
                 part.hunks[-1].at_end = True
-        elif part.what == "Update" and line.startswith("@@"):
-            if not part.hunks or part.hunks[-1].lines:
-                number += 1
-                part.hunks.append(_Hunk(number))
-            if line[2:].strip():
-                part.hunks[-1].after.append(line[2:].strip())
         elif part.what != "Delete":
-            if not part.hunks:
+            heads = part.what == "Update" and line.startswith("@@")
+            if not part.hunks or (heads and part.hunks[-1].lines):
                 number += 1
                 part.hunks.append(_Hunk(number))
-            mark, text = (line[0], line[1:]) if line[:1] in ("+", "-", " ") else (" ", line)
-            part.hunks[-1].lines.append((mark, text))
+            if not heads:
+                mark, text = (line[0], line[1:]) if line[:1] in ("+", "-", " ") else (" ", line)
+                part.hunks[-1].lines.append((mark, text))
+            elif line[2:].strip():
+                part.hunks[-1].after.append(line[2:].strip())
     return parts, taken
 
 
@@ -139,7 +137,7 @@ def _edited(part: _Part, path: str, text: FileText) -> FileText:
     for hunk in part.hunks:
         old = hunk.side("-")
         place = _place(hunk, path, lines, least)
-        splices += _splices(hunk, place)
+        splices += [Splice.of(a, b, place.indented(new)) for a, b, new in runs(place.start, hunk.lines)]
         least = place.start + len(old)
     return spliced(text, splices)
 
@@ -177,20 +175,3 @@ def _after(hunk: _Hunk, lines: Lines, least: int, quote: Quote) -> list[int]:
             raise missing(Quote(f"{quote.name}'s line after @@", quote.path, (said,)), lines)
         begins = found if number == len(hunk.after) - 1 else found[:1]
     return begins
-
-
-def _splices(hunk: _Hunk, place: Place) -> list[Splice]:
-    made: list[Splice] = []
-    start = at = place.start
-    new: list[str] = []
-    for mark, text in [*hunk.lines, (" ", "")]:
-        if mark == "+":
-            new.append(text)
-        elif mark == "-":
-            at += 1
-        else:
-            if new or at > start:
-                made.append(Splice(start, at, tuple((line, None) for line in place.indented(new))))
-            new, start = [], at + 1
-            at = start
-    return made

@@ -149,7 +149,7 @@ def _change(block: _Block, path: str, tree: Tree) -> None:
     if not quotes:
         if any(line.strip() for line in text.lines):
             raise BadPatch(f"{block.name} quotes no line of {shown}, which exists.", "Quote the lines to be replaced.")
-        splices = [Splice(0, len(text.lines), tuple((line, None) for line in new))]
+        splices = [Splice.of(0, len(text.lines), new)]
     else:
         lines = Lines(text)
         if len(halves) > 1:
@@ -169,7 +169,4 @@ def _between(place: Place, old: Sequence[str], new: Sequence[str], *, exact: boo
     if len(old) * len(new) <= MOST_COMPARED:
         matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
         changed = [(a, b, c, d) for kind, a, b, c, d in matcher.get_opcodes() if kind != "equal"]
-    return [
-        Splice(place.start + a, place.start + b, tuple((line, None) for line in place.indented(new[c:d])))
-        for a, b, c, d in changed
-    ]
+    return [Splice.of(place.start + a, place.start + b, place.indented(new[c:d])) for a, b, c, d in changed]

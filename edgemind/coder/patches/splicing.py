@@ -5,10 +5,13 @@ Not for: edits of a model (``file_text.with_edits``), which never say line ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from edgemind.coder.file_text import FileText
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,33 @@ class Splice:
     stop: int
     lines: tuple[tuple[str, str | None], ...]
     exact: bool = False
+
+    @classmethod
+    def of(cls, start: int, stop: int, lines: Iterable[str]) -> Splice:
+        """One of whose lines no ends are said."""
+        return cls(start, stop, tuple((line, None) for line in lines))
+
+
+def runs(start: int, lines: Iterable[tuple[str, T]]) -> Iterator[tuple[int, int, list[T]]]:
+    """What changes in a hunk that is at line ``start``: from which line to which, and what is new there.
+
+    Args:
+        lines: each behind its mark, ``" "``, ``"-"`` or ``"+"``.
+    """
+    at = start
+    new: list[T] = []
+    for mark, line in lines:
+        if mark == "+":
+            new.append(line)
+        elif mark == "-":
+            at += 1
+        else:
+            if new or at > start:
+                yield start, at, new
+            new, start = [], at + 1
+            at = start
+    if new or at > start:
+        yield start, at, new
 
 
 def spliced(text: FileText, splices: Sequence[Splice]) -> FileText:

@@ -14,7 +14,7 @@ from edgemind.coder.types import FileChange
 from edgemind.models.opening import typed
 from edgemind.terminal import clean_line
 
-EXECUTABLE = 0o755
+_EXECUTABLE = 0o755
 _X = 0o111
 
 
@@ -28,7 +28,7 @@ class File:
     def executable(self, wanted: bool) -> File:
         """The same with or without the right to be run; whoever may read it may then run it."""
         if self.mode is None:
-            return File(self.text, EXECUTABLE if wanted else None)
+            return File(self.text, _EXECUTABLE if wanted else None)
         return File(self.text, self.mode | (self.mode & 0o444) >> 2 if wanted else self.mode & ~_X)
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgemind.coder.file_text import FileText
-from edgemind.coder.patches.diff_reading import CRLF, LF, FileDiff, Hunk, read_diff
+from edgemind.coder.patches.diff_reading import CRLF, LF, FileDiff, Hunk, Line, read_diff
 from edgemind.coder.patches.locating import MOST_PLACES, Lines, Place, Quote, doubt, missing
 from edgemind.coder.patches.naming import by_its_end, existing, home, may_be_new, of_sides
 from edgemind.coder.patches.problems import BadPatch
-from edgemind.coder.patches.splicing import Splice, spliced
+from edgemind.coder.patches.splicing import Splice, runs, spliced
 from edgemind.coder.patches.tree import File, Tree
 from edgemind.models.opening import typed
 from edgemind.terminal import clean_line
@@ -29,6 +29,7 @@ def apply(lines: Sequence[str], tree: Tree) -> set[int]:
 
     Raises:
         BadPatch: a hunk has no one place, or it changes what is no text.
+        ValueError: two hunks change the same line.
     """
     diffs, taken = read_diff(lines)
     aside: dict[str, File] = {}
@@ -168,10 +169,7 @@ def _edited(diff: FileDiff, path: str, text: FileText) -> FileText:
     lines = Lines(text)
     places = _places(diff.hunks, path, lines)
     splices = [one for hunk, place in zip(diff.hunks, places, strict=True) for one in _splices(hunk, place, text)]
-    try:
-        return spliced(text, splices)
-    except ValueError as problem:
-        raise BadPatch(f"The patch contradicts itself: {problem}.", "Apply its parts one after the other.") from None
+    return spliced(text, splices)
 
 
 def _places(hunks: Sequence[Hunk], path: str, lines: Lines) -> list[Place]:
@@ -256,18 +254,10 @@ def _splices(hunk: Hunk, place: Place, text: FileText) -> list[Splice]:
     kinds = exact and all(said == end for said, end in pairs)
     if not old:
         kinds = not text.lines or text.newline == LF or any(line.end == CRLF for line in hunk.lines)
-    made: list[Splice] = []
-    at = start = place.start
-    new: list[tuple[str, str | None]] = []
-    for line in [*hunk.lines, None]:
-        if line is None or line.mark == " ":
-            if new or at > start:
-                made.append(Splice(start, at, tuple(new), ended))
-            new, at = [], at + 1
-            start = at
-        elif line.mark == "+":
-            (shifted,) = place.indented([line.text])
-            new.append((shifted, line.end if kinds or (ended and not line.end) else None))
-        else:
-            at += 1
-    return made
+
+    def ended_as_said(line: Line) -> tuple[str, str | None]:
+        (shifted,) = place.indented([line.text])
+        return shifted, line.end if kinds or (ended and not line.end) else None
+
+    changed = runs(place.start, ((line.mark, line) for line in hunk.lines))
+    return [Splice(start, stop, tuple(map(ended_as_said, new)), ended) for start, stop, new in changed]
