@@ -27,10 +27,10 @@ from edgemind.coder.applying import changes
 from edgemind.coder.edit_grammar import grammar, instructions
 from edgemind.coder.edit_reading import NoMoreEdits, read_edit
 from edgemind.coder.file_text import FileText
-from edgemind.coder.patches.diff_reading import is_unified
+from edgemind.coder.patches.diff_reading import first_of_diff
 from edgemind.coder.patches.problems import BadPatch
 from edgemind.coder.patches.reading import read_patch
-from edgemind.coder.patches.search_replace import is_search_replace
+from edgemind.coder.patches.search_replace import first_of_blocks
 from edgemind.coder.patches.tree import Tree
 from edgemind.coder.types import EditLimits, EditState, FileChange, Folder, ShownFile
 from edgemind.convert.random_weights import build
@@ -211,7 +211,7 @@ def _try(engine: Engine, form: str, task: Task, number: int, given: argparse.Nam
 def _has_form(form: str, answer: str) -> bool:
     """Whether an answer is in the form that was asked for, right or wrong."""
     lines = answer.split("\n")
-    blocks, diff = is_search_replace(lines), is_unified(lines)
+    blocks, diff = first_of_blocks(lines) is not None, first_of_diff(lines) is not None
     return {"search/replace": blocks, "unified diff": diff, "whole file": not (blocks or diff) and "```" in answer}.get(
         form, True
     )

@@ -99,10 +99,15 @@ def _raw(data: bytes | None) -> list[str] | None:
     return _ENDED.findall(data.decode("utf-8", "surrogateescape"))
 
 
+_ESCAPED = {code: f"\\{code:03o}" for code in (*range(32), 127)} | {ord('"'): '\\"', ord("\\"): "\\\\"}
+"""How a path in quotes writes what cannot stand there."""
+
+
 def _quoted(path: str) -> str:
-    """As git writes it: in quotes when it holds one, before a tabulator when it holds a blank."""
-    if '"' in path:
-        return '"' + path.replace('"', '\\"') + '"'
+    """As git writes it: in quotes when a character needs it, before a tabulator when it holds a blank."""
+    written = path.translate(_ESCAPED)
+    if written != path:
+        return f'"{written}"'
     return path + TAB if " " in path else path
 
 

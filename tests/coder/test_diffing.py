@@ -80,6 +80,16 @@ def test_a_patch_is_what_git_makes_of_it(tmp_path: Path, name: str, path: str) -
     assert [change.after for change in read_patch(patch, there)] == [after]
 
 
+@pytest.mark.parametrize(
+    "path", ['back\\slash and \\"both\\".txt', "tab\tand\nline.txt"], ids=["backslash", "controls"]
+)
+def test_git_finds_a_file_by_an_odd_name(tmp_path: Path, path: str) -> None:
+    (tmp_path / path).write_bytes(b"a\n")
+    patch = as_text([diff(FileChange(path, b"a\n", b"b\n", None))])
+    subprocess.run(["git", "apply", "-"], input=patch.encode(), cwd=tmp_path, check=True)
+    assert (tmp_path / path).read_bytes() == b"b\n"
+
+
 @pytest.mark.parametrize(("mode", "said"), [(0o755, "(executable)"), (0o644, "(not executable)")])
 def test_the_executable_bit_is_shown(tmp_path: Path, mode: int, said: str) -> None:
     one = diff(FileChange("run.sh", b"a\n", b"a\n", mode))

@@ -80,11 +80,6 @@ class FileDiff:
     hunks: list[Hunk] = field(default_factory=list)
 
 
-def is_unified(lines: Sequence[str]) -> bool:
-    """Whether there is a diff among the lines."""
-    return first_of_diff(lines) is not None
-
-
 def first_of_diff(lines: Sequence[str]) -> int | None:
     """The line with which a diff begins."""
     return next((at for at in range(len(lines)) if _begins(lines, at)), None)

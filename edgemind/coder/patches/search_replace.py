@@ -59,10 +59,6 @@ def first_of_blocks(lines: Sequence[str]) -> int | None:
     return next((at for at, line in enumerate(lines) if _OPENS.match(line)), None)
 
 
-def is_search_replace(lines: Sequence[str]) -> bool:
-    return first_of_blocks(lines) is not None
-
-
 def apply(lines: Sequence[str], tree: Tree) -> set[int]:
     """Change the files as all blocks say. Returns which lines the blocks are.
 
